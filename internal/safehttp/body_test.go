@@ -1,0 +1,249 @@
+package safehttp_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fedihook/fedihook/internal/safehttp"
+)
+
+func gzipped(w http.ResponseWriter, body string) {
+	w.Header().Set("Content-Encoding", "gzip")
+	zip := gzip.NewWriter(w)
+	io.WriteString(zip, body)
+	zip.Close()
+}
+
+func TestBodiesAreReadUpToTheirBound(t *testing.T) {
+	t.Parallel()
+	const most = 4096
+	noise := make([]byte, most)
+	random := rand.NewChaCha8([32]byte{})
+	random.Read(noise)
+	for _, c := range []struct {
+		name    string
+		handler http.HandlerFunc
+		want    int // bytes read
+		large   bool
+	}{
+		{"empty", func(w http.ResponseWriter, _ *http.Request) {}, 0, false},
+		{"exactly the bound", func(w http.ResponseWriter, _ *http.Request) { w.Write(noise) }, most, false},
+		{"declared one byte longer", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(most+1))
+			w.Write(noise)
+			w.Write(noise[:1])
+		}, 0, true},
+		{"exactly the bound in chunks", chunks(most / 16), most, false},
+		{"endless chunks", chunks(1 << 40), most, true},
+		{"gzip of exactly the bound", func(w http.ResponseWriter, _ *http.Request) { gzipped(w, string(noise)) }, most, false},
+		{"gzip bomb", func(w http.ResponseWriter, _ *http.Request) { gzipped(w, strings.Repeat("\x00", 1<<24)) }, most, true},
+		{"endless gzip of nothing", func(w http.ResponseWriter, r *http.Request) {
+			var member bytes.Buffer
+			gzip.NewWriter(&member).Close()
+			w.Header().Set("Content-Encoding", "gzip")
+			for r.Context().Err() == nil {
+				if _, err := w.Write(member.Bytes()); err != nil {
+					return
+				}
+			}
+		}, 0, true},
+	} {
+		for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
+			t.Run(c.name+" by "+proto, func(t *testing.T) {
+				t.Parallel()
+				config, url := safehttp.Config{MaxBody: most}, "http://a.test/"
+				if proto == "HTTP/2.0" {
+					address, roots := serveTLS(t, c.handler, "a.test")
+					config.RootCAs, config.InsecureAllowLoopback = roots, map[string]string{"a.test": address}
+					url = "https://a.test/"
+				} else {
+					config.InsecureAllowLoopback = map[string]string{"a.test": serve(t, c.handler)}
+				}
+				client := newClient(t, config)
+				resp, err := get(t, client, url)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				if resp.Proto != proto {
+					t.Errorf("protocol is %s", resp.Proto)
+				}
+				got, err := io.ReadAll(resp.Body)
+				var large *safehttp.BodyTooLargeError
+				if errors.As(err, &large) != c.large || !c.large && err != nil {
+					t.Fatalf("error is %v", err)
+				}
+				if c.large && large.Max != most {
+					t.Errorf("the error says %d bytes", large.Max)
+				}
+				if len(got) != c.want {
+					t.Errorf("read %d bytes, want %d", len(got), c.want)
+				}
+				if n, again := resp.Body.Read(make([]byte, 1)); n != 0 || again == nil {
+					t.Errorf("reading on gives %d bytes, %v", n, again)
+				}
+			})
+		}
+	}
+}
+
+func chunks(n int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for range n {
+			if _, err := io.WriteString(w, "0123456789abcdef"); err != nil {
+				return
+			}
+			w.(http.Flusher).Flush()
+		}
+	}
+}
+
+func TestTheLargestBoundIsNone(t *testing.T) {
+	t.Parallel()
+	client := serveOne(t, safehttp.Config{MaxBody: math.MaxInt64}, func(w http.ResponseWriter, _ *http.Request) { gzipped(w, "hello") })
+	if got, err := read(t, client, "http://a.test/"); got != "hello" || err != nil {
+		t.Fatalf("got %q, %v", got, err)
+	}
+}
+
+func TestAHEADAnswerMayDeclareAnyLength(t *testing.T) {
+	t.Parallel()
+	client := serveOne(t, safehttp.Config{MaxBody: 10}, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "1000000")
+		w.Header().Set("Content-Encoding", "gzip")
+	})
+	resp, err := client.Head("http://a.test/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(resp.Body); len(got) != 0 || err != nil || resp.ContentLength != 1000000 {
+		t.Fatalf("got %q, %v, length %d", got, err, resp.ContentLength)
+	}
+}
+
+func TestBrokenGzipIsAnError(t *testing.T) {
+	t.Parallel()
+	for name, handler := range map[string]http.HandlerFunc{
+		"not gzip": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			io.WriteString(w, "plain text that says it is gzip")
+		},
+		"cut off": func(w http.ResponseWriter, _ *http.Request) {
+			var b bytes.Buffer
+			zip := gzip.NewWriter(&b)
+			io.WriteString(zip, strings.Repeat("hello", 100))
+			zip.Close()
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Write(b.Bytes()[:b.Len()-9])
+		},
+	} {
+		client := serveOne(t, safehttp.Config{}, handler)
+		if _, err := read(t, client, "http://a.test/"); err == nil || !strings.Contains(err.Error(), "http://a.test/") {
+			t.Errorf("%s: error is %v", name, err)
+		}
+	}
+}
+
+func TestAnEncodingThatTheCallerAskedForIsTheCallers(t *testing.T) {
+	t.Parallel()
+	client := serveOne(t, safehttp.Config{}, func(w http.ResponseWriter, _ *http.Request) { gzipped(w, "hello") })
+	req, err := http.NewRequest(http.MethodGet, "http://a.test/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept-Encoding", "gzip")
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	if err != nil || resp.Header.Get("Content-Encoding") != "gzip" || !bytes.HasPrefix(got, []byte{0x1f, 0x8b}) {
+		t.Fatalf("got % x, %v, %v", got, resp.Header, err)
+	}
+}
+
+func TestHugeHeadersAreAnError(t *testing.T) {
+	t.Parallel()
+	handler := func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 200 {
+			w.Header().Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 1000))
+		}
+	}
+	client := serveOne(t, safehttp.Config{}, handler)
+	if _, err := read(t, client, "http://a.test/"); err == nil {
+		t.Error("200 KB of headers were read over HTTP/1.1")
+	}
+	address, roots := serveTLS(t, handler, "a.test")
+	client = newClient(t, safehttp.Config{RootCAs: roots, InsecureAllowLoopback: map[string]string{"a.test": address}})
+	if _, err := read(t, client, "https://a.test/"); err == nil {
+		t.Error("200 KB of headers were read over HTTP/2")
+	}
+}
+
+// A server that sends a byte now and then keeps every deadline but the one for the whole.
+func TestASlowDripEndsAtTheTimeout(t *testing.T) {
+	t.Parallel()
+	var gone atomic.Bool
+	client := serveOne(t, safehttp.Config{Timeout: 200 * time.Millisecond}, func(w http.ResponseWriter, r *http.Request) {
+		defer gone.Store(true)
+		for r.Context().Err() == nil {
+			io.WriteString(w, "x")
+			w.(http.Flusher).Flush()
+			time.Sleep(10 * time.Millisecond)
+		}
+	})
+	start := time.Now()
+	_, err := read(t, client, "http://a.test/")
+	wantTimeout(t, err)
+
+	req, err := http.NewRequest(http.MethodGet, "http://a.test/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	wantTimeout(t, err)
+	resp.Body.Close()
+	if took := time.Since(start); took < 400*time.Millisecond || took > 5*time.Second {
+		t.Errorf("two exchanges of 200 ms took %v", took)
+	}
+	for end := time.Now().Add(5 * time.Second); !gone.Load(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the connection was not closed")
+		}
+	}
+}
+
+func TestTheCallersContextEndsTheExchange(t *testing.T) {
+	t.Parallel()
+	client := serveOne(t, safehttp.Config{}, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://a.test/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err == nil {
+		resp.Body.Close()
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error is %v", err)
+	}
+}
