@@ -1,0 +1,216 @@
+package actor
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Names builds and takes apart the ids of one site. Everything that is minted lies under Prefix; ids
+// that a site had before may lie anywhere under Origin. Its methods are pure.
+type Names struct {
+	// Origin is scheme, host and port, without a slash at the end: "https://blog.example".
+	Origin string
+
+	// Prefix is where minted ids live, with a slash in front and none at the end. Zero means "/ap".
+	// Changing it changes every id, which no other server follows.
+	Prefix string
+}
+
+// Kind tells what an id of ours is of. The zero Kind is none.
+type Kind uint8
+
+// What [Names.Parse] tells apart.
+const (
+	KindActor       Kind = iota + 1 // key: the handle that it was minted from
+	KindInstance                    // the instance actor; no key
+	KindSharedInbox                 // no key
+	KindInbox                       // key: the handle, "" for the instance actor's; so with the next three
+	KindOutbox
+	KindFollowers
+	KindFollowing
+	KindObject   // key: the object's
+	KindActivity // key: the activity's
+)
+
+var collections = map[string]Kind{
+	"inbox":     KindInbox,
+	"outbox":    KindOutbox,
+	"followers": KindFollowers,
+	"following": KindFollowing,
+}
+
+// Check returns an error that names the field with which no ids can be built.
+func (n Names) Check() error {
+	if n.Origin == "" {
+		return errors.New("actor: Names.Origin is empty")
+	}
+	u, err := parseID(n.Origin)
+	if err != nil {
+		return fmt.Errorf("actor: Names.Origin %q: %w", n.Origin, err)
+	}
+	if n.Origin != u.Scheme+"://"+authority(u) {
+		return fmt.Errorf("actor: Names.Origin %q: must be scheme, host and port alone, as %q", n.Origin, u.Scheme+"://"+authority(u))
+	}
+	if !handlePattern.MatchString(u.Hostname()) {
+		return fmt.Errorf("actor: Names.Origin %q: the instance actor can't be called %q", n.Origin, u.Hostname())
+	}
+	if n.Prefix == "" {
+		return nil
+	}
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~/"
+	if strings.Trim(n.Prefix, allowed) != "" || n.Prefix[0] != '/' || n.Prefix == "/" || path.Clean(n.Prefix) != n.Prefix {
+		return fmt.Errorf("actor: Names.Prefix %q: must be a clean path such as \"/ap\"", n.Prefix)
+	}
+	return nil
+}
+
+func (n Names) prefix() string {
+	if n.Prefix == "" {
+		return n.Origin + "/ap"
+	}
+	return n.Origin + n.Prefix
+}
+
+// Actor is the id of a user who has had no other.
+func (n Names) Actor(handle string) string { return n.prefix() + "/users/" + url.PathEscape(handle) }
+
+// Instance is the id of the instance actor, which signs what no user asked for.
+func (n Names) Instance() string { return n.prefix() + "/actor" }
+
+// SharedInbox is where other servers deliver for all actors at once. ActivityPub §7.1.3.
+func (n Names) SharedInbox() string { return n.prefix() + "/inbox" }
+
+// Object is the id of an object of ours.
+func (n Names) Object(key string) string { return n.prefix() + "/objects/" + url.PathEscape(key) }
+
+// Activity is the id of an activity of ours.
+func (n Names) Activity(key string) string { return n.prefix() + "/activities/" + url.PathEscape(key) }
+
+// Inbox is the inbox of a local actor. Like the three collections below, it lies under the actor's
+// id if that was minted here, else where the handle's minted id would be.
+func (n Names) Inbox(actorID, handle string) string { return n.base(actorID, handle) + "/inbox" }
+
+// Outbox is the outbox of a local actor.
+func (n Names) Outbox(actorID, handle string) string { return n.base(actorID, handle) + "/outbox" }
+
+// Followers is the collection of a local actor's followers.
+func (n Names) Followers(actorID, handle string) string {
+	return n.base(actorID, handle) + "/followers"
+}
+
+// Following is the collection of those whom a local actor follows.
+func (n Names) Following(actorID, handle string) string {
+	return n.base(actorID, handle) + "/following"
+}
+
+func (n Names) base(actorID, handle string) string {
+	if kind, _, ok := n.Parse(actorID); ok && (kind == KindActor || kind == KindInstance) {
+		return actorID
+	}
+	return n.Actor(handle)
+}
+
+// KeyID is the id of an actor's key. Lemmy and Misskey find the actor by cutting it at the "#".
+func (n Names) KeyID(actorID string) string { return actorID + "#main-key" }
+
+// Authority is the host of the site, with its port if that is not the scheme's default.
+func (n Names) Authority() string {
+	u, err := url.Parse(n.Origin)
+	if err != nil {
+		return ""
+	}
+	return authority(u)
+}
+
+// Host is the host of the site without a port.
+func (n Names) Host() string {
+	u, err := url.Parse(n.Origin)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
+}
+
+// Of is the id that a request asks for: the origin with the request's path and query, whatever host
+// the request names.
+func (n Names) Of(r *http.Request) string {
+	iri := n.Origin + r.URL.EscapedPath()
+	if r.URL.RawQuery != "" {
+		iri += "?" + r.URL.RawQuery
+	}
+	return iri
+}
+
+// Ours tells whether iri lies on this site: scheme, host and port are the origin's. A default port
+// written and left out are equal.
+func (n Names) Ours(iri string) bool {
+	u, err := parseID(iri)
+	return err == nil && n.ours(u)
+}
+
+func (n Names) ours(u *url.URL) bool {
+	o, err := url.Parse(n.Origin)
+	return err == nil && n.Origin != "" && u.Scheme == o.Scheme && authority(u) == authority(o)
+}
+
+// Parse takes a minted id apart. It takes exactly what the other methods build: ok is false for other
+// origins, a query, escapes that were not needed and paths that are not clean. An actor may carry
+// the fragment of its key.
+func (n Names) Parse(iri string) (kind Kind, key string, ok bool) {
+	iri, fragment, fragmented := strings.Cut(iri, "#")
+	u, err := parseID(iri)
+	if err != nil || !n.ours(u) || u.RawQuery != "" || u.ForceQuery {
+		return 0, "", false
+	}
+	rest, ok := strings.CutPrefix(n.Origin+u.EscapedPath(), n.prefix()+"/")
+	if !ok {
+		return 0, "", false
+	}
+	kind, key = parsePath(strings.Split(rest, "/"))
+	if fragmented && (fragment != "main-key" || kind != KindActor && kind != KindInstance) {
+		return 0, "", false
+	}
+	return kind, key, kind != 0
+}
+
+func parsePath(parts []string) (Kind, string) {
+	switch {
+	case len(parts) == 1 && parts[0] == "actor":
+		return KindInstance, ""
+	case len(parts) == 1 && parts[0] == "inbox":
+		return KindSharedInbox, ""
+	case len(parts) == 2 && parts[0] == "actor":
+		return collections[parts[1]], ""
+	case len(parts) < 2 || len(parts) > 3:
+		return 0, ""
+	}
+	key, err := url.PathUnescape(parts[1])
+	if err != nil || url.PathEscape(key) != parts[1] || !usableKey(key) {
+		return 0, ""
+	}
+	switch {
+	case len(parts) == 3 && parts[0] == "users":
+		if kind := collections[parts[2]]; kind != 0 {
+			return kind, key
+		}
+	case len(parts) == 3:
+	case parts[0] == "users":
+		return KindActor, key
+	case parts[0] == "objects":
+		return KindObject, key
+	case parts[0] == "activities":
+		return KindActivity, key
+	}
+	return 0, ""
+}
+
+// usableKey refuses what would make an unclean path or what a database may choke on.
+func usableKey(key string) bool {
+	return key != "" && key != "." && key != ".." && utf8.ValidString(key) && !strings.ContainsFunc(key, unicode.IsControl)
+}
