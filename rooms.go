@@ -95,8 +95,8 @@ func (s *Server) local(ctx context.Context, id string) (ok, approves bool, err e
 	return ok && id != s.names.Instance(), p.ManuallyApprovesFollowers, err
 }
 
-func (s *Server) ownerElsewhere(ctx context.Context, objectID string) (string, error) {
-	doc, _, err := s.resolver.Fetch(ctx, objectID)
+func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (string, error) {
+	doc, _, err := s.resolver.FetchAs(ctx, s.keyOf(asker), objectID)
 	if err != nil {
 		return "", gone(err)
 	}

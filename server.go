@@ -136,7 +136,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		s.resolver, err = actor.NewResolver(actor.ResolverConfig{
 			Client: client, Store: c.Storage.Remotes, Names: s.names, Local: s.handler.Document, Allow: c.Policy.Allow,
 			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback,
-			Key: func(ctx context.Context) (signature.Key, error) { return s.keys.Private(ctx, s.names.Instance()) },
+			Key: s.keyOf(s.names.Instance()),
 		})
 		if err != nil {
 			return err
@@ -204,10 +204,11 @@ func (s *Server) Transport(sender string) (http.RoundTripper, error) {
 	if !s.names.Ours(sender) {
 		return nil, fmt.Errorf("fedihook: %s is not an actor of %s: %w", sender, s.names.Origin, delivery.ErrRefused)
 	}
-	return &signature.Transport{
-		Base: s.base, Signers: s.signers,
-		Key: func(ctx context.Context) (signature.Key, error) { return s.keys.Private(ctx, sender) },
-	}, nil
+	return &signature.Transport{Base: s.base, Signers: s.signers, Key: s.keyOf(sender)}, nil
+}
+
+func (s *Server) keyOf(actorID string) func(context.Context) (signature.Key, error) {
+	return func(ctx context.Context) (signature.Key, error) { return s.keys.Private(ctx, actorID) }
 }
 
 // Queue is where deliveries wait, for operators: what is stuck and why, and what to do about it.

@@ -259,7 +259,7 @@ func (o *Outbox) inheritFrom(ctx context.Context, r *Record, a *activity.Activit
 
 // composeReaction addresses a Like or an Announce to whose the object is. ActivityPub §6.8, §7.11
 func (o *Outbox) composeReaction(ctx context.Context, r *Record, a *activity.Activity, author Author) error {
-	owner, err := o.ownerOf(ctx, r.Object)
+	owner, err := o.ownerOf(ctx, author.ID, r.Object)
 	if err != nil {
 		return err
 	}
@@ -275,9 +275,9 @@ func (o *Outbox) composeReaction(ctx context.Context, r *Record, a *activity.Act
 	return nil
 }
 
-func (o *Outbox) ownerOf(ctx context.Context, objectID string) (string, error) {
+func (o *Outbox) ownerOf(ctx context.Context, asker, objectID string) (string, error) {
 	if !o.Local(objectID) {
-		return o.Owner(ctx, objectID)
+		return o.Owner(ctx, asker, objectID)
 	}
 	actor, err := o.OwnerHere(ctx, objectID)
 	if err == nil && actor == "" {

@@ -53,8 +53,8 @@ type Config struct {
 	Author func(ctx context.Context, author string) (Author, error)
 	// Inboxes finds where an actor elsewhere takes its post.
 	Inboxes func(ctx context.Context, actorID string) (Target, error)
-	// Owner finds whose an object elsewhere is.
-	Owner func(ctx context.Context, objectID string) (actorID string, err error)
+	// Owner finds whose an object elsewhere is, as asker, a local actor, may see it.
+	Owner func(ctx context.Context, asker, objectID string) (actorID string, err error)
 	// Followers walks the inboxes of an actor's followers; a follower on this server is the zero Target.
 	Followers func(ctx context.Context, actorID string) iter.Seq2[Target, error]
 	// Local tells whether an id is under this server.

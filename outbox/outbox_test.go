@@ -74,7 +74,7 @@ func newBench(t *testing.T, change func(*outbox.Config)) *bench {
 			host, _, _ := strings.Cut(strings.TrimPrefix(id, "https://"), "/")
 			return outbox.Target{Inbox: id + "/inbox", SharedInbox: "https://" + host + "/inbox"}, nil
 		},
-		Owner: func(_ context.Context, id string) (string, error) {
+		Owner: func(_ context.Context, _, id string) (string, error) {
 			if strings.HasPrefix(id, "https://there.example/") {
 				return bob, nil
 			}
