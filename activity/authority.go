@@ -3,37 +3,58 @@ package activity
 import (
 	"net/url"
 	"strings"
+
+	"golang.org/x/net/idna"
 )
 
-// Authority is the host and port of an http or https id, in lower case and without the scheme's default
-// port. Ok is false for anything else, and for ids with a user name or without a host. RFC 3986 §3.2.
+// maxID bounds the length of an id whose authority is asked for, in bytes.
+const maxID = 2 << 10
+
+// Authority is the host and port of an http or https id: in lower case, in ASCII, and without the
+// scheme's default port. Ok is false for anything else, for ids with a user name or without a host, and for what
+// programs read in different ways: white space, control characters, backslashes, more than 2 KiB. RFC 3986 §3.2.
 func Authority(id string) (authority string, ok bool) {
-	u, err := url.Parse(id)
-	if err != nil || u.User != nil || u.Hostname() == "" {
-		return "", false
-	}
-	host := strings.ToLower(u.Host)
-	switch u.Scheme {
-	case "https":
-		return strings.TrimSuffix(host, ":443"), true
-	case "http":
-		return strings.TrimSuffix(host, ":80"), true
-	}
-	return "", false
+	_, authority, ok = split(id)
+	return authority, ok
 }
 
 // SameAuthority reports whether two ids are under the control of one server: same scheme, host and
 // port. An id that has no authority is under nobody's.
 func SameAuthority(a, b string) bool {
-	first, ok := Authority(a)
+	scheme, first, ok := split(a)
 	if !ok {
 		return false
 	}
-	second, ok := Authority(b)
-	return ok && first == second && scheme(a) == scheme(b)
+	other, second, ok := split(b)
+	return ok && scheme == other && first == second
 }
 
-func scheme(id string) string {
-	s, _, _ := strings.Cut(id, ":")
-	return strings.ToLower(s)
+func split(id string) (scheme, authority string, ok bool) {
+	if len(id) > maxID {
+		return "", "", false
+	}
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] == 0x7f || id[i] == '\\' {
+			return "", "", false
+		}
+	}
+	u, err := url.Parse(id)
+	if err != nil || u.User != nil || u.Opaque != "" || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return "", "", false
+	}
+	host := u.Hostname()
+	if strings.IndexFunc(host, func(r rune) bool { return r >= 0x80 }) >= 0 {
+		if host, err = idna.Lookup.ToASCII(host); err != nil {
+			return "", "", false
+		}
+	}
+	host = strings.ToLower(host)
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	port := u.Port()
+	if port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		return u.Scheme, host, true
+	}
+	return u.Scheme, host + ":" + port, true
 }

@@ -1,6 +1,7 @@
 package activity_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/fedihook/fedihook/activity"
@@ -14,6 +15,9 @@ func TestAuthorityIsHostAndPort(t *testing.T) {
 	}{
 		{"one host", "https://a.example/1", "https://a.example/2#x", true},
 		{"case", "https://A.Example/1", "HTTPS://a.example/2", true},
+		{"an international name", "https://bücher.example/1", "https://xn--bcher-kva.example/2", true},
+		{"an IPv6 address", "https://[2001:DB8::1]/1", "https://[2001:db8::1]:443/2", true},
+		{"too long", "https://a.example/" + strings.Repeat("x", 2<<10), "https://a.example/", false},
 		{"default port written out", "https://a.example:443/1", "https://a.example", true},
 		{"another port", "https://a.example:8443/1", "https://a.example/1", false},
 		{"another scheme", "http://a.example/1", "https://a.example/1", false},

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"golang.org/x/net/idna"
+	"github.com/fedihook/fedihook/activity"
 )
 
 const maxID = 2 << 10 // bytes
@@ -41,39 +41,10 @@ func validURL(raw string) bool {
 }
 
 // authority is the host of u, and its port if that is not the scheme's default, written the one way in
-// which authorities are compared.
+// which authorities are compared. It is "" for what parseID would not have let through.
 func authority(u *url.URL) string {
-	host := normalHost(u.Hostname())
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	port := u.Port()
-	if port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
-		return host
-	}
-	return host + ":" + port
-}
-
-func normalHost(host string) string {
-	for i := range len(host) {
-		if host[i] >= 0x80 {
-			if ascii, err := idna.Lookup.ToASCII(host); err == nil {
-				host = ascii
-			}
-			break
-		}
-	}
-	return strings.ToLower(host)
-}
-
-// sameAuthority compares host and port of two ids. Ids that can't be read have none.
-func sameAuthority(a, b string) bool {
-	u, err := parseID(a)
-	if err != nil {
-		return false
-	}
-	v, err := parseID(b)
-	return err == nil && u.Scheme == v.Scheme && authority(u) == authority(v)
+	a, _ := activity.Authority(u.Scheme + "://" + u.Host)
+	return a
 }
 
 // withoutFragment is the document in which an id with a fragment is to be found.

@@ -50,7 +50,7 @@ func (r *Resolver) documentAs(ctx context.Context, through http.RoundTripper, ad
 		return nil, nil, err
 	}
 	if got := doc.DocumentID(); got != id && got != address {
-		if !sameAuthority(got, address) {
+		if !activity.SameAuthority(got, address) {
 			return nil, nil, &Error{ID: id, Err: fmt.Errorf("%w: %q", ErrIDMismatch, got)}
 		}
 		if doc, raw, _, err = r.get(ctx, through, got, false); err != nil {
@@ -159,7 +159,7 @@ func (r *Resolver) do(ctx context.Context, through http.RoundTripper, address, a
 		switch {
 		case hop == maxRedirects:
 			return answer{}, &Error{ID: address, Status: ans.status, Err: fmt.Errorf("%w: more than %d redirects", ErrMalformed, maxRedirects)}
-		case !leave && !sameAuthority(location, at):
+		case !leave && !activity.SameAuthority(location, at):
 			return answer{}, &Error{ID: address, Status: ans.status, Err: fmt.Errorf("%w: it redirects to another host, %s", ErrIDMismatch, location)}
 		}
 		at = location

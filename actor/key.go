@@ -79,7 +79,7 @@ func (r *Resolver) recallKey(ctx context.Context, keyID string) (keyed, bool, er
 			return keyed{}, false, nil
 		case err != nil:
 			return keyed{}, false, fmt.Errorf("actor: stored key %s: %w", keyID, err)
-		case !sameAuthority(stored.ID, keyID):
+		case !activity.SameAuthority(stored.ID, keyID):
 			return keyed{}, false, nil
 		}
 		owner, _ = revive(stored)
@@ -165,7 +165,7 @@ func (r *Resolver) ownKey(ctx context.Context, doc *activity.Object, keyID strin
 	if claim.ID != keyID || claim.PEM == "" {
 		return signature.PublicKey{}, fmt.Errorf("%w: the document is not the key's", ErrMalformed)
 	}
-	if !sameAuthority(claim.Owner, keyID) {
+	if !activity.SameAuthority(claim.Owner, keyID) {
 		return signature.PublicKey{}, fmt.Errorf("%w: its owner %q is on another host", ErrMalformed, claim.Owner)
 	}
 	own, err := signature.ParsePublicKey(claim.PEM)
@@ -238,7 +238,7 @@ func (k known) lists(key signature.PublicKey) bool {
 func keyIDs(a *activity.Actor) []string {
 	var ids []string
 	for _, k := range a.Keys() {
-		if (k.Owner == "" || k.Owner == a.ID) && sameAuthority(k.ID, a.ID) {
+		if (k.Owner == "" || k.Owner == a.ID) && activity.SameAuthority(k.ID, a.ID) {
 			ids = append(ids, k.ID)
 		}
 	}

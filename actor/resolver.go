@@ -195,7 +195,7 @@ func (r *Resolver) Inboxes(ctx context.Context, actorID string) (inbox, shared s
 	if err != nil {
 		return "", "", err
 	}
-	if shared = a.SharedInbox(); !sameAuthority(shared, a.Inbox.ID) {
+	if shared = a.SharedInbox(); !activity.SameAuthority(shared, a.Inbox.ID) {
 		shared = ""
 	}
 	return a.Inbox.ID, shared, nil
