@@ -265,8 +265,9 @@ func TestSayingTheSameTwiceSendsItOnce(t *testing.T) {
 	}
 	b.work()
 	b.only(first)
-	if b.say(of("Follow", bob)) == b.say(of("Follow", bob)) {
-		t.Error("two Follows have one id")
+	follow := b.say(of("Follow", bob))
+	if again := b.say(of("Follow", bob)); again == follow {
+		t.Errorf("two Follows have the id %s", again)
 	}
 }
 
