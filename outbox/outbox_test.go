@@ -359,6 +359,12 @@ func TestAnAnnounceIsPublicAndTellsTheOwner(t *testing.T) {
 	if !a.To.Has(activity.Public) || !a.CC.Has(bob) || !a.CC.Has(alice+"/followers") {
 		t.Errorf("to %v, cc %v", a.To, a.CC)
 	}
+	undo := b.say(of("Undo", id))
+	b.work()
+	d, _ := b.only(undo)
+	if len(d.to) != 1 || d.to[0].SharedInbox != "https://there.example/inbox" {
+		t.Errorf("its Undo goes to %v, not to the shared inbox as it did itself", d.to)
+	}
 }
 
 func TestAFollowIsKnownBeforeItGoesOutAndForgottenBeforeItsUndoDoes(t *testing.T) {

@@ -153,6 +153,14 @@ func (o *Outbox) step(ctx context.Context, r *Record) error {
 
 // find looks up the inboxes of those who wait. It returns an error if some could not be found now.
 func (o *Outbox) find(ctx context.Context, r *Record) (unknown error) {
+	typ := r.Type
+	if typ == "Undo" { // to where that went which it undoes, or the two could not be folded alike
+		old, err := o.Log.Record(ctx, r.Object)
+		if ignoreUnknown(err) != nil {
+			return err
+		}
+		typ = old.Type
+	}
 	var waiting []string
 	for _, id := range r.Waiting {
 		if o.Local(id) {
@@ -165,7 +173,7 @@ func (o *Outbox) find(ctx context.Context, r *Record) (unknown error) {
 		case err != nil:
 			waiting, unknown = append(waiting, id), err
 		default:
-			r.Targets = append(r.Targets, personal(r.Type, t))
+			r.Targets = append(r.Targets, personal(typ, t))
 		}
 	}
 	r.Waiting = waiting

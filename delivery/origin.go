@@ -1,0 +1,62 @@
+package delivery
+
+import (
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// originOf returns the origin (scheme, host and port) to which raw would be posted,
+// like https://a.example:8443, and its authority alone. A default port is left out.
+// ok is false if raw can't be posted to.
+func originOf(raw string) (origin, authority string, ok bool) {
+	if len(raw) > maxName || strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return "", "", false
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.User != nil || u.Opaque != "" || strings.Contains(raw, "#") {
+		return "", "", false
+	}
+	if u.Scheme != "https" && u.Scheme != "http" { // url.Parse has lower-cased it
+		return "", "", false
+	}
+	authority, ok = normalAuthority(u.Scheme, u.Host)
+	return u.Scheme + "://" + authority, authority, ok
+}
+
+// normalAuthority writes host[:port] in lower case and without the scheme's default port.
+func normalAuthority(scheme, authority string) (string, bool) {
+	u := url.URL{Host: authority}
+	name, port := strings.ToLower(u.Hostname()), u.Port()
+	if name == "" || len(name) > 255 {
+		return "", false
+	}
+	if strings.HasSuffix(authority, ":") {
+		return "", false
+	}
+	if port != "" {
+		n, err := strconv.Atoi(port)
+		if err != nil || n < 1 || n > 65535 {
+			return "", false
+		}
+		if (scheme == "https" && n == 443) || (scheme == "http" && n == 80) {
+			port = ""
+		} else {
+			port = strconv.Itoa(n)
+		}
+	}
+	if port != "" {
+		return net.JoinHostPort(name, port), true
+	}
+	if strings.Contains(name, ":") {
+		return "[" + name + "]", true
+	}
+	return name, true
+}
+
+// authorityOf cuts the scheme from an origin.
+func authorityOf(origin string) string {
+	_, authority, _ := strings.Cut(origin, "://")
+	return authority
+}

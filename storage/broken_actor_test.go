@@ -1,0 +1,388 @@
+package storage_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/moderation"
+)
+
+// brokenFollower does what its funcs do, where they are set.
+type brokenFollower struct {
+	actor.Followers
+	follow func(ctx context.Context, follower, followed string) (actor.Follow, error)
+	byID   func(ctx context.Context, id string) (actor.Follow, error)
+	put    func(ctx context.Context, f actor.Follow) error
+	remove func(ctx context.Context, follower, followed string) error
+	page   func(ctx context.Context, q actor.FollowQuery) ([]actor.Follow, error)
+	count  func(ctx context.Context, q actor.FollowQuery) (int64, error)
+}
+
+func (b *brokenFollower) Follow(ctx context.Context, follower, followed string) (actor.Follow, error) {
+	if b.follow != nil {
+		return b.follow(ctx, follower, followed)
+	}
+	return b.Followers.Follow(ctx, follower, followed)
+}
+
+func (b *brokenFollower) FollowByID(ctx context.Context, id string) (actor.Follow, error) {
+	if b.byID != nil {
+		return b.byID(ctx, id)
+	}
+	return b.Followers.FollowByID(ctx, id)
+}
+
+func (b *brokenFollower) PutFollow(ctx context.Context, f actor.Follow) error {
+	if b.put != nil {
+		return b.put(ctx, f)
+	}
+	return b.Followers.PutFollow(ctx, f)
+}
+
+func (b *brokenFollower) DeleteFollow(ctx context.Context, follower, followed string) error {
+	if b.remove != nil {
+		return b.remove(ctx, follower, followed)
+	}
+	return b.Followers.DeleteFollow(ctx, follower, followed)
+}
+
+func (b *brokenFollower) Follows(ctx context.Context, q actor.FollowQuery) ([]actor.Follow, error) {
+	if b.page != nil {
+		return b.page(ctx, q)
+	}
+	return b.Followers.Follows(ctx, q)
+}
+
+func (b *brokenFollower) CountFollows(ctx context.Context, q actor.FollowQuery) (int64, error) {
+	if b.count != nil {
+		return b.count(ctx, q)
+	}
+	return b.Followers.CountFollows(ctx, q)
+}
+
+var brokenFollowers = []struct {
+	check string
+	fault func(s actor.Followers) actor.Followers
+}{
+	{"a follow comes back as it was put", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, put: func(ctx context.Context, f actor.Follow) error {
+			if f.SharedInbox == "" {
+				f.SharedInbox = f.Inbox
+			}
+			f.At = f.At.Truncate(time.Millisecond)
+			return s.PutFollow(ctx, f)
+		}}
+	}},
+	{"what was never put is not found", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, follow: func(ctx context.Context, follower, followed string) (actor.Follow, error) {
+			return s.Follow(ctx, strings.ToLower(follower), followed)
+		}}
+	}},
+	{"a follow that is replaced keeps its Seq", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, put: func(ctx context.Context, f actor.Follow) error {
+			s.DeleteFollow(ctx, f.Follower, f.Followed)
+			return s.PutFollow(ctx, f)
+		}}
+	}},
+	{"of ten simultaneous follows of a pair one is kept", func(s actor.Followers) actor.Followers {
+		var n sync.Map
+		return &brokenFollower{Followers: s, put: func(ctx context.Context, f actor.Follow) error {
+			if _, there := n.LoadOrStore(f.Follower, true); there {
+				f.Follower += f.ID
+			}
+			return s.PutFollow(ctx, f)
+		}}
+	}},
+	{"a deleted follow is gone and its number too", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, remove: func(ctx context.Context, follower, followed string) error {
+			s.DeleteFollow(ctx, follower, followed)
+			return s.DeleteFollow(ctx, followed, follower)
+		}}
+	}},
+	{"a deleted follow is gone and its number too", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, remove: func(ctx context.Context, follower, followed string) error {
+			if _, err := s.Follow(ctx, follower, followed); err != nil {
+				return err
+			}
+			return s.DeleteFollow(ctx, follower, followed)
+		}}
+	}},
+	{"a follow is found by its id, of several the first", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, byID: func(ctx context.Context, id string) (actor.Follow, error) {
+			list, _ := s.Follows(ctx, actor.FollowQuery{})
+			for _, f := range slices.Backward(list) {
+				if f.ID == id {
+					return f, nil
+				}
+			}
+			return actor.Follow{}, actor.ErrNotFound
+		}}
+	}},
+	{"a query selects by follower, followed and state", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, page: func(ctx context.Context, q actor.FollowQuery) ([]actor.Follow, error) {
+			q.State = 0
+			return s.Follows(ctx, q)
+		}}
+	}},
+	{"a query selects by follower, followed and state", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, count: func(ctx context.Context, q actor.FollowQuery) (int64, error) {
+			q.Follower = ""
+			return s.CountFollows(ctx, q)
+		}}
+	}},
+	{"pages neither skip nor repeat", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, page: func(ctx context.Context, q actor.FollowQuery) ([]actor.Follow, error) {
+			q.After++
+			return s.Follows(ctx, q)
+		}}
+	}},
+	{"pages neither skip nor repeat", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, count: func(ctx context.Context, q actor.FollowQuery) (int64, error) {
+			n, err := s.CountFollows(ctx, q)
+			return min(n, int64(max(q.Limit, 10))), err
+		}}
+	}},
+}
+
+type brokenKey struct {
+	actor.Keys
+	key func(ctx context.Context, id string) (actor.KeyPair, error)
+	add func(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error)
+}
+
+func (b *brokenKey) Key(ctx context.Context, id string) (actor.KeyPair, error) {
+	if b.key != nil {
+		return b.key(ctx, id)
+	}
+	return b.Keys.Key(ctx, id)
+}
+
+func (b *brokenKey) AddKey(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error) {
+	if b.add != nil {
+		return b.add(ctx, k)
+	}
+	return b.Keys.AddKey(ctx, k)
+}
+
+// returnsItsOwn gives everyone back the key that they brought, whichever is kept.
+func returnsItsOwn(s actor.Keys) actor.Keys {
+	return &brokenKey{Keys: s, add: func(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error) {
+		_, err := s.AddKey(ctx, k)
+		return k, err
+	}}
+}
+
+var brokenKeys = []struct {
+	check string
+	fault func(s actor.Keys) actor.Keys
+}{
+	{"a key comes back as it was added", func(s actor.Keys) actor.Keys {
+		return &brokenKey{Keys: s, key: func(ctx context.Context, id string) (actor.KeyPair, error) {
+			k, err := s.Key(ctx, id)
+			k.KeyID = k.ActorID + "#main-key"
+			return k, err
+		}}
+	}},
+	{"an actor without a key has none", func(s actor.Keys) actor.Keys {
+		return &brokenKey{Keys: s, key: func(ctx context.Context, id string) (actor.KeyPair, error) {
+			return s.Key(ctx, strings.TrimSuffix(id, "/"))
+		}}
+	}},
+	{"the first key of an actor is kept", returnsItsOwn},
+	{"all who add a key at once get the same", returnsItsOwn},
+	{"what is given and returned is the caller's", func(s actor.Keys) actor.Keys {
+		var kept []byte
+		return &brokenKey{Keys: s,
+			add: func(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error) {
+				kept = k.Private
+				return s.AddKey(ctx, k)
+			},
+			key: func(ctx context.Context, id string) (actor.KeyPair, error) {
+				k, err := s.Key(ctx, id)
+				k.Private = kept
+				return k, err
+			}}
+	}},
+}
+
+type brokenRemote struct {
+	actor.Remotes
+	remote func(ctx context.Context, id string) (actor.Remote, error)
+	byKey  func(ctx context.Context, keyID string) (actor.Remote, error)
+	put    func(ctx context.Context, r actor.Remote) error
+	remove func(ctx context.Context, id string) error
+}
+
+func (b *brokenRemote) Remote(ctx context.Context, id string) (actor.Remote, error) {
+	if b.remote != nil {
+		return b.remote(ctx, id)
+	}
+	return b.Remotes.Remote(ctx, id)
+}
+
+func (b *brokenRemote) RemoteByKey(ctx context.Context, keyID string) (actor.Remote, error) {
+	if b.byKey != nil {
+		return b.byKey(ctx, keyID)
+	}
+	return b.Remotes.RemoteByKey(ctx, keyID)
+}
+
+func (b *brokenRemote) PutRemote(ctx context.Context, r actor.Remote) error {
+	if b.put != nil {
+		return b.put(ctx, r)
+	}
+	return b.Remotes.PutRemote(ctx, r)
+}
+
+func (b *brokenRemote) DeleteRemote(ctx context.Context, id string) error {
+	if b.remove != nil {
+		return b.remove(ctx, id)
+	}
+	return b.Remotes.DeleteRemote(ctx, id)
+}
+
+var brokenRemotes = []struct {
+	check string
+	fault func(s actor.Remotes) actor.Remotes
+}{
+	{"an actor comes back as it was put", func(s actor.Remotes) actor.Remotes {
+		return &brokenRemote{Remotes: s, put: func(ctx context.Context, r actor.Remote) error {
+			r.KeyIDs = slices.Sorted(slices.Values(r.KeyIDs))
+			return s.PutRemote(ctx, r)
+		}}
+	}},
+	{"what was never put is not found", func(s actor.Remotes) actor.Remotes {
+		return &brokenRemote{Remotes: s, byKey: func(ctx context.Context, keyID string) (actor.Remote, error) {
+			if r, err := s.Remote(ctx, keyID); err == nil {
+				return r, nil
+			}
+			return s.RemoteByKey(ctx, keyID)
+		}}
+	}},
+	{"an actor that is put again is replaced, keys included", func(s actor.Remotes) actor.Remotes {
+		return &brokenRemote{Remotes: s, put: func(ctx context.Context, r actor.Remote) error {
+			if old, err := s.Remote(ctx, r.ID); err == nil {
+				r.KeyIDs = append(old.KeyIDs, r.KeyIDs...)
+			}
+			return s.PutRemote(ctx, r)
+		}}
+	}},
+	{"of ten simultaneous puts of an actor one remains whole", func(s actor.Remotes) actor.Remotes {
+		return &brokenRemote{Remotes: s, byKey: func(ctx context.Context, keyID string) (actor.Remote, error) {
+			return s.Remote(ctx, strings.Split(keyID, "#")[0])
+		}}
+	}},
+	{"a deleted actor is gone and its keys too", func(s actor.Remotes) actor.Remotes {
+		return &brokenRemote{Remotes: s, remove: func(ctx context.Context, id string) error {
+			r, err := s.Remote(ctx, id)
+			if err != nil {
+				return nil
+			}
+			return s.PutRemote(ctx, actor.Remote{ID: id, Gone: r.Fetched})
+		}}
+	}},
+	{"a deleted actor is gone and its keys too", func(s actor.Remotes) actor.Remotes {
+		return &brokenRemote{Remotes: s, remove: func(ctx context.Context, id string) error {
+			if _, err := s.Remote(ctx, id); err != nil {
+				return fmt.Errorf("there is none: %w", err)
+			}
+			return s.DeleteRemote(ctx, id)
+		}}
+	}},
+	{"what is given and returned is the caller's", func(s actor.Remotes) actor.Remotes {
+		var kept []byte
+		return &brokenRemote{Remotes: s,
+			put: func(ctx context.Context, r actor.Remote) error {
+				kept = r.Document
+				return s.PutRemote(ctx, r)
+			},
+			remote: func(ctx context.Context, id string) (actor.Remote, error) {
+				r, err := s.Remote(ctx, id)
+				r.Document = kept
+				return r, err
+			}}
+	}},
+}
+
+type brokenRule struct {
+	moderation.Rules
+	put    func(ctx context.Context, r moderation.Rule) error
+	remove func(ctx context.Context, domain string) error
+	match  func(ctx context.Context, domains []string) ([]moderation.Rule, error)
+}
+
+func (b *brokenRule) PutRule(ctx context.Context, r moderation.Rule) error {
+	if b.put != nil {
+		return b.put(ctx, r)
+	}
+	return b.Rules.PutRule(ctx, r)
+}
+
+func (b *brokenRule) DeleteRule(ctx context.Context, domain string) error {
+	if b.remove != nil {
+		return b.remove(ctx, domain)
+	}
+	return b.Rules.DeleteRule(ctx, domain)
+}
+
+func (b *brokenRule) MatchRules(ctx context.Context, domains []string) ([]moderation.Rule, error) {
+	if b.match != nil {
+		return b.match(ctx, domains)
+	}
+	return b.Rules.MatchRules(ctx, domains)
+}
+
+var brokenRules = []struct {
+	check string
+	fault func(s moderation.Rules) moderation.Rules
+}{
+	{"a rule comes back as it was put", func(s moderation.Rules) moderation.Rules {
+		return &brokenRule{Rules: s, put: func(ctx context.Context, r moderation.Rule) error {
+			r.At = r.At.Truncate(time.Second)
+			return s.PutRule(ctx, r)
+		}}
+	}},
+	{"a rule about the same domain is replaced", func(s moderation.Rules) moderation.Rules {
+		return &brokenRule{Rules: s, put: func(ctx context.Context, r moderation.Rule) error {
+			if list, _ := s.MatchRules(ctx, []string{r.Domain}); len(list) > 0 {
+				return nil
+			}
+			return s.PutRule(ctx, r)
+		}}
+	}},
+	{"of ten simultaneous rules about a domain one is kept", func(s moderation.Rules) moderation.Rules {
+		return &brokenRule{Rules: s, match: func(ctx context.Context, domains []string) ([]moderation.Rule, error) {
+			list, err := s.MatchRules(ctx, domains)
+			return append(list, list...), err
+		}}
+	}},
+	{"a deleted rule is gone", func(s moderation.Rules) moderation.Rules {
+		return &brokenRule{Rules: s, remove: func(ctx context.Context, domain string) error {
+			s.DeleteRule(ctx, "b."+domain) // what is below it too
+			return s.DeleteRule(ctx, domain)
+		}}
+	}},
+	{"the rules about the domains that are asked for come back, each once", func(s moderation.Rules) moderation.Rules {
+		return &brokenRule{Rules: s, match: func(ctx context.Context, domains []string) ([]moderation.Rule, error) {
+			var list []moderation.Rule
+			for some := range slices.Chunk(domains, 1000) {
+				more, err := s.MatchRules(ctx, some)
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, more...)
+			}
+			return list, nil
+		}}
+	}},
+	{"the rules about the domains that are asked for come back, each once", func(s moderation.Rules) moderation.Rules {
+		return &brokenRule{Rules: s, match: func(ctx context.Context, domains []string) ([]moderation.Rule, error) {
+			return s.MatchRules(ctx, domains[:min(len(domains), 999)])
+		}}
+	}},
+}

@@ -1,0 +1,287 @@
+package storage_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fedihook/fedihook/inbox"
+)
+
+// brokenJournal does what its funcs do, where they are set.
+type brokenJournal struct {
+	inbox.Journal
+	append  func(ctx context.Context, e inbox.Entry, max int) (bool, error)
+	lease   func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error)
+	release func(ctx context.Context, epoch int64) error
+	due     func(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error)
+	finish  func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error
+	dead    func(ctx context.Context, limit int) ([]inbox.Entry, error)
+	forget  func(ctx context.Context, before time.Time) error
+}
+
+func (b *brokenJournal) Append(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+	if b.append != nil {
+		return b.append(ctx, e, max)
+	}
+	return b.Journal.Append(ctx, e, max)
+}
+
+func (b *brokenJournal) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error) {
+	if b.lease != nil {
+		return b.lease(ctx, owner, now, ttl)
+	}
+	return b.Journal.Lease(ctx, owner, now, ttl)
+}
+
+func (b *brokenJournal) Release(ctx context.Context, epoch int64) error {
+	if b.release != nil {
+		return b.release(ctx, epoch)
+	}
+	return b.Journal.Release(ctx, epoch)
+}
+
+func (b *brokenJournal) Due(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
+	if b.due != nil {
+		return b.due(ctx, epoch, now, limit)
+	}
+	return b.Journal.Due(ctx, epoch, now, limit)
+}
+
+func (b *brokenJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
+	if b.finish != nil {
+		return b.finish(ctx, epoch, outcomes)
+	}
+	return b.Journal.Finish(ctx, epoch, outcomes)
+}
+
+func (b *brokenJournal) Dead(ctx context.Context, limit int) ([]inbox.Entry, error) {
+	if b.dead != nil {
+		return b.dead(ctx, limit)
+	}
+	return b.Journal.Dead(ctx, limit)
+}
+
+func (b *brokenJournal) Forget(ctx context.Context, before time.Time) error {
+	if b.forget != nil {
+		return b.forget(ctx, before)
+	}
+	return b.Journal.Forget(ctx, before)
+}
+
+type journalFault struct {
+	check string
+	fault func(j inbox.Journal) inbox.Journal
+}
+
+// dueFault changes what Due returns.
+func dueFault(change func(list []inbox.Entry)) func(j inbox.Journal) inbox.Journal {
+	return func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, due: func(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
+			list, err := j.Due(ctx, epoch, now, limit)
+			change(list)
+			return list, err
+		}}
+	}
+}
+
+// appendFault changes what Append is given.
+func appendFault(change func(e *inbox.Entry, max *int)) func(j inbox.Journal) inbox.Journal {
+	return func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+			change(&e, &max)
+			return j.Append(ctx, e, max)
+		}}
+	}
+}
+
+var brokenJournals = []journalFault{
+	{"an entry comes back as it was kept", dueFault(func(list []inbox.Entry) {
+		for i := range list {
+			list[i].LastError, _, _ = strings.Cut(list[i].LastError, "\x00")
+		}
+	})},
+	{"an entry comes back as it was kept", dueFault(func(list []inbox.Entry) {
+		for i := range list {
+			list[i].NotBefore = list[i].NotBefore.Truncate(time.Millisecond)
+		}
+	})},
+	{"an entry that was seen is not kept again", appendFault(func(e *inbox.Entry, _ *int) {
+		e.Mark = inbox.MarkOf(e.Sender, "", "", e.Body)
+	})},
+	{"an entry that was seen is not kept again", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
+			if err := j.Finish(ctx, epoch, outcomes); err != nil {
+				return err
+			}
+			return j.Forget(ctx, time.Now().AddDate(100, 0, 0)) // marks go with their entries
+		}}
+	}},
+	{"of ten simultaneous appends of a mark one is kept", func(j inbox.Journal) inbox.Journal {
+		var marks sync.Map
+		var n atomic.Int64
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+			if _, seen := marks.Load(e.Mark); seen {
+				return true, nil
+			}
+			time.Sleep(10 * time.Millisecond)
+			marks.Store(e.Mark, true)
+			e.Mark[0], e.Mark[1] = byte(n.Add(1)), 0
+			return j.Append(ctx, e, max)
+		}}
+	}},
+	{"simultaneous appends are all kept", func(j inbox.Journal) inbox.Journal {
+		var n atomic.Int64
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+			if n.Add(1) == 100 {
+				return false, nil
+			}
+			return j.Append(ctx, e, max)
+		}}
+	}},
+	{"a full journal refuses what is new", appendFault(func(_ *inbox.Entry, max *int) { *max = 0 })},
+	{"a full journal refuses what is new", appendFault(func(_ *inbox.Entry, max *int) { *max++ })},
+	{"a full journal refuses what is new", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+			seen, err := j.Append(ctx, e, max)
+			if err != nil {
+				j.Append(ctx, e, 0) // refused, and kept all the same
+			}
+			return seen, err
+		}}
+	}},
+	{"simultaneous appends keep to the bound", func(j inbox.Journal) inbox.Journal {
+		var n atomic.Int64
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+			if n.Load() >= int64(max) && max > 0 {
+				return false, inbox.ErrFull
+			}
+			time.Sleep(10 * time.Millisecond)
+			n.Add(1)
+			return j.Append(ctx, e, 0)
+		}}
+	}},
+	{"what is given and returned is the caller's", func(j inbox.Journal) inbox.Journal {
+		bodies := map[inbox.Mark][]byte{}
+		return &brokenJournal{Journal: j,
+			append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+				bodies[e.Mark] = e.Body
+				return j.Append(ctx, e, max)
+			},
+			due: func(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
+				list, err := j.Due(ctx, epoch, now, limit)
+				for i := range list {
+					list[i].Body = bodies[list[i].Mark]
+				}
+				return list, err
+			}}
+	}},
+
+	{"two owners never have the lease at once", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, lease: func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error) {
+			return j.Lease(ctx, owner, now, ttl-time.Microsecond)
+		}}
+	}},
+	{"of ten simultaneous owners one gets the lease", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, lease: func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error) {
+			epoch, _, err := j.Lease(ctx, owner, now, ttl)
+			return epoch, true, err
+		}}
+	}},
+	{"a renewed lease keeps its epoch and lasts longer", func(j inbox.Journal) inbox.Journal {
+		var last int64
+		return &brokenJournal{Journal: j, lease: func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error) {
+			j.Release(ctx, last)
+			epoch, ok, err := j.Lease(ctx, owner, now, ttl)
+			last = epoch
+			return epoch, ok, err
+		}}
+	}},
+	{"an owner that lost the lease gets a higher epoch", func(j inbox.Journal) inbox.Journal {
+		epochs := map[string]int64{}
+		return &brokenJournal{Journal: j, lease: func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error) {
+			epoch, ok, err := j.Lease(ctx, owner, now, ttl)
+			if epochs[owner] == 0 {
+				epochs[owner] = epoch
+			}
+			return epochs[owner], ok, err
+		}}
+	}},
+	{"a released lease is free and its epoch is over", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, release: func(context.Context, int64) error { return nil }}
+	}},
+	{"the release of an old epoch changes nothing", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, release: func(ctx context.Context, _ int64) error {
+			for epoch := range int64(10) {
+				j.Release(ctx, epoch)
+			}
+			return nil
+		}}
+	}},
+	{"a lost lease changes nothing", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
+			err := j.Finish(ctx, epoch, outcomes)
+			for current := int64(1); err != nil && current < 10; current++ {
+				j.Finish(ctx, current, outcomes)
+			}
+			return err
+		}}
+	}},
+	{"nobody has the epochs of a new journal", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
+			if epoch == 0 {
+				return nil
+			}
+			return j.Finish(ctx, epoch, outcomes)
+		}}
+	}},
+
+	{"the oldest come first, up to the limit", dueFault(func(list []inbox.Entry) { slices.Reverse(list) })},
+	{"the oldest come first, up to the limit", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, due: func(ctx context.Context, epoch int64, now time.Time, _ int) ([]inbox.Entry, error) {
+			return j.Due(ctx, epoch, now, 1000)
+		}}
+	}},
+	{"an entry waits for its time", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, due: func(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
+			return j.Due(ctx, epoch, now.Add(time.Microsecond), limit)
+		}}
+	}},
+	{"entries of one key run in order", appendFault(func(e *inbox.Entry, _ *int) { e.Key = "" })},
+	{"entries of one key run in order", appendFault(func(e *inbox.Entry, _ *int) { e.Key += "x" })}, // those without one too
+	{"dead letters are kept, the newest first", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, dead: func(ctx context.Context, limit int) ([]inbox.Entry, error) {
+			list, err := j.Dead(ctx, limit)
+			slices.SortFunc(list, func(a, b inbox.Entry) int { return int(b.Seq - a.Seq) })
+			return list, err
+		}}
+	}},
+	{"marks that an outcome names are forgotten with it", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
+			outcomes = slices.Clone(outcomes)
+			for i := range outcomes {
+				outcomes[i].Forget = outcomes[i].Forget[:min(1, len(outcomes[i].Forget))]
+			}
+			return j.Finish(ctx, epoch, outcomes)
+		}}
+	}},
+	{"old marks are forgotten unless unfinished", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, forget: func(context.Context, time.Time) error { return nil }}
+	}},
+	{"old marks are forgotten unless unfinished", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, forget: func(ctx context.Context, before time.Time) error {
+			return j.Forget(ctx, before.Add(time.Microsecond))
+		}}
+	}},
+}
+
+var brokenDeadLetters = []journalFault{
+	{"the newest ten thousand dead letters are kept", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, dead: func(ctx context.Context, limit int) ([]inbox.Entry, error) {
+			return j.Dead(ctx, min(limit, 9_999))
+		}}
+	}},
+}

@@ -1,0 +1,300 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fedihook/fedihook/outbox"
+)
+
+// brokenLog does what its funcs do, where they are set.
+type brokenLog struct {
+	outbox.Log
+	add    func(ctx context.Context, r outbox.Record) error
+	save   func(ctx context.Context, r outbox.Record) error
+	record func(ctx context.Context, id string) (outbox.Record, error)
+	object func(ctx context.Context, id string, limit int) ([]outbox.Record, error)
+	due    func(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error)
+	public func(ctx context.Context, actor string, before int64, limit int) ([]outbox.Record, int64, error)
+}
+
+func (b *brokenLog) AddRecord(ctx context.Context, r outbox.Record) error {
+	if b.add != nil {
+		return b.add(ctx, r)
+	}
+	return b.Log.AddRecord(ctx, r)
+}
+
+func (b *brokenLog) SaveRecord(ctx context.Context, r outbox.Record) error {
+	if b.save != nil {
+		return b.save(ctx, r)
+	}
+	return b.Log.SaveRecord(ctx, r)
+}
+
+func (b *brokenLog) Record(ctx context.Context, id string) (outbox.Record, error) {
+	if b.record != nil {
+		return b.record(ctx, id)
+	}
+	return b.Log.Record(ctx, id)
+}
+
+func (b *brokenLog) ObjectRecords(ctx context.Context, id string, limit int) ([]outbox.Record, error) {
+	if b.object != nil {
+		return b.object(ctx, id, limit)
+	}
+	return b.Log.ObjectRecords(ctx, id, limit)
+}
+
+func (b *brokenLog) DueRecords(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+	if b.due != nil {
+		return b.due(ctx, now, limit)
+	}
+	return b.Log.DueRecords(ctx, now, limit)
+}
+
+func (b *brokenLog) PublicRecords(ctx context.Context, actor string, before int64, limit int) ([]outbox.Record, int64, error) {
+	if b.public != nil {
+		return b.public(ctx, actor, before, limit)
+	}
+	return b.Log.PublicRecords(ctx, actor, before, limit)
+}
+
+var brokenLogs = []struct {
+	check string
+	fault func(l outbox.Log) outbox.Log
+}{
+	{"a record comes back as it was added", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, add: func(ctx context.Context, r outbox.Record) error {
+			r.Targets = slices.DeleteFunc(slices.Clone(r.Targets), func(t outbox.Target) bool { return t.Inbox == "" })
+			return l.AddRecord(ctx, r)
+		}}
+	}},
+	{"a record of the same id is left as it is", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, add: func(ctx context.Context, r outbox.Record) error {
+			return errors.Join(l.AddRecord(ctx, r), l.SaveRecord(ctx, r))
+		}}
+	}},
+	{"of ten simultaneous records of an id one is kept", func(l outbox.Log) outbox.Log {
+		var ids sync.Map
+		return &brokenLog{Log: l, add: func(ctx context.Context, r outbox.Record) error {
+			if _, known := ids.Load(r.ID); known {
+				return nil
+			}
+			time.Sleep(10 * time.Millisecond)
+			ids.Store(r.ID, true)
+			if r.Attempts > 0 {
+				r.ID += strings.Repeat("x", r.Attempts)
+			}
+			return l.AddRecord(ctx, r)
+		}}
+	}},
+	{"saving replaces all but Seq, ID, Author and At", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, save: func(ctx context.Context, r outbox.Record) error {
+			if r.LastError == "" { // an empty value is taken for none
+				old, err := l.Record(ctx, r.ID)
+				if err != nil {
+					return err
+				}
+				r.LastError = old.LastError
+			}
+			return l.SaveRecord(ctx, r)
+		}}
+	}},
+	{"what was never added is unknown", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, save: func(ctx context.Context, r outbox.Record) error {
+			return errors.Join(l.AddRecord(ctx, r), l.SaveRecord(ctx, r))
+		}}
+	}},
+	{"what was never added is unknown", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, record: func(ctx context.Context, id string) (outbox.Record, error) {
+			r, _ := l.Record(ctx, id)
+			return r, nil
+		}}
+	}},
+	{"the records about an object are listed, the oldest first", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, object: func(ctx context.Context, id string, limit int) ([]outbox.Record, error) {
+			list, err := l.ObjectRecords(ctx, id, limit)
+			slices.Reverse(list)
+			return list, err
+		}}
+	}},
+	{"pending records are due at their time, the oldest first", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, due: func(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+			return l.DueRecords(ctx, now.Add(time.Microsecond), limit)
+		}}
+	}},
+	{"records about one object are due in order", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, due: func(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+			list, err := l.DueRecords(ctx, now, limit)
+			seen := map[string]bool{} // those without an object hold each other back too
+			return slices.DeleteFunc(list, func(r outbox.Record) bool {
+				held := seen[r.Object]
+				seen[r.Object] = true
+				return held
+			}), err
+		}}
+	}},
+	{"records about one object are due in order", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, add: func(ctx context.Context, r outbox.Record) error {
+			r.Object = ""
+			return l.AddRecord(ctx, r)
+		}}
+	}},
+	{"what is partly sent is due at its time, holds up nothing and waits for nothing", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, add: func(ctx context.Context, r outbox.Record) error {
+			if r.State == outbox.Partly {
+				r.State = outbox.Pending
+			}
+			return l.AddRecord(ctx, r)
+		}}
+	}},
+	{"an actor's public posts are listed and counted, the newest first", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, public: func(ctx context.Context, actor string, before int64, limit int) ([]outbox.Record, int64, error) {
+			list, _, err := l.PublicRecords(ctx, actor, before, limit)
+			return list, int64(len(list)), err
+		}}
+	}},
+	{"an actor's public posts are listed and counted, the newest first", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, public: func(ctx context.Context, actor string, before int64, limit int) ([]outbox.Record, int64, error) {
+			return l.PublicRecords(ctx, actor, max(before-1, 0), limit)
+		}}
+	}},
+	{"what is given and returned is the caller's", func(l outbox.Log) outbox.Log {
+		to := map[string][]string{}
+		return &brokenLog{Log: l,
+			add: func(ctx context.Context, r outbox.Record) error {
+				to[r.ID] = r.To
+				return l.AddRecord(ctx, r)
+			},
+			record: func(ctx context.Context, id string) (outbox.Record, error) {
+				r, err := l.Record(ctx, id)
+				r.To = to[id]
+				return r, err
+			}}
+	}},
+}
+
+// brokenIntent does what its funcs do, where they are set.
+type brokenIntent struct {
+	outbox.Intents
+	add  func(ctx context.Context, tx outbox.Execer, in outbox.Intent) error
+	next func(ctx context.Context, limit int) ([]outbox.Intent, error)
+	drop func(ctx context.Context, seq int64) error
+}
+
+func (b *brokenIntent) AddIntent(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
+	if b.add != nil {
+		return b.add(ctx, tx, in)
+	}
+	return b.Intents.AddIntent(ctx, tx, in)
+}
+
+func (b *brokenIntent) NextIntents(ctx context.Context, limit int) ([]outbox.Intent, error) {
+	if b.next != nil {
+		return b.next(ctx, limit)
+	}
+	return b.Intents.NextIntents(ctx, limit)
+}
+
+func (b *brokenIntent) DropIntents(ctx context.Context, seq int64) error {
+	if b.drop != nil {
+		return b.drop(ctx, seq)
+	}
+	return b.Intents.DropIntents(ctx, seq)
+}
+
+// nextFault changes what NextIntents returns.
+func nextFault(change func(list []outbox.Intent) []outbox.Intent) func(s outbox.Intents) outbox.Intents {
+	return func(s outbox.Intents) outbox.Intents {
+		return &brokenIntent{Intents: s, next: func(ctx context.Context, limit int) ([]outbox.Intent, error) {
+			list, err := s.NextIntents(ctx, limit)
+			return change(list), err
+		}}
+	}
+}
+
+var brokenIntents = []struct {
+	check string
+	joins bool // the store under it is in SQLite
+	fault func(s outbox.Intents) outbox.Intents
+}{
+	{"an intent comes back as it was added", false, nextFault(func(list []outbox.Intent) []outbox.Intent {
+		for i := range list {
+			list[i].Author = strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(list[i].Author, "\x00", ""), ""))
+		}
+		return list
+	})},
+	{"the oldest come first, up to the limit, until they are dropped", false, nextFault(func(list []outbox.Intent) []outbox.Intent {
+		slices.Reverse(list)
+		return list
+	})},
+	{"the oldest come first, up to the limit, until they are dropped", false, func(s outbox.Intents) outbox.Intents {
+		return &brokenIntent{Intents: s, drop: func(ctx context.Context, seq int64) error { return s.DropIntents(ctx, seq-1) }}
+	}},
+	{"a number is never given again", false, nextFault(func(list []outbox.Intent) []outbox.Intent {
+		for i := range list {
+			list[i].Seq = int64(i) + 1
+		}
+		return list
+	})},
+	{"simultaneous intents are all kept", false, func(s outbox.Intents) outbox.Intents {
+		var n atomic.Int64
+		return &brokenIntent{Intents: s, add: func(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
+			if n.Add(1) == 13 {
+				return nil
+			}
+			return s.AddIntent(ctx, tx, in)
+		}}
+	}},
+	{"what is given and returned is the caller's", false, func(s outbox.Intents) outbox.Intents {
+		var kept []byte
+		return &brokenIntent{Intents: s,
+			add: func(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
+				kept = in.Activity
+				return s.AddIntent(ctx, tx, in)
+			},
+			next: func(ctx context.Context, limit int) ([]outbox.Intent, error) {
+				list, err := s.NextIntents(ctx, limit)
+				for i := range list {
+					list[i].Activity = kept
+				}
+				return list, err
+			}}
+	}},
+	{"a store that can't join a transaction says so", false, func(s outbox.Intents) outbox.Intents {
+		return &brokenIntent{Intents: s, add: func(ctx context.Context, _ outbox.Execer, in outbox.Intent) error {
+			return s.AddIntent(ctx, nil, in)
+		}}
+	}},
+	{"a transaction that rolls back leaves nothing", true, keepsAtOnce},
+	{"an intent is seen when its transaction is committed, and not before", true, keepsAtOnce},
+	{"nothing is missed while transactions come and go", true, func(s outbox.Intents) outbox.Intents {
+		// It drops up to what was added last, seen or not.
+		return &brokenIntent{Intents: s, drop: func(ctx context.Context, seq int64) error { return s.DropIntents(ctx, seq+1) }}
+	}},
+}
+
+// keepsAtOnce remembers what is added in a transaction without waiting for its commit.
+func keepsAtOnce(s outbox.Intents) outbox.Intents {
+	var early []outbox.Intent
+	return &brokenIntent{Intents: s,
+		add: func(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
+			if tx != nil {
+				early = append(early, in)
+			}
+			return s.AddIntent(ctx, tx, in)
+		},
+		next: func(ctx context.Context, limit int) ([]outbox.Intent, error) {
+			list, err := s.NextIntents(ctx, limit)
+			if len(list) == 0 {
+				list = slices.Clone(early)
+			}
+			return list, err
+		}}
+}

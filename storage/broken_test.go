@@ -1,0 +1,132 @@
+package storage_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/moderation"
+	"github.com/fedihook/fedihook/outbox"
+	"github.com/fedihook/fedihook/storage"
+	"github.com/fedihook/fedihook/storage/storagetest"
+)
+
+// breakStores in the environment lets TestBrokenStores fail.
+const breakStores = "FEDIHOOK_BREAK_STORES"
+
+// broken is a store with one fault and the check that must notice it.
+type broken struct {
+	check string
+	run   func(t *testing.T)
+}
+
+// brokenStores has at least one store for each check of each suite.
+func brokenStores() map[string][]broken {
+	all := map[string][]broken{}
+	for _, b := range brokenJournals {
+		all["Journal"] = append(all["Journal"], broken{b.check, func(t *testing.T) {
+			storagetest.RunJournal(t, func(*testing.T) inbox.Journal { return b.fault(storage.Memory().Journal) })
+		}})
+	}
+	for _, b := range brokenDeadLetters {
+		all["DeadLetters"] = append(all["DeadLetters"], broken{b.check, func(t *testing.T) {
+			storagetest.RunJournalDeadLetters(t, func(*testing.T) inbox.Journal { return b.fault(storage.Memory().Journal) })
+		}})
+	}
+	for _, b := range brokenLogs {
+		all["Log"] = append(all["Log"], broken{b.check, func(t *testing.T) {
+			storagetest.RunLog(t, func(*testing.T) outbox.Log { return b.fault(storage.Memory().Log) })
+		}})
+	}
+	for _, b := range brokenIntents {
+		all["Intents"] = append(all["Intents"], broken{b.check, func(t *testing.T) {
+			storagetest.RunIntents(t, func(t *testing.T) storagetest.Intents {
+				if !b.joins {
+					return storagetest.Intents{Store: b.fault(storage.Memory().Intents)}
+				}
+				s, app := fresh(t)
+				return storagetest.Intents{Store: b.fault(s.Intents), Begin: beginIn(app)}
+			})
+		}})
+	}
+	for _, b := range brokenFollowers {
+		all["Followers"] = append(all["Followers"], broken{b.check, func(t *testing.T) {
+			storagetest.RunFollowers(t, func(*testing.T) actor.Followers { return b.fault(storage.Memory().Followers) })
+		}})
+	}
+	for _, b := range brokenKeys {
+		all["Keys"] = append(all["Keys"], broken{b.check, func(t *testing.T) {
+			storagetest.RunKeys(t, func(*testing.T) actor.Keys { return b.fault(storage.Memory().Keys) })
+		}})
+	}
+	for _, b := range brokenRemotes {
+		all["Remotes"] = append(all["Remotes"], broken{b.check, func(t *testing.T) {
+			storagetest.RunRemotes(t, func(*testing.T) actor.Remotes { return b.fault(storage.Memory().Remotes) })
+		}})
+	}
+	for _, b := range brokenRules {
+		all["Rules"] = append(all["Rules"], broken{b.check, func(t *testing.T) {
+			storagetest.RunRules(t, func(*testing.T) moderation.Rules { return b.fault(storage.Memory().Rules) })
+		}})
+	}
+	return all
+}
+
+// TestBrokenStores fails, in the process that TestEveryCheckNoticesAFault starts.
+func TestBrokenStores(t *testing.T) {
+	if os.Getenv(breakStores) == "" {
+		t.Skip("run by TestEveryCheckNoticesAFault")
+	}
+	for suite, list := range brokenStores() {
+		for i, b := range list {
+			t.Run(fmt.Sprintf("%s-%d", suite, i), b.run)
+		}
+	}
+}
+
+// A check that can't fail is worth nothing: each is run against a store that it must refuse.
+func TestEveryCheckNoticesAFault(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestBrokenStores$", "-test.v", "-test.timeout=5m")
+	cmd.Env = append(os.Environ(), breakStores+"=1")
+	out, err := cmd.CombinedOutput()
+	if _, failed := err.(*exec.ExitError); !failed {
+		t.Fatalf("a run of broken stores ended with %v", err)
+	}
+	if strings.Contains(string(out), "panic") {
+		t.Fatalf("a check panicked:\n%s", out)
+	}
+	results := map[string]string{} // "Suite-number/check" to FAIL, PASS or SKIP
+	for _, m := range regexp.MustCompile(`(?m)^ *--- (\w+): TestBrokenStores/(\S+/\S+) `).FindAllStringSubmatch(string(out), -1) {
+		results[m[2]] = m[1]
+	}
+	noticed := map[string]bool{}
+	for suite, list := range brokenStores() {
+		for i, b := range list {
+			check := strings.ReplaceAll(b.check, " ", "_")
+			switch got := results[fmt.Sprintf("%s-%d/%s", suite, i, check)]; got {
+			case "FAIL":
+				noticed[suite+"/"+check] = true
+			default:
+				t.Errorf("%s, fault %d: %q is %s, want FAIL", suite, i, b.check, got)
+			}
+		}
+	}
+	for name := range results {
+		suite, check, _ := strings.Cut(name, "/")
+		suite, _, _ = strings.Cut(suite, "-")
+		if !noticed[suite+"/"+check] {
+			noticed[suite+"/"+check] = true // once is enough
+			t.Errorf("%s: there is no fault for %q", suite, check)
+		}
+	}
+}

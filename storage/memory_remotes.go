@@ -1,0 +1,87 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/fedihook/fedihook/actor"
+)
+
+// memoryRemotes is an actor.Remotes.
+type memoryRemotes struct {
+	mu     sync.Mutex
+	actors map[string]actor.Remote
+	byKey  map[string]map[string]bool // the actors that list a key
+}
+
+func (m *memoryRemotes) Remote(ctx context.Context, id string) (actor.Remote, error) {
+	if err := ctx.Err(); err != nil {
+		return actor.Remote{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.actors[id]
+	if !ok {
+		return actor.Remote{}, fmt.Errorf("storage: remote actor %s: %w", id, actor.ErrNotFound)
+	}
+	return keptRemote(r), nil
+}
+
+func (m *memoryRemotes) RemoteByKey(ctx context.Context, keyID string) (actor.Remote, error) {
+	if err := ctx.Err(); err != nil {
+		return actor.Remote{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id := range m.byKey[keyID] {
+		return keptRemote(m.actors[id]), nil
+	}
+	return actor.Remote{}, fmt.Errorf("storage: remote actor with key %s: %w", keyID, actor.ErrNotFound)
+}
+
+func (m *memoryRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remove(r.ID)
+	m.actors[r.ID] = keptRemote(r)
+	for _, key := range r.KeyIDs {
+		if m.byKey[key] == nil {
+			m.byKey[key] = map[string]bool{}
+		}
+		m.byKey[key][r.ID] = true
+	}
+	return nil
+}
+
+func (m *memoryRemotes) DeleteRemote(ctx context.Context, id string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.remove(id)
+	return nil
+}
+
+func (m *memoryRemotes) remove(id string) {
+	for _, key := range m.actors[id].KeyIDs {
+		delete(m.byKey[key], id)
+		if len(m.byKey[key]) == 0 {
+			delete(m.byKey, key)
+		}
+	}
+	delete(m.actors, id)
+}
+
+// keptRemote shares nothing with r.
+func keptRemote(r actor.Remote) actor.Remote {
+	r.Document = slices.Clone(r.Document)
+	r.KeyIDs = slices.Clone(r.KeyIDs)
+	r.Fetched, r.Gone = kept(r.Fetched), kept(r.Gone)
+	return r
+}

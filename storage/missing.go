@@ -1,0 +1,17 @@
+package storage
+
+// Missing names the first store that is nil, "" if all are there.
+func (s Storage) Missing() string {
+	for _, store := range []struct {
+		name string
+		is   bool
+	}{
+		{"Intents", s.Intents != nil}, {"Log", s.Log != nil}, {"Journal", s.Journal != nil}, {"Followers", s.Followers != nil},
+		{"Keys", s.Keys != nil}, {"Remotes", s.Remotes != nil}, {"Rules", s.Rules != nil}, {"Queue", s.Queue != nil},
+	} {
+		if !store.is {
+			return store.name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,270 @@
+package queue
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/fedihook/fedihook/delivery"
+	"github.com/fedihook/fedihook/internal/sqldb"
+)
+
+// compactAt is after how many chunks of acks a target set is written anew.
+const compactAt = 64
+
+// schema is the migrations. One row of activity is one fan-out: its targets are a set
+// of inbox numbers, and what is settled is appended to ack in chunks, because to touch
+// a row per delivery writes some fifty times as much.
+var schema = []string{`
+CREATE TABLE fedihook_q_inbox (id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, used INTEGER NOT NULL);
+CREATE TABLE fedihook_q_activity (
+	seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, sender TEXT NOT NULL, okey TEXT NOT NULL,
+	class INTEGER NOT NULL, type TEXT NOT NULL, created INTEGER NOT NULL, not_before INTEGER NOT NULL, expires INTEGER NOT NULL,
+	total INTEGER NOT NULL, failed INTEGER NOT NULL, size INTEGER NOT NULL, targets BLOB NOT NULL);
+CREATE INDEX fedihook_q_activity_okey ON fedihook_q_activity (okey) WHERE okey <> '';
+CREATE TABLE fedihook_q_body (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE fedihook_q_ack (seq INTEGER NOT NULL, chunk INTEGER NOT NULL, failed INTEGER NOT NULL, ids BLOB NOT NULL,
+	PRIMARY KEY (seq, chunk)) WITHOUT ROWID;
+CREATE TABLE fedihook_q_defer (seq INTEGER NOT NULL, inbox INTEGER NOT NULL, attempts INTEGER NOT NULL, next INTEGER NOT NULL,
+	status INTEGER NOT NULL, err TEXT NOT NULL, PRIMARY KEY (seq, inbox)) WITHOUT ROWID;
+CREATE TABLE fedihook_q_done (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, total INTEGER NOT NULL, failed INTEGER NOT NULL,
+	cancelled INTEGER NOT NULL, created INTEGER NOT NULL, finished INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX fedihook_q_done_finished ON fedihook_q_done (finished);
+CREATE TABLE fedihook_q_host (origin TEXT PRIMARY KEY, failures INTEGER NOT NULL, since INTEGER NOT NULL, last INTEGER NOT NULL,
+	next INTEGER NOT NULL, asked INTEGER NOT NULL, status INTEGER NOT NULL, err TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE fedihook_q_dead (id INTEGER PRIMARY KEY AUTOINCREMENT, activity TEXT NOT NULL, sender TEXT NOT NULL, okey TEXT NOT NULL,
+	inbox TEXT NOT NULL, at INTEGER NOT NULL, attempts INTEGER NOT NULL, status INTEGER NOT NULL, err TEXT NOT NULL);
+CREATE TABLE fedihook_q_state (one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, epoch INTEGER NOT NULL,
+	until INTEGER NOT NULL, targets INTEGER NOT NULL, bytes INTEGER NOT NULL);
+INSERT INTO fedihook_q_state VALUES (1, '', 0, 0, 0, 0);
+`}
+
+// OpenSQLite keeps the queue in db and brings its tables (fedihook_q_…) up to date. The
+// file is for this library alone: the store gives db one connection, WAL and
+// synchronous=FULL, so that what was enqueued survives the loss of power. Other rooms'
+// stores may share db. Several processes may open the file; one of them delivers. The
+// caller closes db, after Run has ended.
+func OpenSQLite(ctx context.Context, db *sql.DB) (delivery.Store, error) {
+	if err := sqldb.Setup(ctx, db); err != nil {
+		return nil, fmt.Errorf("queue: open: %w", err)
+	}
+	if err := sqldb.Migrate(ctx, db, "queue", schema); err != nil {
+		return nil, fmt.Errorf("queue: open: %w", err)
+	}
+	return &sqlite{db}, nil
+}
+
+type sqlite struct{ db *sql.DB }
+
+// tx is a transaction that prepares each statement once.
+type tx struct {
+	*sql.Tx
+	ctx      context.Context
+	prepared map[string]*sql.Stmt
+}
+
+// write runs fn in a transaction.
+func (s *sqlite) write(ctx context.Context, what string, fn func(*tx) error) error {
+	err := sqldb.Tx(ctx, s.db, func(t *sql.Tx) error {
+		return fn(&tx{Tx: t, ctx: ctx, prepared: make(map[string]*sql.Stmt)})
+	})
+	if err != nil {
+		return fmt.Errorf("queue: %s: %w", what, err)
+	}
+	return nil
+}
+
+// read runs fn in a transaction that sees one state of the file and changes nothing.
+func (s *sqlite) read(ctx context.Context, what string, fn func(*tx) error) error {
+	t, err := s.db.BeginTx(ctx, nil)
+	if err == nil {
+		defer t.Rollback()
+		err = fn(&tx{Tx: t, ctx: ctx, prepared: make(map[string]*sql.Stmt)})
+	}
+	if err != nil {
+		return fmt.Errorf("queue: %s: %w", what, err)
+	}
+	return nil
+}
+
+func (t *tx) statement(query string) (*sql.Stmt, error) {
+	st := t.prepared[query]
+	if st == nil {
+		var err error
+		if st, err = t.PrepareContext(t.ctx, query); err != nil {
+			return nil, err
+		}
+		t.prepared[query] = st // the transaction closes it
+	}
+	return st, nil
+}
+
+func (t *tx) exec(query string, args ...any) (sql.Result, error) {
+	st, err := t.statement(query)
+	if err != nil {
+		return nil, err
+	}
+	return st.ExecContext(t.ctx, args...)
+}
+
+func (t *tx) run(query string, args ...any) error {
+	_, err := t.exec(query, args...)
+	return err
+}
+
+// row scans the one row of a query into dest, or returns sql.ErrNoRows.
+func (t *tx) row(query string, args []any, dest ...any) error {
+	st, err := t.statement(query)
+	if err != nil {
+		return err
+	}
+	return st.QueryRowContext(t.ctx, args...).Scan(dest...)
+}
+
+// rows calls scan for each row of a query. scan must not use the transaction.
+func (t *tx) rows(query string, args []any, scan func(*sql.Rows) error) error {
+	st, err := t.statement(query)
+	if err != nil {
+		return err
+	}
+	rows, err := st.QueryContext(t.ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// array writes a list for SQLite's json_each.
+func array[T any](list []T) (string, error) {
+	b, err := json.Marshal(list)
+	return string(b), err
+}
+
+// toMilli and fromMilli keep the zero time as 0.
+func toMilli(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+func fromMilli(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}
+
+// checkLease returns ErrLeaseLost if epoch is not current.
+func (t *tx) checkLease(epoch int64) error {
+	var current bool
+	err := t.row(`SELECT owner <> '' AND epoch = ? FROM fedihook_q_state`, []any{epoch}, &current)
+	if err == nil && !current {
+		err = delivery.ErrLeaseLost
+	}
+	return err
+}
+
+func (s *sqlite) Append(ctx context.Context, r delivery.Record, inboxes []string, max delivery.Limit) (a delivery.Appended, err error) {
+	err = s.write(ctx, "append", func(t *tx) error {
+		err := t.row(`SELECT seq, total FROM fedihook_q_activity WHERE id = ? UNION ALL
+			SELECT seq, total FROM fedihook_q_done WHERE id = ?`, []any{r.ID, r.ID}, &a.Seq, &a.Targets)
+		if err == nil {
+			a.Duplicate = true
+			return nil
+		} else if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		var targets int
+		var bytes int64
+		if err := t.row(`SELECT targets, bytes FROM fedihook_q_state`, nil, &targets, &bytes); err != nil {
+			return err
+		}
+		if (max.Targets > 0 && targets+len(inboxes) > max.Targets) || (max.Bytes > 0 && bytes+int64(len(r.Body)) > max.Bytes) {
+			return delivery.ErrBacklog
+		}
+		ids, err := t.intern(inboxes, r.Created)
+		if err != nil {
+			return err
+		}
+		res, err := t.exec(`INSERT INTO fedihook_q_activity
+			(id, sender, okey, class, type, created, not_before, expires, total, failed, size, targets)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`,
+			r.ID, r.Sender, r.Key, int64(r.Class), r.ContentType, toMilli(r.Created), toMilli(r.NotBefore), toMilli(r.Expires),
+			len(ids), len(r.Body), appendTargets(nil, ids))
+		if err != nil {
+			return err
+		}
+		if a.Seq, err = res.LastInsertId(); err != nil {
+			return err
+		}
+		a.Targets = len(ids)
+		if err := t.run(`INSERT INTO fedihook_q_body (seq, body) VALUES (?, ?)`, a.Seq, r.Body); err != nil {
+			return err
+		}
+		return t.run(`UPDATE fedihook_q_state SET targets = targets + ?, bytes = bytes + ?`, len(ids), len(r.Body))
+	})
+	if err != nil {
+		return delivery.Appended{}, err
+	}
+	return a, nil
+}
+
+// intern returns the numbers of URLs, ascending, and gives numbers to new ones. It notes
+// when a URL was last named, to within a day, so that not every use of it is a write.
+func (t *tx) intern(urls []string, now time.Time) ([]int64, error) {
+	list, err := array(urls)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.run(`INSERT INTO fedihook_q_inbox (url, used) SELECT value, ? FROM json_each(?) WHERE true
+		ON CONFLICT (url) DO UPDATE SET used = excluded.used WHERE used < excluded.used - 86400000`, toMilli(now), list); err != nil {
+		return nil, err
+	}
+	ids := make([]int64, 0, len(urls))
+	err = t.rows(`SELECT i.id FROM json_each(?) j CROSS JOIN fedihook_q_inbox i ON i.url = j.value`, []any{list}, func(r *sql.Rows) error {
+		var id int64
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ascending(ids), err
+}
+
+// remaining returns the targets of an activity that are not settled, and in how many
+// chunks the others are noted. It returns sql.ErrNoRows if the activity is gone.
+func (t *tx) remaining(seq int64) (left []int64, chunks int, err error) {
+	var set []byte
+	if err := t.row(`SELECT targets FROM fedihook_q_activity WHERE seq = ?`, []any{seq}, &set); err != nil {
+		return nil, 0, err
+	}
+	if left, err = readTargets(set); err != nil {
+		return nil, 0, fmt.Errorf("activity %d: %w", seq, err)
+	}
+	var done []int64
+	err = t.rows(`SELECT ids FROM fedihook_q_ack WHERE seq = ?`, []any{seq}, func(r *sql.Rows) error {
+		var chunk sql.RawBytes
+		if err := r.Scan(&chunk); err != nil {
+			return err
+		}
+		ids, err := readTargets(chunk)
+		done = append(done, ids...)
+		chunks++
+		return err
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("activity %d: %w", seq, err)
+	}
+	slices.Sort(done)
+	return without(left, done), chunks, nil
+}

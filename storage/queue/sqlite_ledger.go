@@ -1,0 +1,127 @@
+package queue
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/fedihook/fedihook/delivery"
+)
+
+func (s *sqlite) Lease(ctx context.Context, r delivery.LeaseRequest) (l delivery.Lease, err error) {
+	err = s.write(ctx, "lease", func(t *tx) error {
+		var owner string
+		var until int64
+		if err := t.row(`SELECT owner, epoch, until FROM fedihook_q_state`, nil, &owner, &l.Epoch, &until); err != nil {
+			return err
+		}
+		switch {
+		case r.Epoch != 0 && (owner != r.Owner || l.Epoch != r.Epoch):
+			return delivery.ErrLeaseLost
+		case r.Epoch == 0 && owner != "" && owner != r.Owner && until > toMilli(r.Now):
+			return delivery.ErrLeaseHeld
+		case r.Epoch == 0:
+			l.Epoch++
+		}
+		l.Until = fromMilli(toMilli(r.Now.Add(r.TTL)))
+		return t.run(`UPDATE fedihook_q_state SET owner = ?, epoch = ?, until = ?`, r.Owner, l.Epoch, toMilli(l.Until))
+	})
+	if err != nil {
+		return delivery.Lease{}, err
+	}
+	return l, nil
+}
+
+func (s *sqlite) Release(ctx context.Context, epoch int64) error {
+	return s.write(ctx, "release", func(t *tx) error {
+		return t.run(`UPDATE fedihook_q_state SET owner = '', until = 0 WHERE epoch = ?`, epoch)
+	})
+}
+
+func (s *sqlite) Status(ctx context.Context, id string) (st delivery.Status, err error) {
+	err = s.read(ctx, "status", func(t *tx) error {
+		st = delivery.Status{ID: id}
+		var created, finished int64
+		err := t.row(`SELECT seq, total, failed, cancelled, created, finished FROM fedihook_q_done WHERE id = ?`, []any{id},
+			&st.Seq, &st.Targets, &st.Failed, &st.Cancelled, &created, &finished)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = t.row(`SELECT seq, total, failed + (SELECT coalesce(sum(failed), 0) FROM fedihook_q_ack k WHERE k.seq = a.seq),
+				created, (SELECT count(*) FROM fedihook_q_defer d WHERE d.seq = a.seq)
+				FROM fedihook_q_activity a WHERE id = ?`, []any{id}, &st.Seq, &st.Targets, &st.Failed, &created, &st.Deferred)
+			if errors.Is(err, sql.ErrNoRows) {
+				return delivery.ErrUnknown
+			} else if err != nil {
+				return err
+			}
+			left, _, err := t.remaining(st.Seq)
+			if err != nil {
+				return err
+			}
+			st.Pending = len(left)
+		} else if err != nil {
+			return err
+		}
+		st.Created, st.Finished = fromMilli(created), fromMilli(finished)
+		st.Delivered = st.Targets - st.Pending - st.Failed - st.Cancelled
+		return nil
+	})
+	if err != nil {
+		return delivery.Status{}, err
+	}
+	return st, nil
+}
+
+func (s *sqlite) Hosts(ctx context.Context, after string, limit int) (page []delivery.HostState, err error) {
+	err = s.read(ctx, "hosts", func(t *tx) error {
+		return t.rows(`SELECT origin, failures, since, last, next, asked, status, err FROM fedihook_q_host
+			WHERE origin > ? ORDER BY origin LIMIT ?`, []any{after, limit}, func(r *sql.Rows) error {
+			var h delivery.HostState
+			var since, last, next int64
+			if err := r.Scan(&h.Origin, &h.Failures, &since, &last, &next, &h.Asked, &h.Status, &h.Err); err != nil {
+				return err
+			}
+			h.Since, h.Last, h.Next = fromMilli(since), fromMilli(last), fromMilli(next)
+			page = append(page, h)
+			return nil
+		})
+	})
+	return page, err
+}
+
+func (s *sqlite) Dead(ctx context.Context, after int64, limit int) (page []delivery.DeadLetter, err error) {
+	err = s.read(ctx, "dead letters", func(t *tx) error {
+		return t.rows(`SELECT id, activity, sender, okey, inbox, at, attempts, status, err FROM fedihook_q_dead
+			WHERE id > ? ORDER BY id LIMIT ?`, []any{after, limit}, func(r *sql.Rows) error {
+			var d delivery.DeadLetter
+			var at int64
+			if err := r.Scan(&d.ID, &d.Activity, &d.Sender, &d.Key, &d.Inbox, &at, &d.Attempts, &d.Status, &d.Err); err != nil {
+				return err
+			}
+			d.At = fromMilli(at)
+			page = append(page, d)
+			return nil
+		})
+	})
+	return page, err
+}
+
+func (s *sqlite) Forget(ctx context.Context, f delivery.Forget) error {
+	return s.write(ctx, "forget", func(t *tx) error {
+		for _, one := range []struct {
+			query  string
+			before int64
+		}{
+			{`DELETE FROM fedihook_q_done WHERE finished < ?`, toMilli(f.Finished)},
+			{`DELETE FROM fedihook_q_dead WHERE at < ?`, toMilli(f.Dead)},
+			{`DELETE FROM fedihook_q_host WHERE last < ?`, toMilli(f.Hosts)},
+			// Of a URL that something in the queue names, used is at most a day before that was enqueued.
+			{`DELETE FROM fedihook_q_inbox WHERE used < min(?, coalesce((SELECT min(created) FROM fedihook_q_activity), 1 << 62)) - 86400000`,
+				toMilli(f.Inboxes)},
+		} {
+			if err := t.run(one.query, one.before); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,63 @@
+package queue
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+)
+
+// A target set is written as the differences of ascending inbox numbers, each as a
+// varint: a byte or two per target where numbers are dense.
+
+var errTargets = errors.New("queue: malformed target set")
+
+// appendTargets writes ids, which must be ascending, different and greater than 0.
+func appendTargets(b []byte, ids []int64) []byte {
+	last := int64(0)
+	for _, id := range ids {
+		b = binary.AppendUvarint(b, uint64(id-last))
+		last = id
+	}
+	return b
+}
+
+// readTargets is the inverse of appendTargets. It accepts only what that writes.
+func readTargets(b []byte) ([]int64, error) {
+	ids := make([]int64, 0, len(b))
+	last := uint64(0)
+	for len(b) > 0 {
+		d, n := binary.Uvarint(b)
+		if n <= 0 || d == 0 || d > math.MaxInt64-last {
+			return nil, errTargets
+		}
+		if n > 1 && b[n-1] == 0 { // the same number in fewer bytes would do
+			return nil, errTargets
+		}
+		last += d
+		ids = append(ids, int64(last))
+		b = b[n:]
+	}
+	return slices.Clip(ids), nil
+}
+
+// without returns the elements of a, which is ascending, that are not in b, which is too.
+func without(a, b []int64) []int64 {
+	out := make([]int64, 0, len(a))
+	for _, id := range a {
+		for len(b) > 0 && b[0] < id {
+			b = b[1:]
+		}
+		if len(b) == 0 || b[0] != id {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// ascending returns a sorted copy of ids without repetitions.
+func ascending(ids []int64) []int64 {
+	out := slices.Clone(ids)
+	slices.Sort(out)
+	return slices.Compact(out)
+}

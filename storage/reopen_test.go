@@ -1,0 +1,191 @@
+package storage_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/moderation"
+	"github.com/fedihook/fedihook/outbox"
+	"github.com/fedihook/fedihook/storage"
+)
+
+// reopening returns stores that open the files before each call and close them after it, as a new
+// process would: nothing survives from one call to the next that is not in the files.
+func reopening(t *testing.T, f files) storage.Storage {
+	t.Helper()
+	o := &opener{t: t, files: f, kept: openSQLite(t, openApp(t, f.app), openSQL(t, f.own))}
+	return storage.Storage{
+		Intents: reIntents{o}, Log: reLog{o}, Journal: reJournal{o}, Followers: reFollowers{o},
+		Keys: reKeys{o}, Remotes: reRemotes{o}, Rules: reRules{o},
+	}
+}
+
+type opener struct {
+	t     *testing.T
+	files files
+	calls atomic.Int64
+	kept  storage.Storage // stays open beside the others, and takes the calls of checks with very many
+}
+
+// with calls fn with a new Storage.
+func (o *opener) with(fn func(storage.Storage) error) error {
+	if o.calls.Add(1) > 25 {
+		return fn(o.kept)
+	}
+	app, err := sql.Open("sqlite", o.files.app+"?_pragma=busy_timeout(20000)")
+	if err != nil {
+		return err
+	}
+	defer app.Close()
+	own, err := sql.Open("sqlite", o.files.own)
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	s, err := storage.OpenSQLite(o.t.Context(), app, own)
+	if err != nil {
+		return err
+	}
+	return fn(s)
+}
+
+// one is with for calls that return a value.
+func one[T any](o *opener, fn func(storage.Storage) (T, error)) (v T, err error) {
+	err = o.with(func(s storage.Storage) error {
+		v, err = fn(s)
+		return err
+	})
+	return v, err
+}
+
+type reIntents struct{ o *opener }
+
+func (r reIntents) AddIntent(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
+	if tx != nil { // to open the app's database anew would wait for its own transaction
+		return r.o.kept.Intents.AddIntent(ctx, tx, in)
+	}
+	return r.o.with(func(s storage.Storage) error { return s.Intents.AddIntent(ctx, tx, in) })
+}
+func (r reIntents) NextIntents(ctx context.Context, limit int) ([]outbox.Intent, error) {
+	list, err := one(r.o, func(s storage.Storage) ([]outbox.Intent, error) { return s.Intents.NextIntents(ctx, limit) })
+	return list, errors.Join(err, ctx.Err())
+}
+func (r reIntents) DropIntents(ctx context.Context, seq int64) error {
+	return r.o.with(func(s storage.Storage) error { return s.Intents.DropIntents(ctx, seq) })
+}
+
+type reLog struct{ o *opener }
+
+func (r reLog) AddRecord(ctx context.Context, v outbox.Record) error {
+	return r.o.with(func(s storage.Storage) error { return s.Log.AddRecord(ctx, v) })
+}
+func (r reLog) SaveRecord(ctx context.Context, v outbox.Record) error {
+	return r.o.with(func(s storage.Storage) error { return s.Log.SaveRecord(ctx, v) })
+}
+func (r reLog) Record(ctx context.Context, id string) (outbox.Record, error) {
+	return one(r.o, func(s storage.Storage) (outbox.Record, error) { return s.Log.Record(ctx, id) })
+}
+func (r reLog) ObjectRecords(ctx context.Context, id string, limit int) ([]outbox.Record, error) {
+	return one(r.o, func(s storage.Storage) ([]outbox.Record, error) { return s.Log.ObjectRecords(ctx, id, limit) })
+}
+func (r reLog) DueRecords(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+	return one(r.o, func(s storage.Storage) ([]outbox.Record, error) { return s.Log.DueRecords(ctx, now, limit) })
+}
+func (r reLog) PublicRecords(ctx context.Context, id string, before int64, limit int) (list []outbox.Record, total int64, err error) {
+	err = r.o.with(func(s storage.Storage) error {
+		list, total, err = s.Log.PublicRecords(ctx, id, before, limit)
+		return err
+	})
+	return list, total, err
+}
+
+type reJournal struct{ o *opener }
+
+func (r reJournal) Append(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+	return one(r.o, func(s storage.Storage) (bool, error) { return s.Journal.Append(ctx, e, max) })
+}
+func (r reJournal) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (epoch int64, ok bool, err error) {
+	err = r.o.with(func(s storage.Storage) error {
+		epoch, ok, err = s.Journal.Lease(ctx, owner, now, ttl)
+		return err
+	})
+	return epoch, ok, err
+}
+func (r reJournal) Release(ctx context.Context, epoch int64) error {
+	return r.o.with(func(s storage.Storage) error { return s.Journal.Release(ctx, epoch) })
+}
+func (r reJournal) Due(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
+	return one(r.o, func(s storage.Storage) ([]inbox.Entry, error) { return s.Journal.Due(ctx, epoch, now, limit) })
+}
+func (r reJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
+	return r.o.with(func(s storage.Storage) error { return s.Journal.Finish(ctx, epoch, outcomes) })
+}
+func (r reJournal) Dead(ctx context.Context, limit int) ([]inbox.Entry, error) {
+	return one(r.o, func(s storage.Storage) ([]inbox.Entry, error) { return s.Journal.Dead(ctx, limit) })
+}
+func (r reJournal) Forget(ctx context.Context, before time.Time) error {
+	return r.o.with(func(s storage.Storage) error { return s.Journal.Forget(ctx, before) })
+}
+
+type reFollowers struct{ o *opener }
+
+func (r reFollowers) Follow(ctx context.Context, follower, followed string) (actor.Follow, error) {
+	return one(r.o, func(s storage.Storage) (actor.Follow, error) { return s.Followers.Follow(ctx, follower, followed) })
+}
+func (r reFollowers) FollowByID(ctx context.Context, id string) (actor.Follow, error) {
+	return one(r.o, func(s storage.Storage) (actor.Follow, error) { return s.Followers.FollowByID(ctx, id) })
+}
+func (r reFollowers) PutFollow(ctx context.Context, f actor.Follow) error {
+	return r.o.with(func(s storage.Storage) error { return s.Followers.PutFollow(ctx, f) })
+}
+func (r reFollowers) DeleteFollow(ctx context.Context, follower, followed string) error {
+	return r.o.with(func(s storage.Storage) error { return s.Followers.DeleteFollow(ctx, follower, followed) })
+}
+func (r reFollowers) Follows(ctx context.Context, q actor.FollowQuery) ([]actor.Follow, error) {
+	return one(r.o, func(s storage.Storage) ([]actor.Follow, error) { return s.Followers.Follows(ctx, q) })
+}
+func (r reFollowers) CountFollows(ctx context.Context, q actor.FollowQuery) (int64, error) {
+	return one(r.o, func(s storage.Storage) (int64, error) { return s.Followers.CountFollows(ctx, q) })
+}
+
+type reKeys struct{ o *opener }
+
+func (r reKeys) Key(ctx context.Context, id string) (actor.KeyPair, error) {
+	return one(r.o, func(s storage.Storage) (actor.KeyPair, error) { return s.Keys.Key(ctx, id) })
+}
+func (r reKeys) AddKey(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error) {
+	return one(r.o, func(s storage.Storage) (actor.KeyPair, error) { return s.Keys.AddKey(ctx, k) })
+}
+
+type reRemotes struct{ o *opener }
+
+func (r reRemotes) Remote(ctx context.Context, id string) (actor.Remote, error) {
+	return one(r.o, func(s storage.Storage) (actor.Remote, error) { return s.Remotes.Remote(ctx, id) })
+}
+func (r reRemotes) RemoteByKey(ctx context.Context, id string) (actor.Remote, error) {
+	return one(r.o, func(s storage.Storage) (actor.Remote, error) { return s.Remotes.RemoteByKey(ctx, id) })
+}
+func (r reRemotes) PutRemote(ctx context.Context, v actor.Remote) error {
+	return r.o.with(func(s storage.Storage) error { return s.Remotes.PutRemote(ctx, v) })
+}
+func (r reRemotes) DeleteRemote(ctx context.Context, id string) error {
+	return r.o.with(func(s storage.Storage) error { return s.Remotes.DeleteRemote(ctx, id) })
+}
+
+type reRules struct{ o *opener }
+
+func (r reRules) PutRule(ctx context.Context, v moderation.Rule) error {
+	return r.o.with(func(s storage.Storage) error { return s.Rules.PutRule(ctx, v) })
+}
+func (r reRules) DeleteRule(ctx context.Context, domain string) error {
+	return r.o.with(func(s storage.Storage) error { return s.Rules.DeleteRule(ctx, domain) })
+}
+func (r reRules) MatchRules(ctx context.Context, domains []string) ([]moderation.Rule, error) {
+	return one(r.o, func(s storage.Storage) ([]moderation.Rule, error) { return s.Rules.MatchRules(ctx, domains) })
+}

@@ -1,0 +1,205 @@
+package storage_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/outbox"
+)
+
+func TestAppendEndsWithItsContextWhileOthersGoOn(t *testing.T) {
+	t.Parallel()
+	f := newFiles(t)
+	s := openSQLite(t, openApp(t, f.app), openSQL(t, f.own))
+	unlock := lockFile(t, f.own)
+
+	var wg sync.WaitGroup
+	first, third := make(chan error, 1), make(chan error, 1)
+	wg.Go(func() { _, err := s.Journal.Append(t.Context(), numbered(1), 0); first <- err })
+	time.Sleep(50 * time.Millisecond) // it waits for the lock
+	ctx, cancel := context.WithCancel(t.Context())
+	second := make(chan error, 1)
+	wg.Go(func() { _, err := s.Journal.Append(ctx, numbered(2), 0); second <- err })
+	time.Sleep(50 * time.Millisecond) // it waits for the first
+	wg.Go(func() { _, err := s.Journal.Append(t.Context(), numbered(3), 0); third <- err })
+	cancel()
+	select {
+	case err := <-second:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the second: %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the second waits on though its context ended")
+	}
+	unlock()
+	for name, c := range map[string]chan error{"first": first, "third": third} {
+		if err := <-c; err != nil {
+			t.Errorf("the %s: %v", name, err)
+		}
+	}
+	wg.Wait()
+	for i, kept := range map[int]bool{1: true, 2: false, 3: true} {
+		if seen, err := s.Journal.Append(t.Context(), numbered(i), 0); err != nil || seen != kept {
+			t.Errorf("entry %d is kept: %v, want %v; %v", i, seen, kept, err)
+		}
+	}
+}
+
+func TestAppendsThatFailTogetherAllSaySo(t *testing.T) {
+	t.Parallel()
+	f := newFiles(t)
+	own := openSQL(t, f.own)
+	s := openSQLite(t, openApp(t, f.app), own)
+	mustExec(t, own, `ALTER TABLE fedihook_entries RENAME TO away`)
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			if seen, err := s.Journal.Append(t.Context(), numbered(i), 0); err == nil || seen {
+				t.Errorf("entry %d: seen %v, %v", i, seen, err)
+			}
+		})
+	}
+	wg.Wait()
+	mustExec(t, own, `ALTER TABLE away RENAME TO fedihook_entries`)
+	for i := range 100 {
+		if seen, err := s.Journal.Append(t.Context(), numbered(i), 0); err != nil || seen {
+			t.Fatalf("entry %d afterwards: seen %v, %v", i, seen, err)
+		}
+	}
+}
+
+// One transaction deletes a thousand marks.
+func TestForgetDeletesAllThatIsOld(t *testing.T) {
+	t.Parallel()
+	f := newFiles(t)
+	own := openSQL(t, f.own)
+	s := openSQLite(t, openApp(t, f.app), own)
+	mustExec(t, own, `INSERT INTO fedihook_marks (mark, at, seq) WITH RECURSIVE n (i) AS
+		(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500) SELECT printf('%032d', i), i, i FROM n`)
+	if err := s.Journal.Forget(t.Context(), time.UnixMicro(3001)); err != nil {
+		t.Fatal(err)
+	}
+	if n := text(t, own, `SELECT count(*) || ' from ' || min(at) FROM fedihook_marks`); n != "500 from 3001" {
+		t.Errorf("what is left: %s", n)
+	}
+}
+
+// lockFile keeps everyone else from writing until unlock is called.
+func lockFile(t *testing.T, path string) (unlock func()) {
+	t.Helper()
+	conn, err := openSQL(t, path).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if _, err := conn.ExecContext(context.Background(), `ROLLBACK`); err != nil {
+			t.Error(err)
+		}
+		conn.Close()
+	}
+}
+
+func numbered(i int) inbox.Entry {
+	id := fmt.Sprint("https://a.example/", i)
+	return inbox.Entry{Mark: inbox.MarkOf("a", "Create", id, nil), Sender: "a", Body: make([]byte, 2048), Received: time.Unix(1, 0)}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	b.Run("one at a time", func(b *testing.B) {
+		s, _ := fresh(b)
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			i++
+			if _, err := s.Journal.Append(b.Context(), numbered(i), 0); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("64 at once", func(b *testing.B) {
+		s, _ := fresh(b)
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() { // one iteration is 64 entries
+			var wg sync.WaitGroup
+			for range 64 {
+				i++
+				e := numbered(i)
+				wg.Go(func() {
+					if _, err := s.Journal.Append(b.Context(), e, 0); err != nil {
+						b.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+		}
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(i), "µs/entry")
+	})
+}
+
+// A sender who sends much about one object, whose oldest activity can't be dealt with.
+func BenchmarkDueBehindOneKey(b *testing.B) {
+	f := newFiles(b)
+	own := openSQL(b, f.own)
+	s := openSQLite(b, openApp(b, f.app), own)
+	mustExec(b, own, `INSERT INTO fedihook_entries (mark, okey, sender, owner, received, attempts, not_before, last_error, body)
+		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+		SELECT '', 'k', '', '', 0, 0, CASE i WHEN 1 THEN 1 << 60 ELSE 0 END, '', zeroblob(2048) FROM n`)
+	epoch, _, err := s.Journal.Lease(b.Context(), "a", time.Now(), time.Hour)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if list, err := s.Journal.Due(b.Context(), epoch, time.Now(), 100); err != nil || len(list) != 0 {
+			b.Fatalf("%d entries, %v", len(list), err)
+		}
+	}
+}
+
+func BenchmarkAddIntentInTx(b *testing.B) {
+	s, app := fresh(b)
+	in := outbox.Intent{ID: "https://a.example/1", Author: "alice", Activity: make([]byte, 2048), At: time.Now()}
+	b.Run("the insert alone", func(b *testing.B) {
+		tx, err := app.BeginTx(b.Context(), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer tx.Rollback()
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := s.Intents.AddIntent(b.Context(), tx, in); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for _, with := range []bool{false, true} {
+		b.Run(fmt.Sprintf("an update and its commit, with an intent %v", with), func(b *testing.B) {
+			mustExec(b, app, `CREATE TABLE IF NOT EXISTS posts (n INTEGER); INSERT INTO posts VALUES (0)`)
+			b.ReportAllocs()
+			for b.Loop() {
+				tx, err := app.BeginTx(b.Context(), nil)
+				if err == nil {
+					_, err = tx.ExecContext(b.Context(), `UPDATE posts SET n = n + 1`)
+				}
+				if err == nil && with {
+					err = s.Intents.AddIntent(b.Context(), tx, in)
+				}
+				if err == nil {
+					err = tx.Commit()
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

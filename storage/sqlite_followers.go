@@ -1,0 +1,121 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/fedihook/fedihook/actor"
+)
+
+var followersTables = []string{`CREATE TABLE fedihook_follows (
+	seq          INTEGER PRIMARY KEY AUTOINCREMENT,
+	follower     TEXT NOT NULL,
+	followed     TEXT NOT NULL,
+	id           TEXT NOT NULL,
+	state        INTEGER NOT NULL,
+	inbox        TEXT NOT NULL,
+	shared_inbox TEXT NOT NULL,
+	at           INTEGER NOT NULL,
+	UNIQUE (follower, followed)
+);
+CREATE INDEX fedihook_follows_id ON fedihook_follows (id, seq);
+CREATE INDEX fedihook_follows_follower ON fedihook_follows (follower, seq, state);
+CREATE INDEX fedihook_follows_followed ON fedihook_follows (followed, seq, state)`}
+
+// sqliteFollowers is an actor.Followers.
+type sqliteFollowers struct{ db *sql.DB }
+
+const followColumns = `seq, follower, followed, id, state, inbox, shared_inbox, at`
+
+func (s *sqliteFollowers) Follow(ctx context.Context, follower, followed string) (actor.Follow, error) {
+	f, err := scanFollow(s.db.QueryRowContext(ctx, `SELECT `+followColumns+`
+		FROM fedihook_follows WHERE follower = ? AND followed = ?`, follower, followed))
+	if err != nil {
+		return actor.Follow{}, fmt.Errorf("storage: follow of %s by %s: %w", followed, follower, notFound(err))
+	}
+	return f, nil
+}
+
+// notFound is package actor's word for a missing row.
+func notFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return actor.ErrNotFound
+	}
+	return err
+}
+
+func scanFollow(row scanner) (f actor.Follow, err error) {
+	var at int64
+	err = row.Scan(&f.Seq, &f.Follower, &f.Followed, &f.ID, &f.State, &f.Inbox, &f.SharedInbox, &at)
+	f.At = fromMicros(at)
+	return f, err
+}
+
+func (s *sqliteFollowers) FollowByID(ctx context.Context, id string) (actor.Follow, error) {
+	f, err := scanFollow(s.db.QueryRowContext(ctx, `SELECT `+followColumns+`
+		FROM fedihook_follows WHERE id = ? AND id <> '' ORDER BY seq LIMIT 1`, id))
+	if err != nil {
+		return actor.Follow{}, fmt.Errorf("storage: follow %s: %w", id, notFound(err))
+	}
+	return f, nil
+}
+
+func (s *sqliteFollowers) PutFollow(ctx context.Context, f actor.Follow) error {
+	_, err := exec(ctx, s.db, `INSERT INTO fedihook_follows (follower, followed, id, state, inbox, shared_inbox, at)
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (follower, followed) DO UPDATE SET id = excluded.id,
+		state = excluded.state, inbox = excluded.inbox, shared_inbox = excluded.shared_inbox, at = excluded.at`,
+		f.Follower, f.Followed, f.ID, f.State, f.Inbox, f.SharedInbox, toMicros(f.At))
+	if err != nil {
+		return fmt.Errorf("storage: put follow of %s by %s: %w", f.Followed, f.Follower, err)
+	}
+	return nil
+}
+
+func (s *sqliteFollowers) DeleteFollow(ctx context.Context, follower, followed string) error {
+	_, err := exec(ctx, s.db, `DELETE FROM fedihook_follows WHERE follower = ? AND followed = ?`, follower, followed)
+	if err != nil {
+		return fmt.Errorf("storage: delete follow of %s by %s: %w", followed, follower, err)
+	}
+	return nil
+}
+
+func (s *sqliteFollowers) Follows(ctx context.Context, q actor.FollowQuery) ([]actor.Follow, error) {
+	if q.Limit <= 0 {
+		q.Limit = followPage
+	}
+	where, args := followsWhere(q)
+	page, err := all(ctx, s.db, scanFollow, `SELECT `+followColumns+` FROM fedihook_follows WHERE `+where+`
+		AND seq > ? ORDER BY seq LIMIT ?`, append(args, q.After, q.Limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("storage: follows by %q of %q: %w", q.Follower, q.Followed, err)
+	}
+	return page, nil
+}
+
+// followsWhere names only the columns that are asked for, so that an index fits.
+func followsWhere(q actor.FollowQuery) (where string, args []any) {
+	where = `1`
+	if q.Follower != "" {
+		where += ` AND follower = ?`
+		args = append(args, q.Follower)
+	}
+	if q.Followed != "" {
+		where += ` AND followed = ?`
+		args = append(args, q.Followed)
+	}
+	if q.State != 0 {
+		where += ` AND state = ?`
+		args = append(args, q.State)
+	}
+	return where, args
+}
+
+func (s *sqliteFollowers) CountFollows(ctx context.Context, q actor.FollowQuery) (n int64, err error) {
+	where, args := followsWhere(q)
+	if err := s.db.QueryRowContext(ctx, `SELECT count(*) FROM fedihook_follows WHERE `+where, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("storage: count follows by %q of %q: %w", q.Follower, q.Followed, err)
+	}
+	return n, nil
+}

@@ -1,0 +1,100 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/internal/sqldb"
+)
+
+// key_ids is what PutRemote was given; fedihook_remote_keys finds the actor by one of them.
+var remotesTables = []string{`CREATE TABLE fedihook_remotes (
+	id       TEXT PRIMARY KEY,
+	fetched  INTEGER NOT NULL,
+	gone     INTEGER NOT NULL,
+	key_ids  TEXT NOT NULL,
+	document BLOB
+);
+CREATE TABLE fedihook_remote_keys (
+	key_id TEXT NOT NULL,
+	remote TEXT NOT NULL,
+	PRIMARY KEY (key_id, remote)
+) WITHOUT ROWID;
+CREATE INDEX fedihook_remote_keys_remote ON fedihook_remote_keys (remote)`}
+
+// sqliteRemotes is an actor.Remotes.
+type sqliteRemotes struct{ db *sql.DB }
+
+const remoteColumns = `id, fetched, gone, key_ids, document`
+
+func (s *sqliteRemotes) Remote(ctx context.Context, id string) (actor.Remote, error) {
+	r, err := scanRemote(s.db.QueryRowContext(ctx, `SELECT `+remoteColumns+` FROM fedihook_remotes WHERE id = ?`, id))
+	if err != nil {
+		return actor.Remote{}, fmt.Errorf("storage: remote actor %s: %w", id, notFound(err))
+	}
+	return r, nil
+}
+
+func scanRemote(row scanner) (r actor.Remote, err error) {
+	var fetched, gone int64
+	var keyIDs string
+	if err := row.Scan(&r.ID, &fetched, &gone, &keyIDs, &r.Document); err != nil {
+		return actor.Remote{}, err
+	}
+	r.Fetched, r.Gone = fromMicros(fetched), fromMicros(gone)
+	return r, fromJSON(keyIDs, &r.KeyIDs)
+}
+
+func (s *sqliteRemotes) RemoteByKey(ctx context.Context, keyID string) (actor.Remote, error) {
+	r, err := scanRemote(s.db.QueryRowContext(ctx, `SELECT `+remoteColumns+` FROM fedihook_remotes
+		WHERE id = (SELECT remote FROM fedihook_remote_keys WHERE key_id = ? LIMIT 1)`, keyID))
+	if err != nil {
+		return actor.Remote{}, fmt.Errorf("storage: remote actor with key %s: %w", keyID, notFound(err))
+	}
+	return r, nil
+}
+
+func (s *sqliteRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
+	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+		keyIDs, err := toJSON(r.KeyIDs)
+		if err != nil {
+			return err
+		}
+		if err := deleteRemote(ctx, tx, r.ID); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_remotes (id, fetched, gone, key_ids, document)
+			VALUES (?, ?, ?, ?, ?)`, r.ID, toMicros(r.Fetched), toMicros(r.Gone), keyIDs, r.Document); err != nil {
+			return err
+		}
+		for _, key := range r.KeyIDs {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_remote_keys (key_id, remote)
+				VALUES (?, ?) ON CONFLICT DO NOTHING`, key, r.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("storage: put remote actor %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+func (s *sqliteRemotes) DeleteRemote(ctx context.Context, id string) error {
+	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error { return deleteRemote(ctx, tx, id) })
+	if err != nil {
+		return fmt.Errorf("storage: delete remote actor %s: %w", id, err)
+	}
+	return nil
+}
+
+func deleteRemote(ctx context.Context, tx *sql.Tx, id string) error {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM fedihook_remote_keys WHERE remote = ?`, id); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM fedihook_remotes WHERE id = ?`, id)
+	return err
+}

@@ -1,0 +1,149 @@
+package storage_test
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/moderation"
+	"github.com/fedihook/fedihook/outbox"
+	"github.com/fedihook/fedihook/storage"
+	"github.com/fedihook/fedihook/storage/storagetest"
+	_ "modernc.org/sqlite"
+)
+
+// files are the two databases of one Storage.
+type files struct{ app, own string }
+
+func newFiles(t testing.TB) files {
+	dir := t.TempDir()
+	return files{app: filepath.Join(dir, "app.db"), own: filepath.Join(dir, "own.db")}
+}
+
+// openApp opens a database as an app would.
+func openApp(t testing.TB, path string) *sql.DB {
+	t.Helper()
+	return openSQL(t, path+"?_pragma=busy_timeout(20000)&_pragma=journal_mode(wal)&_pragma=synchronous(normal)")
+}
+
+func openSQL(t testing.TB, dsn string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func openSQLite(t testing.TB, app, own *sql.DB) storage.Storage {
+	t.Helper()
+	s, err := storage.OpenSQLite(context.Background(), app, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// fresh is a new Storage and its app's database.
+func fresh(t testing.TB) (storage.Storage, *sql.DB) {
+	t.Helper()
+	f := newFiles(t)
+	app := openApp(t, f.app)
+	return openSQLite(t, app, openSQL(t, f.own)), app
+}
+
+func beginIn(db *sql.DB) func(context.Context) (storagetest.Tx, error) {
+	return func(ctx context.Context) (storagetest.Tx, error) { return db.BeginTx(ctx, nil) }
+}
+
+func TestMemoryKeepsTheContracts(t *testing.T) {
+	t.Parallel()
+	runAll(t, func(*testing.T) storage.Storage { return storage.Memory() })
+	t.Run("Intents", func(t *testing.T) {
+		storagetest.RunIntents(t, func(t *testing.T) storagetest.Intents {
+			return storagetest.Intents{Store: storage.Memory().Intents}
+		})
+	})
+}
+
+func TestSQLiteKeepsTheContracts(t *testing.T) {
+	t.Parallel()
+	runAll(t, func(t *testing.T) storage.Storage {
+		s, _ := fresh(t)
+		return s
+	})
+	t.Run("Intents", func(t *testing.T) {
+		storagetest.RunIntents(t, func(t *testing.T) storagetest.Intents {
+			s, app := fresh(t)
+			return storagetest.Intents{Store: s.Intents, Begin: beginIn(app)}
+		})
+	})
+}
+
+func TestSQLiteKeepsTheContractsAcrossRestartsAndProcesses(t *testing.T) {
+	t.Parallel()
+	runAll(t, func(t *testing.T) storage.Storage { return reopening(t, newFiles(t)) })
+	t.Run("Intents", func(t *testing.T) {
+		storagetest.RunIntents(t, func(t *testing.T) storagetest.Intents {
+			f := newFiles(t)
+			app := openApp(t, f.app)
+			return storagetest.Intents{Store: reopening(t, f).Intents, Begin: beginIn(app), Alone: true} // opening waits for the lock
+		})
+	})
+}
+
+func TestSQLiteInOneFileKeepsTheContractOfIntents(t *testing.T) {
+	t.Parallel()
+	t.Run("one handle", func(t *testing.T) {
+		storagetest.RunIntents(t, func(t *testing.T) storagetest.Intents {
+			db := openSQL(t, newFiles(t).own)
+			return storagetest.Intents{Store: openSQLite(t, nil, db).Intents, Begin: beginIn(db), Alone: true}
+		})
+	})
+	t.Run("two handles", func(t *testing.T) {
+		storagetest.RunIntents(t, func(t *testing.T) storagetest.Intents {
+			f := newFiles(t)
+			app := openApp(t, f.own)
+			return storagetest.Intents{Store: openSQLite(t, app, openSQL(t, f.own)).Intents, Begin: beginIn(app)}
+		})
+	})
+}
+
+func TestTenThousandDeadLettersAreKept(t *testing.T) {
+	t.Parallel()
+	t.Run("Memory", func(t *testing.T) {
+		storagetest.RunJournalDeadLetters(t, func(*testing.T) inbox.Journal { return storage.Memory().Journal })
+	})
+	t.Run("SQLite", func(t *testing.T) {
+		storagetest.RunJournalDeadLetters(t, func(t *testing.T) inbox.Journal {
+			s, _ := fresh(t)
+			return s.Journal
+		})
+	})
+}
+
+// runAll runs every suite but that of intents, which needs a way to begin a transaction.
+func runAll(t *testing.T, open func(t *testing.T) storage.Storage) {
+	t.Run("Log", func(t *testing.T) {
+		storagetest.RunLog(t, func(t *testing.T) outbox.Log { return open(t).Log })
+	})
+	t.Run("Journal", func(t *testing.T) {
+		storagetest.RunJournal(t, func(t *testing.T) inbox.Journal { return open(t).Journal })
+	})
+	t.Run("Followers", func(t *testing.T) {
+		storagetest.RunFollowers(t, func(t *testing.T) actor.Followers { return open(t).Followers })
+	})
+	t.Run("Keys", func(t *testing.T) {
+		storagetest.RunKeys(t, func(t *testing.T) actor.Keys { return open(t).Keys })
+	})
+	t.Run("Remotes", func(t *testing.T) {
+		storagetest.RunRemotes(t, func(t *testing.T) actor.Remotes { return open(t).Remotes })
+	})
+	t.Run("Rules", func(t *testing.T) {
+		storagetest.RunRules(t, func(t *testing.T) moderation.Rules { return open(t).Rules })
+	})
+}

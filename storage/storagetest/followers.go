@@ -1,0 +1,200 @@
+package storagetest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/fedihook/fedihook/actor"
+)
+
+// RunFollowers checks the contract of [actor.Followers]. Open returns an empty store, which no other check uses.
+func RunFollowers(t *testing.T, open func(t *testing.T) actor.Followers) {
+	t.Helper()
+	run(t, open, followersChecks)
+}
+
+var followersChecks = []check[actor.Followers]{
+	{"a follow comes back as it was put", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		for _, f := range []actor.Follow{
+			{Follower: odd + "1", Followed: odd + "2", ID: odd + "3", State: actor.Accepted, Inbox: odd + "4", SharedInbox: odd + "5", At: start, Seq: 99},
+			{Follower: "a", Followed: "b"},
+			{},
+		} {
+			ok(t, s.PutFollow(ctx, f))
+			got := follow(t, ctx, s, f.Follower, f.Followed)
+			if got.Seq <= 0 || got.Seq == 99 {
+				t.Errorf("Seq is %d", got.Seq)
+			}
+			f.Seq = got.Seq
+			equal(t, "follow", got, f)
+		}
+	}},
+	{"what was never put is not found", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		ok(t, s.PutFollow(ctx, actor.Follow{Follower: "a", Followed: "b", ID: "i"}))
+		for _, pair := range [][2]string{{"b", "a"}, {"a", ""}, {"", "b"}, {"A", "b"}} {
+			_, err := s.Follow(ctx, pair[0], pair[1])
+			want(t, fmt.Sprint("pair ", pair), err, actor.ErrNotFound)
+		}
+		_, err := s.FollowByID(ctx, "j")
+		want(t, "id", err, actor.ErrNotFound)
+	}},
+	{"a follow that is replaced keeps its Seq", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		ok(t, s.PutFollow(ctx, actor.Follow{Follower: "a", Followed: "b", ID: "1", State: actor.Accepted, Inbox: "i", SharedInbox: "s", At: start}))
+		ok(t, s.PutFollow(ctx, actor.Follow{Follower: "c", Followed: "b"}))
+		seq := follow(t, ctx, s, "a", "b").Seq
+		if next := follow(t, ctx, s, "c", "b").Seq; next <= seq {
+			t.Errorf("Seq %d after %d", next, seq)
+		}
+		second := actor.Follow{Follower: "a", Followed: "b", ID: "2", State: actor.Pending}
+		ok(t, s.PutFollow(ctx, second))
+		second.Seq = seq
+		equal(t, "follow", follow(t, ctx, s, "a", "b"), second)
+		_, err := s.FollowByID(ctx, "1")
+		want(t, "by the old id", err, actor.ErrNotFound)
+		count(t, ctx, s, actor.FollowQuery{Followed: "b"}, 2)
+	}},
+	{"of ten simultaneous follows of a pair one is kept", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		atOnce(10, func(i int) {
+			if err := s.PutFollow(ctx, actor.Follow{Follower: "a", Followed: "b", ID: fmt.Sprint(i)}); err != nil {
+				t.Error(err)
+			}
+		})
+		count(t, ctx, s, actor.FollowQuery{}, 1)
+		f := follow(t, ctx, s, "a", "b")
+		equal(t, "follows", page(t, ctx, s, actor.FollowQuery{}), []actor.Follow{f})
+	}},
+	{"a deleted follow is gone and its number too", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		var last int64
+		for range 3 {
+			ok(t, s.PutFollow(ctx, actor.Follow{Follower: "a", Followed: "b", ID: "i"}))
+			f := follow(t, ctx, s, "a", "b")
+			if f.Seq <= last {
+				t.Errorf("Seq %d after %d", f.Seq, last)
+			}
+			last = f.Seq
+			ok(t, s.DeleteFollow(ctx, "b", "a")) // there is none
+			follow(t, ctx, s, "a", "b")
+			for range 2 {
+				ok(t, s.DeleteFollow(ctx, "a", "b"))
+			}
+			_, err := s.Follow(ctx, "a", "b")
+			want(t, "pair", err, actor.ErrNotFound)
+			_, err = s.FollowByID(ctx, "i")
+			want(t, "id", err, actor.ErrNotFound)
+			count(t, ctx, s, actor.FollowQuery{}, 0)
+		}
+	}},
+	{"a follow is found by its id, of several the first", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		for _, follower := range []string{"z", "a", "m"} {
+			ok(t, s.PutFollow(ctx, actor.Follow{Follower: follower, Followed: "b", ID: odd}))
+		}
+		for _, follower := range []string{"z", "a", "m"} {
+			f, err := s.FollowByID(ctx, odd)
+			ok(t, err)
+			f.At = f.At.UTC()
+			equal(t, "follow", f, follow(t, ctx, s, follower, "b"))
+			ok(t, s.DeleteFollow(ctx, follower, "b"))
+		}
+	}},
+	{"a query selects by follower, followed and state", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		for i, f := range []actor.Follow{
+			{Follower: "a", Followed: "b", State: actor.Accepted},
+			{Follower: "a", Followed: "c", State: actor.Pending},
+			{Follower: "b", Followed: "a", State: actor.Accepted},
+			{Follower: "d", Followed: "b", State: actor.Pending},
+			{Follower: "a", Followed: "d", State: actor.Accepted},
+		} {
+			f.ID = fmt.Sprint(i)
+			ok(t, s.PutFollow(ctx, f))
+		}
+		for _, c := range []struct {
+			q   actor.FollowQuery
+			ids []string
+		}{
+			{actor.FollowQuery{}, []string{"0", "1", "2", "3", "4"}},
+			{actor.FollowQuery{Follower: "a"}, []string{"0", "1", "4"}},
+			{actor.FollowQuery{Follower: "a", State: actor.Accepted}, []string{"0", "4"}},
+			{actor.FollowQuery{Followed: "b"}, []string{"0", "3"}},
+			{actor.FollowQuery{Followed: "b", State: actor.Pending}, []string{"3"}},
+			{actor.FollowQuery{Follower: "a", Followed: "b"}, []string{"0"}},
+			{actor.FollowQuery{State: actor.Pending}, []string{"1", "3"}},
+			{actor.FollowQuery{Follower: "b", Followed: "b"}, nil},
+			{actor.FollowQuery{Follower: "A"}, nil},
+		} {
+			equal(t, fmt.Sprintf("%+v", c.q), followIDs(page(t, ctx, s, c.q)), c.ids)
+			count(t, ctx, s, c.q, len(c.ids))
+		}
+	}},
+	{"pages neither skip nor repeat", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		const n = 105
+		var ids []string
+		for i := range n {
+			id := fmt.Sprint(i)
+			ids = append(ids, id)
+			ok(t, s.PutFollow(ctx, actor.Follow{Follower: "f" + id, Followed: "b", ID: id, State: actor.Pending}))
+			ok(t, s.PutFollow(ctx, actor.Follow{Follower: "f" + id, Followed: "other"}))
+		}
+		q := actor.FollowQuery{Followed: "b", Limit: 10}
+		var got []string
+		for len(got) < n {
+			list := page(t, ctx, s, q)
+			got = append(got, followIDs(list)...)
+			if len(list) < q.Limit {
+				break
+			}
+			for _, f := range list { // accepted meanwhile, it stays where it was
+				f.State = actor.Accepted
+				ok(t, s.PutFollow(ctx, f))
+			}
+			ok(t, s.DeleteFollow(ctx, list[0].Follower, "b"))
+			q.After = list[len(list)-1].Seq
+		}
+		equal(t, "ids", got, ids)
+		count(t, ctx, s, q, n-10)
+		q = actor.FollowQuery{Followed: "other"}
+		equal(t, "a page without a limit", len(page(t, ctx, s, q)), 100)
+		count(t, ctx, s, actor.FollowQuery{Followed: "other", Limit: 1, After: 1 << 40}, n)
+	}},
+}
+
+func follow(t *testing.T, ctx context.Context, s actor.Followers, follower, followed string) actor.Follow {
+	t.Helper()
+	f, err := s.Follow(ctx, follower, followed)
+	ok(t, err)
+	f.At = f.At.UTC()
+	return f
+}
+
+// page also checks that the follows ascend.
+func page(t *testing.T, ctx context.Context, s actor.Followers, q actor.FollowQuery) []actor.Follow {
+	t.Helper()
+	list, err := s.Follows(ctx, q)
+	ok(t, err)
+	last := q.After
+	for i, f := range list {
+		if f.Seq <= last {
+			t.Fatalf("%+v: Seq %d after %d", q, f.Seq, last)
+		}
+		last = f.Seq
+		list[i].At = f.At.UTC()
+	}
+	return list
+}
+
+func count(t *testing.T, ctx context.Context, s actor.Followers, q actor.FollowQuery, want int) {
+	t.Helper()
+	n, err := s.CountFollows(ctx, q)
+	ok(t, err)
+	if n != int64(want) {
+		t.Fatalf("%+v counts %d follows, want %d", q, n, want)
+	}
+}
+
+func followIDs(list []actor.Follow) []string {
+	var ids []string
+	for _, f := range list {
+		ids = append(ids, f.ID)
+	}
+	return ids
+}
