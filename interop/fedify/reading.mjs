@@ -1,0 +1,51 @@
+// What Fedify made of a document, as plain JSON: read through its classes, never from the source.
+import { Hashtag, isActor, Mention, Object as APObject } from "@fedify/vocab";
+
+async function all(iterable) {
+  const list = [];
+  for await (const item of iterable) list.push(item);
+  return list;
+}
+
+const text = (value) => (value == null ? "" : String(value));
+const href = (url) => text(url?.href?.href ?? url?.href);
+const hrefs = (urls) => urls.map(href);
+
+// describe tells the properties that a test compares; null for nothing.
+export async function describe(object, context) {
+  if (!(object instanceof APObject)) return null;
+  const tags = await all(object.getTags(context));
+  const common = {
+    id: href(object.id),
+    type: object.constructor.name,
+    name: text(object.name),
+    summary: text(object.summary),
+    content: text(object.content),
+    url: href(object.url),
+    published: text(object.published),
+    updated: text(object.updated),
+    attributedTo: href(object.attributionId),
+    inReplyTo: href(object.replyTargetId),
+    to: hrefs(object.toIds),
+    cc: hrefs(object.ccIds),
+    sensitive: object.sensitive === true,
+    mentions: tags.filter((tag) => tag instanceof Mention).map((tag) => ({ href: href(tag.href), name: text(tag.name) })),
+    hashtags: tags.filter((tag) => tag instanceof Hashtag).map((tag) => ({ href: href(tag.href), name: text(tag.name) })),
+    attachments: (await all(object.getAttachments(context))).map((attachment) => ({
+      type: attachment.constructor.name,
+      mediaType: text(attachment.mediaType),
+      url: href(attachment.url),
+      name: text(attachment.name),
+    })),
+  };
+  if (!isActor(object)) return common;
+  return {
+    ...common,
+    preferredUsername: text(object.preferredUsername),
+    inbox: href(object.inboxId),
+    sharedInbox: href(object.endpoints?.sharedInbox),
+    followers: href(object.followersId),
+    keys: (await all(object.getPublicKeys(context))).map((key) => ({ id: href(key.id), owner: href(key.ownerId), algorithm: key.publicKey?.algorithm.name ?? "" })),
+    assertionMethods: (await all(object.getAssertionMethods(context))).map((key) => ({ id: href(key.id), owner: href(key.controllerId), algorithm: key.publicKey?.algorithm.name ?? "" })),
+  };
+}
