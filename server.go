@@ -204,7 +204,13 @@ func (s *Server) Transport(sender string) (http.RoundTripper, error) {
 	if !s.names.Ours(sender) {
 		return nil, fmt.Errorf("fedihook: %s is not an actor of %s: %w", sender, s.names.Origin, delivery.ErrRefused)
 	}
-	return &signature.Transport{Base: s.base, Signers: s.signers, Key: s.keyOf(sender)}, nil
+	return &signature.Transport{Base: s.base, Signers: s.signers, Key: func(ctx context.Context) (signature.Key, error) {
+		key, err := s.keys.Private(ctx, sender)
+		if err != nil {
+			err = fmt.Errorf("%w: %w", delivery.ErrLocal, err) // no fault of the host's
+		}
+		return key, err
+	}}, nil
 }
 
 func (s *Server) keyOf(actorID string) func(context.Context) (signature.Key, error) {

@@ -155,8 +155,7 @@ func (w *worker) take(out outcome) {
 		it.attempts-- // it was the host's failure
 		w.putBack(l, it)
 		w.pause(l, v)
-	case aborted:
-		it.attempts--
+	case aborted: // Run ends
 		w.putBack(l, it)
 	}
 	w.ready(l)

@@ -314,8 +314,7 @@ func TestAllowThatFailsIsAskedAgain(t *testing.T) {
 
 func TestSenderWithoutTransportDoesNotHoldUpOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		var s *site
-		s = run(t, func(c *delivery.Config) {
+		s := run(t, func(c *delivery.Config) {
 			ok := c.Transport
 			c.Transport = func(sender string) (http.RoundTripper, error) {
 				switch sender {

@@ -39,7 +39,6 @@ func (w *worker) ack(it *item, failed bool) {
 	if failed {
 		a.Failed++
 	}
-	delete(w.out.defers, target{it.rec.Seq, it.box.id})
 }
 
 // deferral notes when an item is to be tried again.

@@ -36,8 +36,11 @@ var followersChecks = []check[actor.Followers]{
 			_, err := s.Follow(ctx, pair[0], pair[1])
 			want(t, fmt.Sprint("pair ", pair), err, actor.ErrNotFound)
 		}
-		_, err := s.FollowByID(ctx, "j")
-		want(t, "id", err, actor.ErrNotFound)
+		ok(t, s.PutFollow(ctx, actor.Follow{Follower: "c", Followed: "b"})) // without an id
+		for _, id := range []string{"j", "I", ""} {
+			_, err := s.FollowByID(ctx, id)
+			want(t, fmt.Sprintf("id %q", id), err, actor.ErrNotFound)
+		}
 	}},
 	{"a follow that is replaced keeps its Seq", func(t *testing.T, ctx context.Context, s actor.Followers) {
 		ok(t, s.PutFollow(ctx, actor.Follow{Follower: "a", Followed: "b", ID: "1", State: actor.Accepted, Inbox: "i", SharedInbox: "s", At: start}))
