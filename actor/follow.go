@@ -69,7 +69,7 @@ type Followers interface {
 
 	// FollowByID returns the follow whose activity has this id, or an error that wraps [ErrNotFound].
 	// Ids are chosen by strangers: of several follows with one id it returns that with the lowest Seq,
-	// and the caller still has to compare the follower with whoever names it.
+	// and the caller still has to compare the follower with whoever names it. The empty id is no follow's.
 	FollowByID(ctx context.Context, id string) (Follow, error)
 
 	// PutFollow adds f or replaces the follow of its pair, which keeps its Seq.

@@ -29,7 +29,7 @@ func originOf(raw string) (origin, authority string, ok bool) {
 func normalAuthority(scheme, authority string) (string, bool) {
 	u := url.URL{Host: authority}
 	name, port := strings.ToLower(u.Hostname()), u.Port()
-	if name == "" || len(name) > 255 {
+	if name == "" || len(name) > 255 || strings.Contains(name, ":") && authority[0] != '[' {
 		return "", false
 	}
 	if strings.HasSuffix(authority, ":") {

@@ -20,6 +20,7 @@ var ErrLeaseLost = errors.New("inbox: the lease on the journal is lost")
 type Journal interface {
 	// Append keeps e and its mark in one transaction. Seen is true, and nothing is kept, if the mark
 	// is there already. With max unfinished entries it fails with [ErrFull]; zero means no bound.
+	// What is there already is seen, also when the journal is full.
 	Append(ctx context.Context, e Entry, max int) (seen bool, err error)
 
 	// Lease gives the journal to owner until ttl from now, or renews what owner has: with the epoch
@@ -34,6 +35,7 @@ type Journal interface {
 	Due(ctx context.Context, epoch int64, now time.Time, limit int) ([]Entry, error)
 
 	// Finish records what became of entries, all or none, if epoch is still the current lease, else [ErrLeaseLost].
+	// Outcomes of entries that are finished already are ignored.
 	Finish(ctx context.Context, epoch int64, outcomes []Outcome) error
 
 	// Dead lists dead letters, the newest first, at most limit. A journal keeps at least the newest 10,000.

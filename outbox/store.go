@@ -99,7 +99,7 @@ type Log interface {
 	ObjectRecords(ctx context.Context, id string, limit int) ([]Record, error)
 
 	// DueRecords lists Pending and Partly records that may be worked at now, oldest first, at most limit. Of
-	// Pending records with one Object only the oldest may be; Partly ones hold up nothing and wait for nothing.
+	// Pending records with one Object only the oldest may be, and all without an Object; Partly ones hold up nothing and wait for nothing.
 	DueRecords(ctx context.Context, now time.Time, limit int) ([]Record, error)
 
 	// PublicRecords lists an actor's public Creates and Announces with a Seq below before (zero: all),

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fedihook/fedihook/actor"
@@ -196,15 +197,15 @@ var brokenKeys = []struct {
 	{"the first key of an actor is kept", returnsItsOwn},
 	{"all who add a key at once get the same", returnsItsOwn},
 	{"what is given and returned is the caller's", func(s actor.Keys) actor.Keys {
-		var kept []byte
+		var kept atomic.Value
 		return &brokenKey{Keys: s,
 			add: func(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error) {
-				kept = k.Private
+				kept.Store(k.Private)
 				return s.AddKey(ctx, k)
 			},
 			key: func(ctx context.Context, id string) (actor.KeyPair, error) {
 				k, err := s.Key(ctx, id)
-				k.Private = kept
+				k.Private, _ = kept.Load().([]byte)
 				return k, err
 			}}
 	}},
@@ -295,15 +296,15 @@ var brokenRemotes = []struct {
 		}}
 	}},
 	{"what is given and returned is the caller's", func(s actor.Remotes) actor.Remotes {
-		var kept []byte
+		var kept atomic.Value
 		return &brokenRemote{Remotes: s,
 			put: func(ctx context.Context, r actor.Remote) error {
-				kept = r.Document
+				kept.Store(r.Document)
 				return s.PutRemote(ctx, r)
 			},
 			remote: func(ctx context.Context, id string) (actor.Remote, error) {
 				r, err := s.Remote(ctx, id)
-				r.Document = kept
+				r.Document, _ = kept.Load().([]byte)
 				return r, err
 			}}
 	}},

@@ -165,16 +165,18 @@ var brokenJournals = []journalFault{
 		}}
 	}},
 	{"what is given and returned is the caller's", func(j inbox.Journal) inbox.Journal {
-		bodies := map[inbox.Mark][]byte{}
+		var bodies sync.Map
 		return &brokenJournal{Journal: j,
 			append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
-				bodies[e.Mark] = e.Body
+				bodies.Store(e.Mark, e.Body)
 				return j.Append(ctx, e, max)
 			},
 			due: func(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
 				list, err := j.Due(ctx, epoch, now, limit)
 				for i := range list {
-					list[i].Body = bodies[list[i].Mark]
+					if body, ok := bodies.Load(list[i].Mark); ok {
+						list[i].Body = body.([]byte)
+					}
 				}
 				return list, err
 			}}
@@ -192,22 +194,20 @@ var brokenJournals = []journalFault{
 		}}
 	}},
 	{"a renewed lease keeps its epoch and lasts longer", func(j inbox.Journal) inbox.Journal {
-		var last int64
+		var last atomic.Int64
 		return &brokenJournal{Journal: j, lease: func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error) {
-			j.Release(ctx, last)
+			j.Release(ctx, last.Load())
 			epoch, ok, err := j.Lease(ctx, owner, now, ttl)
-			last = epoch
+			last.Store(epoch)
 			return epoch, ok, err
 		}}
 	}},
 	{"an owner that lost the lease gets a higher epoch", func(j inbox.Journal) inbox.Journal {
-		epochs := map[string]int64{}
+		var epochs sync.Map
 		return &brokenJournal{Journal: j, lease: func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error) {
 			epoch, ok, err := j.Lease(ctx, owner, now, ttl)
-			if epochs[owner] == 0 {
-				epochs[owner] = epoch
-			}
-			return epochs[owner], ok, err
+			first, _ := epochs.LoadOrStore(owner, epoch)
+			return first.(int64), ok, err
 		}}
 	}},
 	{"a released lease is free and its epoch is over", func(j inbox.Journal) inbox.Journal {

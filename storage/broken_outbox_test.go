@@ -166,15 +166,17 @@ var brokenLogs = []struct {
 		}}
 	}},
 	{"what is given and returned is the caller's", func(l outbox.Log) outbox.Log {
-		to := map[string][]string{}
+		var to sync.Map
 		return &brokenLog{Log: l,
 			add: func(ctx context.Context, r outbox.Record) error {
-				to[r.ID] = r.To
+				to.Store(r.ID, r.To)
 				return l.AddRecord(ctx, r)
 			},
 			record: func(ctx context.Context, id string) (outbox.Record, error) {
 				r, err := l.Record(ctx, id)
-				r.To = to[id]
+				if first, ok := to.Load(id); ok {
+					r.To = first.([]string)
+				}
 				return r, err
 			}}
 	}},
@@ -253,16 +255,16 @@ var brokenIntents = []struct {
 		}}
 	}},
 	{"what is given and returned is the caller's", false, func(s outbox.Intents) outbox.Intents {
-		var kept []byte
+		var kept atomic.Value
 		return &brokenIntent{Intents: s,
 			add: func(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
-				kept = in.Activity
+				kept.Store(in.Activity)
 				return s.AddIntent(ctx, tx, in)
 			},
 			next: func(ctx context.Context, limit int) ([]outbox.Intent, error) {
 				list, err := s.NextIntents(ctx, limit)
 				for i := range list {
-					list[i].Activity = kept
+					list[i].Activity = kept.Load().([]byte)
 				}
 				return list, err
 			}}
@@ -282,16 +284,21 @@ var brokenIntents = []struct {
 
 // keepsAtOnce remembers what is added in a transaction without waiting for its commit.
 func keepsAtOnce(s outbox.Intents) outbox.Intents {
+	var mu sync.Mutex
 	var early []outbox.Intent
 	return &brokenIntent{Intents: s,
 		add: func(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
 			if tx != nil {
+				mu.Lock()
 				early = append(early, in)
+				mu.Unlock()
 			}
 			return s.AddIntent(ctx, tx, in)
 		},
 		next: func(ctx context.Context, limit int) ([]outbox.Intent, error) {
 			list, err := s.NextIntents(ctx, limit)
+			mu.Lock()
+			defer mu.Unlock()
 			if len(list) == 0 {
 				list = slices.Clone(early)
 			}

@@ -102,8 +102,10 @@ func TestEveryCheckNoticesAFault(t *testing.T) {
 	if _, failed := err.(*exec.ExitError); !failed {
 		t.Fatalf("a run of broken stores ended with %v", err)
 	}
-	if strings.Contains(string(out), "panic") {
-		t.Fatalf("a check panicked:\n%s", out)
+	for _, bad := range []string{"panic", "fatal error", "DATA RACE"} { // then a check would fail for another reason
+		if at := strings.Index(string(out), bad); at >= 0 {
+			t.Fatalf("%s:\n%s", bad, out[max(0, at-500):min(len(out), at+2500)])
+		}
 	}
 	results := map[string]string{} // "Suite-number/check" to FAIL, PASS or SKIP
 	for _, m := range regexp.MustCompile(`(?m)^ *--- (\w+): TestBrokenStores/(\S+/\S+) `).FindAllStringSubmatch(string(out), -1) {

@@ -28,6 +28,12 @@ func TestTheAppsOwnTransactionsAreNotDisturbed(t *testing.T) {
 	go func() {
 		dropped := 0
 		for {
+			last := false // all are committed: once nothing is left, nothing will come
+			select {
+			case <-stop:
+				last = true
+			default:
+			}
 			list, err := s.Intents.NextIntents(ctx, 10)
 			if err == nil && len(list) > 0 {
 				err = s.Intents.DropIntents(ctx, list[len(list)-1].Seq)
@@ -36,13 +42,9 @@ func TestTheAppsOwnTransactionsAreNotDisturbed(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			select {
-			case <-stop:
-				if len(list) == 0 || err != nil {
-					done <- dropped
-					return
-				}
-			default:
+			if err != nil || last && len(list) == 0 {
+				done <- dropped
+				return
 			}
 		}
 	}()
