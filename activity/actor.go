@@ -15,7 +15,7 @@ type Actor struct {
 	Type      Types
 
 	PreferredUsername string // the handle before the @
-	Webfinger         string // FEP-2c59
+	Webfinger         string // user@host, FEP-2c59
 	Name              string
 	NameMap           LangMap
 	Summary           string // HTML
@@ -23,19 +23,21 @@ type Actor struct {
 	URL               Refs
 	Icon              Refs
 	Image             Refs
-	Attachment        List // profile fields, FEP-fb2a
+	Attachment        List // profile fields, FEP-fb2a; see [PropertyValue]
 	Tag               List
 	Published         time.Time
 	Updated           time.Time
 
-	Inbox        Ref
-	Outbox       Ref
-	Followers    Ref
-	Following    Ref
-	Liked        Ref
-	Featured     Ref
-	FeaturedTags Ref
-	Endpoints    Ref // see [Actor.SharedInbox]
+	Inbox               Ref
+	Outbox              Ref
+	Followers           Ref
+	Following           Ref
+	Liked               Ref
+	Streams             Refs
+	Featured            Ref
+	FeaturedTags        Ref
+	FeaturedCollections Ref // Mastodon 4.6
+	Endpoints           Ref // see [Actor.SharedInbox]
 
 	PublicKey       Refs // see [Actor.Keys]
 	AssertionMethod Refs // FEP-521a
@@ -47,7 +49,46 @@ type Actor struct {
 	Memorial                  bool
 	AlsoKnownAs               List
 	MovedTo                   Ref
-	Generator                 Ref // FEP-844e
+	AttributionDomains        List // hosts whose pages may credit this actor, Mastodon
+	InteractionPolicy         Ref  // canFeature; see [Policy]
+	ShowFeatured              bool
+	ShowMedia                 bool
+	ShowRepliesInMedia        bool
+	Generator                 Ref  // the server's software, FEP-844e
+	Implements                List // of an Application: what it can do, FEP-844e; see [Actor.Capabilities]
+
+	// Of a Group. FEP-1b12.
+	AttributedTo            Refs // its moderators, or their collection
+	Moderators              Ref  // the same in a term of Lemmy's
+	PostingRestrictedToMods bool
+	Sensitive               bool
+
+	// What every object may have, and actors seldom do.
+	To         Audience
+	CC         Audience
+	BTo        Audience // never on the wire
+	BCC        Audience // never on the wire
+	Audience   Refs
+	Content    string // HTML unless MediaType says otherwise
+	ContentMap LangMap
+	MediaType  string
+	Source     json.RawMessage
+	InReplyTo  Ref
+	Context    Ref
+	StartTime  time.Time
+	EndTime    time.Time
+	Duration   string // see [ParseDuration]
+	Preview    Ref
+	Location   Ref
+	Replies    Ref
+	Likes      Ref
+	Shares     Ref
+
+	FormerType Types     // of one that is a Tombstone too
+	Deleted    time.Time // of one that is a Tombstone too
+
+	Proof     json.RawMessage // FEP-8b32, as it came
+	Signature json.RawMessage // an LD signature, as it came
 
 	// Extra holds everything else. See [Extra].
 	Extra Extra
@@ -61,13 +102,13 @@ func (a *Actor) Is(name string) bool { return a.Type.Is(name) }
 
 // MarshalJSON writes everything, bto and bcc and the @context it came with included; for the
 // wire use [Encode]. It works on values too, so that a struct which holds one is written right.
-func (a Actor) MarshalJSON() ([]byte, error) { return a.encode(nil, false) }
+func (a Actor) MarshalJSON() ([]byte, error) { return written(a.encode) }
 
 // UnmarshalJSON replaces a with what data holds, within the limits of the zero [Decoder]. It does not
 // ask for the type: what has no field in an Actor stays in Extra. null changes nothing.
 func (a *Actor) UnmarshalJSON(data []byte) error { return unmarshalDocument(data, a) }
 
-func (a *Actor) encode(b []byte, wire bool) ([]byte, error) { return appendDocument(b, a, wire) }
+func (a *Actor) encode(w *writer) error { return writeDocument(w, a) }
 
 func (a *Actor) context() json.RawMessage { return a.AtContext }
 
@@ -96,8 +137,10 @@ var actorFields = newTable(
 	field[Actor]{name: "followers", at: func(a *Actor) any { return &a.Followers }},
 	field[Actor]{name: "following", at: func(a *Actor) any { return &a.Following }},
 	field[Actor]{name: "liked", at: func(a *Actor) any { return &a.Liked }},
+	field[Actor]{name: "streams", at: func(a *Actor) any { return &a.Streams }},
 	field[Actor]{name: "featured", at: func(a *Actor) any { return &a.Featured }},
 	field[Actor]{name: "featuredTags", at: func(a *Actor) any { return &a.FeaturedTags }},
+	field[Actor]{name: "featuredCollections", at: func(a *Actor) any { return &a.FeaturedCollections }},
 	field[Actor]{name: "endpoints", at: func(a *Actor) any { return &a.Endpoints }},
 	field[Actor]{name: "publicKey", at: func(a *Actor) any { return &a.PublicKey }},
 	field[Actor]{name: "assertionMethod", at: func(a *Actor) any { return &a.AssertionMethod }},
@@ -108,17 +151,66 @@ var actorFields = newTable(
 	field[Actor]{name: "memorial", at: func(a *Actor) any { return &a.Memorial }},
 	field[Actor]{name: "alsoKnownAs", at: func(a *Actor) any { return &a.AlsoKnownAs }},
 	field[Actor]{name: "movedTo", at: func(a *Actor) any { return &a.MovedTo }},
+	field[Actor]{name: "attributionDomains", at: func(a *Actor) any { return &a.AttributionDomains }},
+	field[Actor]{name: "interactionPolicy", at: func(a *Actor) any { return &a.InteractionPolicy }},
+	field[Actor]{name: "showFeatured", at: func(a *Actor) any { return &a.ShowFeatured }},
+	field[Actor]{name: "showMedia", at: func(a *Actor) any { return &a.ShowMedia }},
+	field[Actor]{name: "showRepliesInMedia", at: func(a *Actor) any { return &a.ShowRepliesInMedia }},
 	field[Actor]{name: "generator", at: func(a *Actor) any { return &a.Generator }},
+	field[Actor]{name: "implements", at: func(a *Actor) any { return &a.Implements }},
+	field[Actor]{name: "attributedTo", at: func(a *Actor) any { return &a.AttributedTo }},
+	field[Actor]{name: "moderators", at: func(a *Actor) any { return &a.Moderators }},
+	field[Actor]{name: "postingRestrictedToMods", at: func(a *Actor) any { return &a.PostingRestrictedToMods }},
+	field[Actor]{name: "sensitive", at: func(a *Actor) any { return &a.Sensitive }},
+	field[Actor]{name: "to", at: func(a *Actor) any { return &a.To }},
+	field[Actor]{name: "cc", at: func(a *Actor) any { return &a.CC }},
+	field[Actor]{name: "bto", at: func(a *Actor) any { return &a.BTo }},
+	field[Actor]{name: "bcc", at: func(a *Actor) any { return &a.BCC }},
+	field[Actor]{name: "audience", at: func(a *Actor) any { return &a.Audience }},
+	field[Actor]{name: "content", at: func(a *Actor) any { return &a.Content }},
+	field[Actor]{name: "contentMap", at: func(a *Actor) any { return &a.ContentMap }},
+	field[Actor]{name: "mediaType", at: func(a *Actor) any { return &a.MediaType }},
+	field[Actor]{name: "source", at: func(a *Actor) any { return &a.Source }},
+	field[Actor]{name: "inReplyTo", at: func(a *Actor) any { return &a.InReplyTo }},
+	field[Actor]{name: "context", at: func(a *Actor) any { return &a.Context }},
+	field[Actor]{name: "startTime", at: func(a *Actor) any { return &a.StartTime }},
+	field[Actor]{name: "endTime", at: func(a *Actor) any { return &a.EndTime }},
+	field[Actor]{name: "duration", at: func(a *Actor) any { return &a.Duration }},
+	field[Actor]{name: "preview", at: func(a *Actor) any { return &a.Preview }},
+	field[Actor]{name: "location", at: func(a *Actor) any { return &a.Location }},
+	field[Actor]{name: "replies", at: func(a *Actor) any { return &a.Replies }},
+	field[Actor]{name: "likes", at: func(a *Actor) any { return &a.Likes }},
+	field[Actor]{name: "shares", at: func(a *Actor) any { return &a.Shares }},
+	field[Actor]{name: "formerType", at: func(a *Actor) any { return &a.FormerType }},
+	field[Actor]{name: "deleted", at: func(a *Actor) any { return &a.Deleted }},
+	field[Actor]{name: "proof", at: func(a *Actor) any { return &a.Proof }},
+	field[Actor]{name: "signature", at: func(a *Actor) any { return &a.Signature }},
 )
 
-// SharedInbox is the inbox that many actors of one server share, "" if there is none.
-// ActivityPub §7.1.3.
+// SharedInbox is the inbox that many actors of one server share, "" if there is none. Misskey writes it
+// beside the endpoints as well. ActivityPub §7.1.3.
 func (a *Actor) SharedInbox() string {
-	var m members
-	if m.read(a.Endpoints.Raw) != nil {
-		return ""
+	if endpoints, ok := a.Endpoints.value(); ok {
+		if id := endpoints.refID("sharedInbox"); id != "" {
+			return id
+		}
 	}
-	return m.refID("sharedInbox")
+	var r Ref
+	if raw := a.Extra["sharedInbox"]; len(raw) > 0 && r.UnmarshalJSON(raw) == nil {
+		return r.ID
+	}
+	return ""
+}
+
+// Capabilities lists by IRI what an actor's server says it can do, in Implements or else in the Generator that
+// is embedded, such as "https://datatracker.ietf.org/doc/html/rfc9421". At most 100. FEP-844e.
+func (a *Actor) Capabilities() []string {
+	list := a.Implements
+	var server Actor
+	if list == nil && len(a.Generator.Raw) > 0 && server.UnmarshalJSON(a.Generator.Raw) == nil {
+		list = server.Implements
+	}
+	return list[:min(len(list), maxListed)].IDs()
 }
 
 // Endpoints makes the value of [Actor.Endpoints]. ActivityPub §4.1.
@@ -166,24 +258,15 @@ func (a *Actor) Keys() []PublicKey {
 
 func keyOf(r Ref) PublicKey {
 	k := PublicKey{ID: r.ID}
-	var m members
-	if m.read(r.Raw) != nil {
+	key, ok := r.value()
+	if !ok {
 		return k
 	}
-	k.Owner = m.refID("owner")
-	if v, ok := m.get("publicKeyPem"); ok {
-		k.PEM, _ = readString(v)
+	k.Owner = key.refID("owner")
+	if v, ok := key.get("publicKeyPem"); ok {
+		k.PEM = v.text()
 	}
 	return k
-}
-
-// refID is the id in a property that is an id or an embedded document, "" if it is neither.
-func (m members) refID(name string) string {
-	var r Ref
-	if v, ok := m.get(name); ok {
-		r.read(v)
-	}
-	return r.ID
 }
 
 // KeyOf reads a document that is itself a key, as some servers serve at a key's id.

@@ -2,6 +2,7 @@ package activity_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/fedihook/fedihook/activity"
@@ -79,5 +80,37 @@ func TestADocumentThatIsAKeyIsReadAsOne(t *testing.T) {
 	d := mustDecode(t, []byte(`{"@context":"https://w3id.org/security/v1","id":"https://a.example/key","type":"Key","owner":"https://a.example/1","publicKeyPem":"P"}`))
 	if got, want := activity.KeyOf(d.(*activity.Object)), (activity.PublicKey{ID: "https://a.example/key", Owner: "https://a.example/1", PEM: "P"}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+func TestASharedInboxIsFoundWhereMisskeyPutsIt(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"type":"Person","sharedInbox":"https://a.example/top"}`:                                                       "https://a.example/top",
+		`{"type":"Person","sharedInbox":"https://a.example/top","endpoints":{"sharedInbox":"https://a.example/inner"}}`: "https://a.example/inner",
+		`{"type":"Person","sharedInbox":"https://a.example/top","endpoints":{}}`:                                        "https://a.example/top",
+		`{"type":"Person","sharedInbox":5}`:                                                                             "",
+	} {
+		if got := mustDecode(t, []byte(text)).(*activity.Actor).SharedInbox(); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestCapabilitiesAreTheServers(t *testing.T) {
+	t.Parallel()
+	const rfc = "https://datatracker.ietf.org/doc/html/rfc9421"
+	for text, want := range map[string]int{
+		`{"type":"Application","implements":[{"href":"` + rfc + `","name":"x"}]}`:                          1,
+		`{"type":"Person","generator":{"type":"Application","implements":[{"href":"` + rfc + `"},"x:y"]}}`: 2,
+		`{"type":"Person","generator":{"implements":"` + rfc + `"}}`:                                       1,
+		`{"type":"Person","generator":"https://a.example/actor"}`:                                          0,
+		`{"type":"Person"}`: 0,
+		`{"type":"Application","implements":["` + rfc + `"` + strings.Repeat(`,"x:y"`, 200) + `]}`: 100,
+	} {
+		got := mustDecode(t, []byte(text)).(*activity.Actor).Capabilities()
+		if len(got) != want || want > 0 && got[0] != rfc {
+			t.Errorf("%s: %q", text, got)
+		}
 	}
 }

@@ -87,7 +87,7 @@ func TestEveryShapeOfAPropertyIsKept(t *testing.T) {
 		{"inReplyTo is an object", object(`"inReplyTo":{"type":"Note","id":"https://b.example/2"}`), func(d activity.Document) []string { return []string{d.(*activity.Object).InReplyTo.ID} }, []string{"https://b.example/2"}},
 		{"inReplyTo is empty", object(`"inReplyTo":""`), func(d activity.Document) []string { return []string{d.(*activity.Object).InReplyTo.ID} }, []string{""}},
 		{"latitude is a number", object(`"location":{"type":"Place","latitude":52.50,"longitude":13.4}`), func(d activity.Document) []string { return []string{string(d.(*activity.Object).Location.Raw)} }, []string{`{"type":"Place","latitude":52.50,"longitude":13.4}`}},
-		{"latitude is a string (Pixelfed)", `{"type":"Place","id":"` + id + `","latitude":"52.5"}`, func(d activity.Document) []string { return []string{string(d.(*activity.Object).Extra["latitude"])} }, []string{`"52.5"`}},
+		{"latitude is a string (Pixelfed)", `{"type":"Place","id":"` + id + `","latitude":"52.5"}`, func(d activity.Document) []string { return []string{string(d.(*activity.Object).Latitude)} }, []string{`"52.5"`}},
 		{"id is null", `{"type":"Emoji","id":null}`, func(d activity.Document) []string { return []string{d.DocumentID()} }, []string{""}},
 		{"id is a list", `{"type":"Note","id":["https://a.example/1","https://a.example/2"]}`, func(d activity.Document) []string { return []string{d.DocumentID()} }, []string{""}},
 		{"id is a number", `{"type":"Note","id":12}`, func(d activity.Document) []string { return []string{d.DocumentID()} }, []string{""}},

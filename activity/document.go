@@ -3,6 +3,7 @@ package activity
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/go-ap/jsonld"
 )
@@ -18,6 +19,9 @@ const LDContentType = jsonld.ContentType
 // ActivityStreams §2.1.
 const Namespace = "https://www.w3.org/ns/activitystreams"
 
+// contextName is the name of the property that says what the names of the others mean.
+const contextName = string(jsonld.ContextKw)
+
 // Document is one of the five shapes. A type switch over them is complete: no other type
 // can implement it.
 type Document interface {
@@ -27,9 +31,8 @@ type Document interface {
 	// Is reports whether name is among the document's types.
 	Is(name string) bool
 
-	// encode appends the document without what has no place on the wire, if wire is set:
-	// its own @context. Blind copies it leaves to wireBody.
-	encode(b []byte, wire bool) ([]byte, error)
+	// encode writes the document. On the wire it leaves the @context to the outermost.
+	encode(w *writer) error
 	context() json.RawMessage
 }
 
@@ -48,45 +51,22 @@ var (
 // It fails if a property holds what JSON can't: invalid UTF-8, an Extra that is no JSON, a time
 // outside the years 0 to 9999. It panics only if d is nil.
 func Encode(d Document) ([]byte, error) {
-	body, used, err := wireBody(d)
-	if err != nil {
+	w := newWriter(true)
+	defer w.release()
+	if err := d.encode(w); err != nil {
 		return nil, err
 	}
-	out := make([]byte, 0, len(body)+512)
-	out = append(out, `{"`+string(jsonld.ContextKw)+`":`...)
-	if own := d.context(); len(own) > 0 {
-		if out, err = appendRaw(out, own); err != nil {
-			return nil, wrong(d.DocumentID(), string(jsonld.ContextKw), err)
-		}
-	} else {
-		defined, err := contextFor(used)
-		if err != nil {
-			return nil, wrong(d.DocumentID(), string(jsonld.ContextKw), err)
-		}
-		out = append(out, defined...)
+	body := len(w.b) // the @context is known last and stands first
+	w.b = append(w.b, `{"`+contextName+`":`...)
+	if own := d.context(); len(own) == 0 {
+		w.b = dictionary.appendContext(w.b, &w.used)
+	} else if err := w.raw(own, roleContext); err != nil {
+		return nil, wrong(d.DocumentID(), contextName, err)
 	}
-	if len(body) > len("{}") {
-		out = append(out, ',')
+	if body > len("{}") {
+		w.b = append(w.b, ',')
 	}
-	return append(out, body[1:]...), nil
-}
-
-// wireBody writes d without its @context and without blind copies, and lists the terms in it that
-// need a definition.
-func wireBody(d Document) (body []byte, used []string, err error) {
-	if body, err = d.encode(nil, true); err != nil {
-		return nil, nil, err
-	}
-	used, blind, err := survey(body)
-	if err == nil && blind {
-		if body, err = withoutBlind(body); err == nil {
-			used, _, err = survey(body)
-		}
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("activity: write %q: %w", d.DocumentID(), err)
-	}
-	return body, used, nil
+	return slices.Concat(w.b[body:], w.b[1:body]), nil
 }
 
 // wrong says which property of which document could not be written.

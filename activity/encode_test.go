@@ -27,7 +27,7 @@ func TestMediaTypesAndKeywordsAreWhatPeersExpect(t *testing.T) {
 		`"focalPoint":{"@container":"@list","@id":"toot:focalPoint"},` +
 		`"quoteUrl":{"@id":"as:quoteUrl","@type":"@id"},` +
 		`"toot":"http://joinmastodon.org/ns#"}],` +
-		`"type":"Image","focalPoint":[0.1,0.2],"quoteUrl":"https://b.example/2"}`
+		`"type":"Image","quoteUrl":"https://b.example/2","focalPoint":[0.1,0.2]}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

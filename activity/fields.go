@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
+	"strconv"
+	"time"
 
-	"github.com/go-ap/jsonld"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Extra holds every property that has no field, every value that did not fit its field, and
@@ -34,7 +35,7 @@ func (e *Extra) Set(name string, v any) error {
 // document into a script.
 func marshal(v any) ([]byte, error) {
 	if s, ok := v.(string); ok {
-		return appendString(nil, s) // encoding/json would quietly change invalid UTF-8
+		return jsontext.AppendQuote(nil, s) // encoding/json would quietly change invalid UTF-8
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -48,20 +49,26 @@ func marshal(v any) ([]byte, error) {
 // field ties the name of a property to its place in a struct of type T.
 type field[T any] struct {
 	name string
-	at   func(*T) any // one of the types that set and appendField know
+	at   func(*T) any // one of the types that set, isAbsent and writer.field know
 }
 
 // table is the list of a struct's fields in the order in which they are written.
 type table[T any] struct {
 	fields []field[T]
-	byName map[string]int
+	names  nameList
+	begins []string   // for each field how it begins, with a comma: ,"name":
+	needs  []*termSet // for each field the terms that it needs, nil if none
 }
 
 func newTable[T any](fields ...field[T]) table[T] {
-	t := table[T]{fields, make(map[string]int, len(fields))}
+	t := table[T]{fields: fields, begins: make([]string, len(fields)), needs: make([]*termSet, len(fields))}
+	list := make([]string, len(fields))
 	for i, f := range fields {
-		t.byName[f.name] = i
+		list[i] = f.name
+		t.begins[i] = `,"` + f.name + `":`
+		t.needs[i] = dictionary.find(f.name, nameHash(f.name))
 	}
+	t.names = newNameList(list)
 	return t
 }
 
@@ -73,25 +80,29 @@ type shaped[T any] interface {
 	common() (context *json.RawMessage, extra *Extra)
 }
 
-// fill moves members to the fields of x. null is what a property that is absent is.
-func fill[T any, P shaped[T]](x P, top members) P {
+// fill moves the members of v to the fields of x. null is what a property that is absent is.
+func fill[T any, P shaped[T]](x P, v value) P {
 	context, extra := x.common()
 	t := x.table()
-	for _, m := range top {
-		if m.value.Kind() == 'n' {
+	nodes := v.in.nodes
+	for at, end := v.at+1, v.node().next; at < end; at = nodes[at+1].next {
+		member := value{v.in, at + 1}
+		if nodes[at+1].kind == 'n' {
 			continue
 		}
-		if m.name == string(jsonld.ContextKw) {
-			*context = json.RawMessage(m.value)
-			continue
-		}
-		if i, ok := t.byName[m.name]; ok && set(t.fields[i].at((*T)(x)), m.value) {
+		text := value{v.in, at}.text()
+		if i := t.names.find(text, nodes[at].hash); i >= 0 {
+			if set(t.fields[i].at((*T)(x)), member) {
+				continue
+			}
+		} else if text == contextName {
+			*context = member.raw()
 			continue
 		}
 		if *extra == nil {
 			*extra = make(Extra)
 		}
-		(*extra)[m.name] = json.RawMessage(m.value)
+		(*extra)[text] = member.raw()
 	}
 	return x
 }
@@ -101,77 +112,205 @@ func unmarshalDocument[T any, P shaped[T]](data []byte, x P) error {
 	if string(data) == "null" {
 		return nil
 	}
-	if err := (Decoder{}).check(data); err != nil {
-		return err
-	}
-	var top members
-	if err := top.read(bytes.Clone(data)); err != nil {
-		return err
-	}
-	*x = *new(T)
-	fill(x, top)
-	return nil
+	return scanDocument(data, zeroLimits, func(v value) {
+		*x = *new(T)
+		fill(x, v)
+	})
 }
 
-// appendDocument writes the fields of x and then its Extra, sorted. On the wire there is
+// writeDocument writes the fields of x and then its Extra, sorted. On the wire there is
 // no @context here, the outermost document brings it.
-func appendDocument[T any, P shaped[T]](b []byte, x P, wire bool) (_ []byte, err error) {
+func writeDocument[T any, P shaped[T]](w *writer, x P) error {
 	context, extra := x.common()
 	t := x.table()
-	b = append(b, '{')
-	open := len(b)
-	if len(*context) > 0 && !wire {
-		if b, err = appendName(b, open, string(jsonld.ContextKw)); err == nil {
-			b, err = appendRaw(b, *context)
-		}
-		if err != nil {
-			return nil, wrong(x.DocumentID(), string(jsonld.ContextKw), err)
+	w.b = append(w.b, '{')
+	open := len(w.b)
+	if len(*context) > 0 && !w.wire {
+		w.b = append(w.b, `"`+contextName+`":`...)
+		if err := w.raw(*context, roleAny); err != nil {
+			return wrong(x.DocumentID(), contextName, err)
 		}
 	}
+	others := make([]string, 0, 16) // of Extra, without a field
+	misfits := make([]int, 0, 16)   // the fields of the rest of Extra
+	for name, raw := range *extra {
+		if i := t.names.find(name, nameHash(name)); i >= 0 {
+			misfits = append(misfits, i)
+		} else if len(raw) > 0 && name != contextName && !(w.wire && isBlind(name)) {
+			others = append(others, name)
+		}
+	}
+	slices.Sort(misfits)
 	for i := range t.fields {
 		f := &t.fields[i]
 		src := f.at((*T)(x))
-		raw := (*extra)[f.name]
+		var misfit json.RawMessage
+		if len(misfits) > 0 && misfits[0] == i {
+			misfits = misfits[1:]
+			misfit = (*extra)[f.name]
+		}
 		absent := isAbsent(src)
-		if absent && len(raw) == 0 {
+		if absent && len(misfit) == 0 || w.wire && isBlind(f.name) {
 			continue
 		}
-		if b, err = appendName(b, open, f.name); err == nil {
-			if absent {
-				b, err = appendRaw(b, raw)
-			} else {
-				b, err = appendField(b, src)
+		if w.wire && t.needs[i] != nil {
+			w.used.add(t.needs[i])
+		}
+		begin := t.begins[i]
+		if len(w.b) == open {
+			begin = begin[1:]
+		}
+		w.b = append(w.b, begin...)
+		var err error
+		if absent {
+			err = w.raw(misfit, roleOf(f.name))
+		} else {
+			err = w.field(src, f.name)
+		}
+		if err != nil {
+			return wrong(x.DocumentID(), f.name, err)
+		}
+	}
+	slices.Sort(others)
+	for _, name := range others {
+		err := w.name(open, name)
+		if err == nil {
+			if w.wire {
+				w.note(name, nameHash(name))
 			}
+			err = w.raw((*extra)[name], roleAny)
 		}
 		if err != nil {
-			return nil, wrong(x.DocumentID(), f.name, err)
+			return wrong(x.DocumentID(), name, err)
 		}
 	}
-	if len(*extra) == 0 {
-		return append(b, '}'), nil
-	}
-	for _, key := range slices.Sorted(maps.Keys(*extra)) {
-		raw := (*extra)[key]
-		if _, ok := t.byName[key]; ok || key == string(jsonld.ContextKw) || len(raw) == 0 {
-			continue
-		}
-		if b, err = appendName(b, open, key); err == nil {
-			b, err = appendRaw(b, raw)
-		}
-		if err != nil {
-			return nil, wrong(x.DocumentID(), key, err)
-		}
-	}
-	return append(b, '}'), nil
+	w.b = append(w.b, '}')
+	return nil
 }
 
-// appendName begins a member of the object whose members begin at open.
-func appendName(b []byte, open int, name string) (_ []byte, err error) {
-	if len(b) > open {
-		b = append(b, ',')
+// set reads v into the field that dst points to. It reports false, and leaves the field
+// alone, if v does not fit or if the field could not tell it from an absent value.
+func set(dst any, v value) bool {
+	switch dst := dst.(type) {
+	case *string:
+		s := v.text()
+		if s == "" {
+			return false
+		}
+		*dst = s
+	case *Ref:
+		return dst.read(v)
+	case *Refs:
+		return dst.read(v)
+	case *List:
+		return dst.read(v)
+	case *Audience:
+		return dst.read(v)
+	case *Types:
+		return dst.read(v)
+	case *LangMap:
+		return dst.read(v)
+	case *bool:
+		if v.kind() != 't' {
+			return false
+		}
+		*dst = true
+	case *int64:
+		n, ok := readInt(v)
+		if !ok || n == 0 {
+			return false
+		}
+		*dst = n
+	case **int64:
+		n, ok := readInt(v)
+		if !ok {
+			return false
+		}
+		*dst = &n
+	case *time.Time:
+		t, ok := parseTime(v.text())
+		if !ok || t.IsZero() {
+			return false
+		}
+		*dst = t
+	case *json.RawMessage:
+		*dst = v.raw()
+	default:
+		return false
 	}
-	if b, err = appendString(b, name); err != nil {
-		return nil, err
+	return true
+}
+
+// readInt takes no integer that would be written in another way.
+func readInt(v value) (int64, bool) {
+	if v.kind() != '0' {
+		return 0, false
 	}
-	return append(b, ':'), nil
+	text := v.source()
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && text != "-0"
+}
+
+// isAbsent reports whether the field that src points to holds its zero value.
+func isAbsent(src any) bool {
+	switch v := src.(type) {
+	case *string:
+		return *v == ""
+	case *Ref:
+		return v.IsZero()
+	case *Refs:
+		return *v == nil
+	case *List:
+		return *v == nil
+	case *Audience:
+		return *v == nil
+	case *Types:
+		return *v == nil
+	case *LangMap:
+		return *v == nil
+	case *bool:
+		return !*v
+	case *int64:
+		return *v == 0
+	case **int64:
+		return *v == nil
+	case *time.Time:
+		return v.IsZero()
+	case *json.RawMessage:
+		return len(*v) == 0
+	}
+	return false
+}
+
+// field writes the value of the field that src points to, which is not absent.
+func (w *writer) field(src any, name string) error {
+	switch v := src.(type) {
+	case *string:
+		return w.string(*v)
+	case *Ref:
+		return w.ref(*v)
+	case *Refs:
+		return w.refs(*v, true)
+	case *List:
+		return w.refs(*v, false)
+	case *Audience:
+		return w.audience(*v)
+	case *Types:
+		return w.types(*v, roleOf(name))
+	case *LangMap:
+		return w.langMap(*v)
+	case *bool:
+		w.b = strconv.AppendBool(w.b, *v)
+	case *int64:
+		w.b = strconv.AppendInt(w.b, *v, 10)
+	case **int64:
+		w.b = strconv.AppendInt(w.b, **v, 10)
+	case *time.Time:
+		return w.time(*v)
+	case *json.RawMessage:
+		return w.raw(*v, roleOf(name))
+	default:
+		return fmt.Errorf("no way to write a field of type %T", src)
+	}
+	return nil
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fedihook/fedihook/activity"
 )
@@ -143,4 +145,52 @@ func blindCopy(path string, v any) string {
 		}
 	}
 	return ""
+}
+
+// FuzzCheck looks for problems in anything: it must find the way, name a path, and say the same twice.
+func FuzzCheck(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		first := activity.CheckBytes(data)
+		for i, p := range first {
+			if !strings.HasPrefix(p.Path, "$") || p.Text == "" {
+				t.Errorf("%q: %+v", data, p)
+			}
+			if again := activity.CheckBytes(data); len(again) != len(first) || again[i] != p {
+				t.Fatalf("%q: first %v, then %v", data, first, again)
+			}
+		}
+		d, err := activity.Decode(data)
+		if err != nil {
+			if len(first) != 1 || first[0].Path != "$" {
+				t.Errorf("%q is no document, but has %v", data, first)
+			}
+			return
+		}
+		o, ok := d.(*activity.Object)
+		if !ok {
+			return
+		}
+		// The readers take a stranger's word for nothing, and write back what they understood.
+		if p, ok := o.Poll(); ok {
+			question := activity.Note("https://a.example/1", "https://a.example/users/alice", "", time.Time{})
+			question.SetPoll(p)
+			if again, _ := question.Poll(); !reflect.DeepEqual(again, p) {
+				t.Errorf("%q: %+v became %+v", data, p, again)
+			}
+		}
+		o.Address(o.Visibility(""), "")
+		if n := len(o.Mentions()); n > 100 || len(o.To)+len(o.CC) > n+1 {
+			t.Errorf("%q: %d mentions, for %v and %v", data, n, o.To, o.CC)
+		}
+		_, _ = o.Policy(), o.Quoted()
+		if p, ok := o.Position(); ok && (p.Latitude > 90 || p.Latitude < -90) {
+			t.Errorf("%q: %+v", data, p)
+		}
+		if d, err := activity.ParseDuration(o.Duration); err == nil {
+			if again, err := activity.ParseDuration(activity.FormatDuration(d)); err != nil || again != d {
+				t.Errorf("%q: %v became %v, %v", o.Duration, d, again, err)
+			}
+		}
+	})
 }

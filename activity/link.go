@@ -12,14 +12,18 @@ type Link struct {
 	AtContext json.RawMessage
 	ID        string
 	Type      Types
-	Href      string
-	Rel       Types
-	MediaType string
-	Name      string // of a Mention @user@host, of a Hashtag #tag
-	NameMap   LangMap
-	Hreflang  string
-	Width     int64 // pixels
-	Height    int64 // pixels
+
+	Href         string
+	Rel          Types
+	MediaType    string
+	Name         string // of a Mention @user@host, of a Hashtag #tag
+	NameMap      LangMap
+	Hreflang     string
+	Width        int64 // pixels
+	Height       int64 // pixels
+	Size         int64 // bytes, PeerTube
+	Preview      Ref
+	AttributedTo Refs
 
 	// Extra holds everything else. See [Extra].
 	Extra Extra
@@ -33,13 +37,13 @@ func (l *Link) Is(name string) bool { return l.Type.Is(name) }
 
 // MarshalJSON writes everything, bto and bcc and the @context it came with included; for the
 // wire use [Encode]. It works on values too, so that a struct which holds one is written right.
-func (l Link) MarshalJSON() ([]byte, error) { return l.encode(nil, false) }
+func (l Link) MarshalJSON() ([]byte, error) { return written(l.encode) }
 
 // UnmarshalJSON replaces l with what data holds, within the limits of the zero [Decoder]. It does not
 // ask for the type: what has no field in a Link stays in Extra. null changes nothing.
 func (l *Link) UnmarshalJSON(data []byte) error { return unmarshalDocument(data, l) }
 
-func (l *Link) encode(b []byte, wire bool) ([]byte, error) { return appendDocument(b, l, wire) }
+func (l *Link) encode(w *writer) error { return writeDocument(w, l) }
 
 func (l *Link) context() json.RawMessage { return l.AtContext }
 
@@ -58,4 +62,7 @@ var linkFields = newTable(
 	field[Link]{name: "hreflang", at: func(l *Link) any { return &l.Hreflang }},
 	field[Link]{name: "width", at: func(l *Link) any { return &l.Width }},
 	field[Link]{name: "height", at: func(l *Link) any { return &l.Height }},
+	field[Link]{name: "size", at: func(l *Link) any { return &l.Size }},
+	field[Link]{name: "preview", at: func(l *Link) any { return &l.Preview }},
+	field[Link]{name: "attributedTo", at: func(l *Link) any { return &l.AttributedTo }},
 )

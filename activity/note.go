@@ -1,14 +1,40 @@
 package activity
 
 import (
+	"html"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// maxMentions bounds what [Object.Mentions] lists.
-const maxMentions = 100
+// maxListed bounds what readers list of a stranger's entries.
+const maxListed = 100
+
+// Note makes a Note of author's, whose text is HTML. Its page for people is taken to be at its id: set URL
+// if it is elsewhere. Then add to Tag and Attachment, and call [Object.Address], without which it is for nobody.
+func Note(id, author, text string, published time.Time) *Object {
+	o := &Object{
+		ID: id, Type: Types{TypeNote}, AttributedTo: Refs{IRI(author)}, To: Audience{}, CC: Audience{},
+		Content: text, Published: published,
+	}
+	if id != "" {
+		o.URL = Refs{IRI(id)}
+	}
+	o.say("sensitive", "false") // Pixelfed wants it said; Sensitive wins if it is set
+	return o
+}
+
+// ReplyTo makes o a reply to parent: in its thread, and with a mention of its author, who would not hear of it
+// otherwise. handle is that author's, user@host. A mention that is in Tag already is not repeated, and nobody is
+// mentioned in a reply to their own. Call it before [Object.Address].
+func (o *Object) ReplyTo(parent *Object, handle string) {
+	o.InReplyTo, o.Context, o.Conversation = IRI(parent.ID), Ref{ID: parent.Context.ID}, parent.Conversation
+	author := parent.AttributedTo.First()
+	if author != "" && author != o.AttributedTo.First() && !slices.Contains(o.Mentions(), author) {
+		o.Tag = append(o.Tag, Embed(Mention(author, handle)))
+	}
+}
 
 // Text is the content, or, where an object has it only by language, that of the first language tag in
 // sorted order. It is a stranger's HTML unless MediaType says otherwise.
@@ -28,7 +54,7 @@ func (o *Object) Text() string {
 func (o *Object) Mentions() []string {
 	var out []string
 	for _, r := range o.Tag {
-		if len(out) == maxMentions {
+		if len(out) == maxListed {
 			break
 		}
 		if href := mentioned(r); href != "" && !slices.Contains(out, href) {
@@ -40,12 +66,12 @@ func (o *Object) Mentions() []string {
 
 // mentioned is the href of r if it embeds a Mention.
 func mentioned(r Ref) string {
-	var m members
-	if len(r.Raw) == 0 || m.read(r.Raw) != nil {
+	m, ok := r.value()
+	if !ok {
 		return ""
 	}
 	var types Types
-	if v, ok := m.get("type"); !ok || !types.read(v) || !types.Is("Mention") {
+	if v, ok := m.get("type"); !ok || !types.read(v) || !types.Is(TypeMention) {
 		return ""
 	}
 	return m.refID("href")
@@ -54,13 +80,27 @@ func mentioned(r Ref) string {
 // Mention makes an entry of Tag that mentions an actor. handle is what people read, user@host with or
 // without a leading @.
 func Mention(actorID, handle string) *Link {
-	return &Link{Type: Types{"Mention"}, Href: actorID, Name: withPrefix("@", handle)}
+	return &Link{Type: Types{TypeMention}, Href: actorID, Name: withPrefix("@", handle)}
+}
+
+// MentionHTML makes the text of a mention as Mastodon writes it, which others restyle: a link to the
+// profile page that shows @user of the handle user@host. It needs a [Mention] in Tag beside it.
+func MentionHTML(url, handle string) string {
+	user, _, _ := strings.Cut(strings.TrimPrefix(handle, "@"), "@")
+	return `<span class="h-card" translate="no"><a href="` + html.EscapeString(url) + `" class="u-url mention">@<span>` +
+		html.EscapeString(user) + `</span></a></span>`
+}
+
+// HashtagHTML makes the text of a hashtag as Mastodon writes it. It needs a [Hashtag] in Tag beside it.
+func HashtagHTML(href, name string) string {
+	return `<a href="` + html.EscapeString(href) + `" class="mention hashtag" rel="tag">#<span>` +
+		html.EscapeString(strings.TrimPrefix(name, "#")) + `</span></a>`
 }
 
 // Hashtag makes an entry of Tag for a hashtag with or without a leading #. href is the page that
 // lists what has it.
 func Hashtag(href, name string) *Link {
-	return &Link{Type: Types{"Hashtag"}, Href: href, Name: withPrefix("#", name)}
+	return &Link{Type: Types{TypeHashtag}, Href: href, Name: withPrefix("#", name)}
 }
 
 func withPrefix(prefix, s string) string {
@@ -72,17 +112,32 @@ func withPrefix(prefix, s string) string {
 
 // Image makes an entry of Attachment, or an icon. description is for those who can't see it.
 func Image(url, mediaType, description string) *Object {
-	o := &Object{Type: Types{"Image"}, MediaType: mediaType, Name: description}
+	o := &Object{Type: Types{TypeImage}, MediaType: mediaType, Name: description}
 	if url != "" {
 		o.URL = Refs{IRI(url)}
 	}
 	return o
 }
 
+// Emoji makes an entry of Tag for a picture that stands where text or a name says :name:. name is of two or more
+// letters, digits and underscores, with or without colons; the picture a PNG, GIF or WebP of at
+// most 256 KiB. FEP-9098.
+func Emoji(name, url, mediaType string) *Object {
+	return &Object{
+		Type: Types{TypeEmoji}, Name: ":" + strings.Trim(name, ":") + ":",
+		Icon: Refs{Embed(Image(url, mediaType, ""))},
+	}
+}
+
+// PropertyValue makes an entry of an actor's Attachment: a line of the profile. value is HTML. FEP-fb2a.
+func PropertyValue(name, value string) *Object {
+	return &Object{Type: Types{TypePropertyValue}, Name: name, Value: value}
+}
+
 // Tombstone makes what stands in the place of a deleted object. formerType is the type that it had, "" if
 // nobody should know; deleted is when it went, zero if nobody knows. ActivityPub §6.4.
 func Tombstone(id, formerType string, deleted time.Time) *Object {
-	o := &Object{ID: id, Type: Types{"Tombstone"}, Deleted: deleted}
+	o := &Object{ID: id, Type: Types{TypeTombstone}, Deleted: deleted}
 	if formerType != "" {
 		o.FormerType = Types{formerType}
 	}

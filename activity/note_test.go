@@ -3,6 +3,7 @@ package activity_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,5 +78,41 @@ func TestConstructorsWriteWhatPeersRead(t *testing.T) {
 		if got := string(mustMarshal(t, tt.d)); got != tt.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", tt.name, got, tt.want)
 		}
+	}
+}
+
+func TestANoteSaysWhatPeersNeed(t *testing.T) {
+	t.Parallel()
+	o := activity.Note("https://a.example/n", alice, "<p>x</p>", noon)
+	if got, want := string(mustMarshal(t, o)), `{"id":"https://a.example/n","type":"Note","attributedTo":"`+alice+`","to":[],"cc":[],"content":"<p>x</p>","sensitive":false,"url":"https://a.example/n","published":"2026-05-01T12:00:00Z"}`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	o.Sensitive = true
+	if got := string(mustMarshal(t, o)); !strings.Contains(got, `"sensitive":true`) {
+		t.Errorf("%s", got)
+	}
+	if o := activity.Note("", alice, "x", noon); o.URL != nil {
+		t.Errorf("without an id: %+v", o.URL)
+	}
+}
+
+func TestAReplyIsInTheThreadAndMentionsWhomItAnswers(t *testing.T) {
+	t.Parallel()
+	parent := bobsNote()
+	parent.Context, parent.Conversation = activity.Embed(&activity.Collection{ID: "https://b.example/c", Type: activity.Types{"Collection"}}), "tag:b"
+	o := activity.Note("https://a.example/n", alice, "x", noon)
+	o.ReplyTo(parent, "bob@b.example")
+	o.ReplyTo(parent, "bob@b.example")
+	if o.InReplyTo.ID != parent.ID || o.Context.ID != "https://b.example/c" || o.Context.Raw != nil || o.Conversation != "tag:b" || len(o.Tag) != 1 || o.Mentions()[0] != bob {
+		t.Errorf("%+v", o)
+	}
+	own := activity.Note("https://b.example/8", bob, "x", noon)
+	own.ReplyTo(parent, "bob@b.example")
+	if own.Tag != nil || own.InReplyTo.ID != parent.ID {
+		t.Errorf("in reply to oneself: %+v", own)
+	}
+	own.ReplyTo(&activity.Object{ID: "https://c.example/1"}, "x@c.example")
+	if own.Tag != nil || !own.Context.IsZero() || own.Conversation != "" {
+		t.Errorf("in reply to who knows whom: %+v", own)
 	}
 }

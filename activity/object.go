@@ -28,44 +28,99 @@ type Object struct {
 	Content    string // HTML unless MediaType says otherwise
 	ContentMap LangMap
 	MediaType  string
-	Source     json.RawMessage
+	Source     json.RawMessage // what Content was made of: {"content", "mediaType"}, or a string
 	Sensitive  bool
 
 	URL          Refs // web pages and media; ids stay in ID
 	InReplyTo    Ref
-	Context      Ref // the thread
-	Conversation string
+	Context      Ref    // the thread, FEP-7888
+	Conversation string // the thread in OStatus' words, which is the one that Mastodon reads
 	Published    time.Time
 	Updated      time.Time
 	StartTime    time.Time
 	EndTime      time.Time
+	Duration     string // see [ParseDuration]
 
-	Tag        List
+	Tag        List // see [Mention], [Hashtag], [Emoji], [Quotation]
 	Attachment List
 	Icon       Refs
 	Image      Refs
-	Preview    Ref
+	Preview    Ref // of an Article the Note that stands for it, FEP-b2b8
 	Generator  Ref
 	Location   Ref
 
-	Replies Ref
-	Likes   Ref
-	Shares  Ref
+	Replies        Ref
+	Likes          Ref
+	Shares         Ref
+	EmojiReactions Ref // FEP-c0e0
 
-	OneOf       List
-	AnyOf       List
-	VotersCount int64
-	Closed      json.RawMessage // a time, or true
+	// What this quotes, in the spellings of FEP-044f, Akkoma and Fedibird, Pleroma, Misskey. See
+	// [Object.Quoted] and [Object.SetQuote].
+	Quote              Ref
+	QuoteURI           Ref
+	QuoteURL           Ref
+	MisskeyQuote       Ref
+	QuoteAuthorization Ref // FEP-044f
 
-	Width      int64  // pixels
-	Height     int64  // pixels
-	Duration   string // xsd:duration
-	Blurhash   string
-	FocalPoint json.RawMessage
+	// Who may do what with it, and leave to have done it. See [Policy].
+	InteractionPolicy     Ref
+	ApprovedBy            Ref // GoToSocial up to 0.20
+	LikeAuthorization     Ref
+	ReplyAuthorization    Ref
+	AnnounceAuthorization Ref
+	InteractingObject     Ref // of an authorization: the reply, the quote
+	InteractionTarget     Ref // of an authorization: what is replied to, quoted
 
-	Value      string    // of a PropertyValue, FEP-fb2a
-	FormerType Types     // of a Tombstone
-	Deleted    time.Time // of a Tombstone
+	// Of a Question. See [Object.Poll] and [Object.SetPoll].
+	OneOf        List
+	AnyOf        List
+	VotersCount  int64
+	MisskeyVotes *int64          // of an option
+	Closed       json.RawMessage // a time, or true
+
+	// Of media.
+	Width           int64 // pixels
+	Height          int64 // pixels
+	Size            int64 // bytes
+	Blurhash        string
+	FocalPoint      json.RawMessage // [x, y], each from -1 to 1
+	DigestMultibase string
+
+	// Of a Place. The numbers are kept as they are written, some as strings, and are not rounded. See
+	// [Object.Position] and [Float].
+	Latitude  json.RawMessage
+	Longitude json.RawMessage
+	Altitude  json.RawMessage
+	Accuracy  json.RawMessage // percent
+	Radius    json.RawMessage // Units
+	Units     string          // "" means m
+
+	// Of a Relationship, and Object and Target also of what stands for an activity.
+	Subject      Ref
+	Relationship Ref
+	Object       Refs
+	Target       Ref // the collection that it is added to, FEP-400e
+
+	Describes            Ref       // of a Profile
+	Value                string    // of a PropertyValue: HTML, FEP-fb2a
+	FormerType           Types     // of a Tombstone
+	Deleted              time.Time // of a Tombstone
+	FeaturedObject       Ref       // of a FeaturedItem
+	FeatureAuthorization Ref       // of a FeaturedItem
+
+	// Of a key that is a document of its own. See [KeyOf].
+	Owner              Ref
+	PublicKeyPEM       string
+	Controller         Ref    // FEP-521a
+	PublicKeyMultibase string // FEP-521a
+
+	Stickied        bool // pinned in its group, FEP-1b12
+	Distinguished   bool // said with a moderator's authority, Lemmy
+	CommentsEnabled bool // PeerTube, Lemmy
+	DirectMessage   bool // Pleroma
+
+	Proof     json.RawMessage // FEP-8b32, as it came
+	Signature json.RawMessage // an LD signature, as it came
 
 	// Extra holds everything else. See [Extra].
 	Extra Extra
@@ -79,13 +134,13 @@ func (o *Object) Is(name string) bool { return o.Type.Is(name) }
 
 // MarshalJSON writes everything, bto and bcc and the @context it came with included; for the
 // wire use [Encode]. It works on values too, so that a struct which holds one is written right.
-func (o Object) MarshalJSON() ([]byte, error) { return o.encode(nil, false) }
+func (o Object) MarshalJSON() ([]byte, error) { return written(o.encode) }
 
 // UnmarshalJSON replaces o with what data holds, within the limits of the zero [Decoder]. It does not
 // ask for the type: what has no field in an Object stays in Extra. null changes nothing.
 func (o *Object) UnmarshalJSON(data []byte) error { return unmarshalDocument(data, o) }
 
-func (o *Object) encode(b []byte, wire bool) ([]byte, error) { return appendDocument(b, o, wire) }
+func (o *Object) encode(w *writer) error { return writeDocument(w, o) }
 
 func (o *Object) context() json.RawMessage { return o.AtContext }
 
@@ -119,6 +174,7 @@ var objectFields = newTable(
 	field[Object]{name: "updated", at: func(o *Object) any { return &o.Updated }},
 	field[Object]{name: "startTime", at: func(o *Object) any { return &o.StartTime }},
 	field[Object]{name: "endTime", at: func(o *Object) any { return &o.EndTime }},
+	field[Object]{name: "duration", at: func(o *Object) any { return &o.Duration }},
 	field[Object]{name: "tag", at: func(o *Object) any { return &o.Tag }},
 	field[Object]{name: "attachment", at: func(o *Object) any { return &o.Attachment }},
 	field[Object]{name: "icon", at: func(o *Object) any { return &o.Icon }},
@@ -129,16 +185,54 @@ var objectFields = newTable(
 	field[Object]{name: "replies", at: func(o *Object) any { return &o.Replies }},
 	field[Object]{name: "likes", at: func(o *Object) any { return &o.Likes }},
 	field[Object]{name: "shares", at: func(o *Object) any { return &o.Shares }},
+	field[Object]{name: "emojiReactions", at: func(o *Object) any { return &o.EmojiReactions }},
+	field[Object]{name: "quote", at: func(o *Object) any { return &o.Quote }},
+	field[Object]{name: "quoteUri", at: func(o *Object) any { return &o.QuoteURI }},
+	field[Object]{name: "quoteUrl", at: func(o *Object) any { return &o.QuoteURL }},
+	field[Object]{name: "_misskey_quote", at: func(o *Object) any { return &o.MisskeyQuote }},
+	field[Object]{name: "quoteAuthorization", at: func(o *Object) any { return &o.QuoteAuthorization }},
+	field[Object]{name: "interactionPolicy", at: func(o *Object) any { return &o.InteractionPolicy }},
+	field[Object]{name: "approvedBy", at: func(o *Object) any { return &o.ApprovedBy }},
+	field[Object]{name: "likeAuthorization", at: func(o *Object) any { return &o.LikeAuthorization }},
+	field[Object]{name: "replyAuthorization", at: func(o *Object) any { return &o.ReplyAuthorization }},
+	field[Object]{name: "announceAuthorization", at: func(o *Object) any { return &o.AnnounceAuthorization }},
+	field[Object]{name: "interactingObject", at: func(o *Object) any { return &o.InteractingObject }},
+	field[Object]{name: "interactionTarget", at: func(o *Object) any { return &o.InteractionTarget }},
 	field[Object]{name: "oneOf", at: func(o *Object) any { return &o.OneOf }},
 	field[Object]{name: "anyOf", at: func(o *Object) any { return &o.AnyOf }},
 	field[Object]{name: "votersCount", at: func(o *Object) any { return &o.VotersCount }},
+	field[Object]{name: "_misskey_votes", at: func(o *Object) any { return &o.MisskeyVotes }},
 	field[Object]{name: "closed", at: func(o *Object) any { return &o.Closed }},
 	field[Object]{name: "width", at: func(o *Object) any { return &o.Width }},
 	field[Object]{name: "height", at: func(o *Object) any { return &o.Height }},
-	field[Object]{name: "duration", at: func(o *Object) any { return &o.Duration }},
+	field[Object]{name: "size", at: func(o *Object) any { return &o.Size }},
 	field[Object]{name: "blurhash", at: func(o *Object) any { return &o.Blurhash }},
 	field[Object]{name: "focalPoint", at: func(o *Object) any { return &o.FocalPoint }},
+	field[Object]{name: "digestMultibase", at: func(o *Object) any { return &o.DigestMultibase }},
+	field[Object]{name: "latitude", at: func(o *Object) any { return &o.Latitude }},
+	field[Object]{name: "longitude", at: func(o *Object) any { return &o.Longitude }},
+	field[Object]{name: "altitude", at: func(o *Object) any { return &o.Altitude }},
+	field[Object]{name: "accuracy", at: func(o *Object) any { return &o.Accuracy }},
+	field[Object]{name: "radius", at: func(o *Object) any { return &o.Radius }},
+	field[Object]{name: "units", at: func(o *Object) any { return &o.Units }},
+	field[Object]{name: "subject", at: func(o *Object) any { return &o.Subject }},
+	field[Object]{name: "relationship", at: func(o *Object) any { return &o.Relationship }},
+	field[Object]{name: "object", at: func(o *Object) any { return &o.Object }},
+	field[Object]{name: "target", at: func(o *Object) any { return &o.Target }},
+	field[Object]{name: "describes", at: func(o *Object) any { return &o.Describes }},
 	field[Object]{name: "value", at: func(o *Object) any { return &o.Value }},
 	field[Object]{name: "formerType", at: func(o *Object) any { return &o.FormerType }},
 	field[Object]{name: "deleted", at: func(o *Object) any { return &o.Deleted }},
+	field[Object]{name: "featuredObject", at: func(o *Object) any { return &o.FeaturedObject }},
+	field[Object]{name: "featureAuthorization", at: func(o *Object) any { return &o.FeatureAuthorization }},
+	field[Object]{name: "owner", at: func(o *Object) any { return &o.Owner }},
+	field[Object]{name: "publicKeyPem", at: func(o *Object) any { return &o.PublicKeyPEM }},
+	field[Object]{name: "controller", at: func(o *Object) any { return &o.Controller }},
+	field[Object]{name: "publicKeyMultibase", at: func(o *Object) any { return &o.PublicKeyMultibase }},
+	field[Object]{name: "stickied", at: func(o *Object) any { return &o.Stickied }},
+	field[Object]{name: "distinguished", at: func(o *Object) any { return &o.Distinguished }},
+	field[Object]{name: "commentsEnabled", at: func(o *Object) any { return &o.CommentsEnabled }},
+	field[Object]{name: "directMessage", at: func(o *Object) any { return &o.DirectMessage }},
+	field[Object]{name: "proof", at: func(o *Object) any { return &o.Proof }},
+	field[Object]{name: "signature", at: func(o *Object) any { return &o.Signature }},
 )

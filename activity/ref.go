@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Ref points to a document by its id or holds it. In JSON it is a string or an object. In a list
@@ -15,8 +13,13 @@ import (
 type Ref struct {
 	// ID is an IRI. With Raw set it is read from Raw, and what stands here is not written.
 	ID string
-	// Raw is an embedded document, verbatim. Empty is as good as nil.
+	// Raw is an embedded document, verbatim. Empty is as good as nil. Replace it rather than write
+	// into it.
 	Raw json.RawMessage
+
+	// from is where Raw was read or written, so that it need not be scanned again. It is only
+	// believed as far as Raw is what stands there.
+	from value
 }
 
 // IRI makes a Ref of an id.
@@ -26,11 +29,14 @@ func IRI(id string) Ref { return Ref{ID: id} }
 // a @context of its own, bto and bcc. What can't be written, such as an Extra that is no JSON,
 // fails when the outer document is encoded. It panics only if d is nil.
 func Embed(d Document) Ref {
-	raw, _, err := wireBody(d)
-	if err != nil {
-		raw = []byte(err.Error()) // begins with "activity:", which is no JSON: appendRaw fails and shows it
+	w := newWriter(true)
+	defer w.release()
+	if err := d.encode(w); err != nil {
+		// It begins with "activity:", which is no JSON: writing it fails and shows it.
+		return Ref{ID: d.DocumentID(), Raw: json.RawMessage(err.Error())}
 	}
-	return Ref{ID: d.DocumentID(), Raw: raw}
+	text, used := string(w.b), w.used
+	return Ref{ID: d.DocumentID(), Raw: json.RawMessage(text), from: value{in: &index{text: text, written: &used}}}
 }
 
 // ErrNotEmbedded is returned where a document is asked of a [Ref] that holds only its id.
@@ -42,7 +48,33 @@ func (r Ref) Document() (Document, error) {
 	if len(r.Raw) == 0 {
 		return nil, ErrNotEmbedded
 	}
-	return Decode(r.Raw)
+	if v, ok := r.known(); ok && v.in.modest {
+		return documentOf(v), nil
+	}
+	var doc Document
+	err := scanDocument(r.Raw, zeroLimits, func(v value) { doc = documentOf(v) })
+	return doc, err
+}
+
+// known is the value that Raw was read from, if it was read from an index and is still what it was.
+func (r Ref) known() (v value, ok bool) {
+	if r.from.in == nil || r.from.in.nodes == nil {
+		return value{}, false
+	}
+	was := r.from.raw()
+	return r.from, len(was) == len(r.Raw) && &was[0] == &r.Raw[0]
+}
+
+// value is the embedded document, scanned if it must be. Ok is false if there is none.
+func (r Ref) value() (v value, ok bool) {
+	if v, ok := r.known(); ok {
+		return v, true
+	}
+	err := scanDocument(r.Raw, noLimits, func(top value) {
+		top.in.kept = true
+		v = top
+	})
+	return v, err == nil
 }
 
 // IsZero reports whether r points nowhere and holds nothing. Such a Ref is not written.
@@ -53,35 +85,36 @@ func (r Ref) MarshalJSON() ([]byte, error) {
 	if r.IsZero() {
 		return []byte("null"), nil
 	}
-	return r.append(nil)
+	return written(func(w *writer) error { return w.ref(r) })
 }
 
 // UnmarshalJSON reads a string, an object, or a list of one of these. null changes nothing.
 func (r *Ref) UnmarshalJSON(data []byte) error { return unmarshal(data, r) }
 
-func (r Ref) append(b []byte) ([]byte, error) {
-	if len(r.Raw) > 0 {
-		return appendRaw(b, r.Raw)
-	}
-	return appendString(b, r.ID)
-}
-
 // read does not take the empty string, which it could not tell from nothing.
-func (r *Ref) read(raw []byte) bool {
-	switch raw[0] {
+func (r *Ref) read(v value) bool {
+	switch v.kind() {
 	case '"':
-		id, ok := readString(raw)
-		if !ok || id == "" {
+		id := v.text()
+		if id == "" {
 			return false
 		}
 		*r = Ref{ID: id}
 		return true
 	case '{':
-		*r = Ref{ID: idOf(raw), Raw: json.RawMessage(raw)}
+		*r = Ref{ID: v.id(), Raw: v.raw()}
+		if v.in.lazy {
+			return true
+		}
+		if !v.in.kept { // else it may be shared already
+			v.in.kept = true
+		}
+		r.from = v
 		return true
 	case '[':
-		values, ok := elements(raw)
-		return ok && len(values) == 1 && values[0][0] != '[' && r.read(values[0])
+		for one := range v.elements() {
+			return one.node().next == v.node().next && one.kind() != '[' && r.read(one)
+		}
 	}
 	return false
 }
@@ -150,54 +183,28 @@ func has(list []Ref, id string) bool {
 }
 
 // MarshalJSON writes one bare and many as a list.
-func (r Refs) MarshalJSON() ([]byte, error) { return appendRefs(nil, r, true) }
+func (r Refs) MarshalJSON() ([]byte, error) {
+	return written(func(w *writer) error { return w.refs(r, true) })
+}
 
 // UnmarshalJSON reads one or many. null changes nothing.
 func (r *Refs) UnmarshalJSON(data []byte) error { return unmarshal(data, r) }
 
 // MarshalJSON writes a list.
-func (l List) MarshalJSON() ([]byte, error) { return appendRefs(nil, l, false) }
+func (l List) MarshalJSON() ([]byte, error) {
+	return written(func(w *writer) error { return w.refs(l, false) })
+}
 
 // UnmarshalJSON reads one or many. null changes nothing.
 func (l *List) UnmarshalJSON(data []byte) error { return unmarshal(data, l) }
 
 // MarshalJSON writes a list, with the public collection by its full name.
-func (a Audience) MarshalJSON() ([]byte, error) { return appendAudience(nil, a) }
+func (a Audience) MarshalJSON() ([]byte, error) {
+	return written(func(w *writer) error { return w.audience(a) })
+}
 
 // UnmarshalJSON reads one or many. null changes nothing.
 func (a *Audience) UnmarshalJSON(data []byte) error { return unmarshal(data, a) }
-
-func appendAudience(b []byte, a Audience) ([]byte, error) {
-	out := slices.Clone(a)
-	for i, r := range out {
-		if len(r.Raw) == 0 && IsPublic(r.ID) {
-			out[i].ID = Public
-		}
-	}
-	return appendRefs(b, out, false)
-}
-
-// appendRefs leaves out what points nowhere.
-func appendRefs(b []byte, list []Ref, bare bool) (_ []byte, err error) {
-	if bare && len(list) == 1 && list[0].canStandBare() {
-		return list[0].append(b)
-	}
-	b = append(b, '[')
-	first := true
-	for _, r := range list {
-		if r.IsZero() {
-			continue
-		}
-		if !first {
-			b = append(b, ',')
-		}
-		first = false
-		if b, err = r.append(b); err != nil {
-			return nil, err
-		}
-	}
-	return append(b, ']'), nil
-}
 
 // canStandBare is false for what would mean something else without the list around it.
 func (r Ref) canStandBare() bool {
@@ -207,45 +214,51 @@ func (r Ref) canStandBare() bool {
 	return r.ID != ""
 }
 
-// readRefs reads one, as a Ref does, or a list of anything.
-func readRefs(list *[]Ref, raw []byte) bool {
-	if raw[0] != '[' {
+// readRefs reads one, as a Ref does, or a list of roleAny.
+func readRefs(list *[]Ref, v value) bool {
+	if v.kind() != '[' {
 		var one Ref
-		if !one.read(raw) {
+		if !one.read(v) {
 			return false
 		}
 		*list = []Ref{one}
 		return true
 	}
-	values, ok := elements(raw)
-	if !ok {
-		return false
-	}
-	out := make([]Ref, len(values))
-	for i, v := range values {
-		if v[0] == '[' || !out[i].read(v) {
-			out[i] = Ref{Raw: json.RawMessage(v)}
+	out := make([]Ref, v.count())
+	i := 0
+	for one := range v.elements() {
+		if one.kind() == '[' || !out[i].read(one) {
+			out[i] = Ref{Raw: one.raw()}
 		}
+		i++
 	}
 	*list = out
 	return true
 }
 
 // reader is a value that reads its own JSON and says whether that fitted; if not, it stays as it was.
-type reader interface{ read(raw []byte) bool }
+type reader interface{ read(v value) bool }
 
-func (r *Refs) read(raw []byte) bool     { return readRefs((*[]Ref)(r), raw) }
-func (l *List) read(raw []byte) bool     { return readRefs((*[]Ref)(l), raw) }
-func (a *Audience) read(raw []byte) bool { return readRefs((*[]Ref)(a), raw) }
+func (r *Refs) read(v value) bool     { return readRefs((*[]Ref)(r), v) }
+func (l *List) read(v value) bool     { return readRefs((*[]Ref)(l), v) }
+func (a *Audience) read(v value) bool { return readRefs((*[]Ref)(a), v) }
 
 // unmarshal is UnmarshalJSON for the types that are no documents.
 func unmarshal(data []byte, into reader) error {
-	data = bytes.Clone(bytes.TrimSpace(data))
-	if string(data) == "null" {
+	s := scanners.Get().(*scanner)
+	defer s.release()
+	in, err := s.scan(data, noLimits)
+	if err != nil {
+		return err
+	}
+	v := value{in, 0}
+	if v.kind() == 'n' {
 		return nil
 	}
-	if !jsontext.Value(data).IsValid() || !into.read(data) {
+	in.data = bytes.Clone(data)
+	if !into.read(v) {
 		return fmt.Errorf("activity: %w: a property of another kind", ErrMalformed)
 	}
+	in.settle()
 	return nil
 }

@@ -35,12 +35,17 @@ var shapes = func() map[string]shape {
 	add(shapeObject, vocab.ActivityVocabularyTypes{vocab.ObjectType})
 	for t, s := range map[string]shape{
 		// ActivityStreams calls a Question an activity; every server posts it as the object of a Create.
-		"Question": shapeObject,
+		TypeQuestion: shapeObject,
 
-		"EmojiReact": shapeActivity, "QuoteRequest": shapeActivity, // FEP-c0e0, FEP-044f
-		"Hashtag": shapeLink,
-		"Emoji":   shapeObject, "PropertyValue": shapeObject, "ChatMessage": shapeObject, // FEP-9098, FEP-fb2a
-		"QuoteAuthorization": shapeObject, "Key": shapeObject, "Multikey": shapeObject, // FEP-521a
+		TypeEmojiReact: shapeActivity, TypeQuoteRequest: shapeActivity, TypeFeatureRequest: shapeActivity, // FEP-c0e0, FEP-044f
+		TypeLikeRequest: shapeActivity, TypeReplyRequest: shapeActivity, TypeAnnounceRequest: shapeActivity,
+		TypeHashtag:            shapeLink,
+		TypeFeaturedCollection: shapeCollection,
+		TypeEmoji:              shapeObject, TypePropertyValue: shapeObject, TypeChatMessage: shapeObject, // FEP-9098, FEP-fb2a
+		TypeQuoteAuthorization: shapeObject, TypeFeatureAuthorization: shapeObject, TypeFeaturedItem: shapeObject,
+		TypeLikeAuthorization: shapeObject, TypeReplyAuthorization: shapeObject, TypeAnnounceAuthorization: shapeObject,
+		TypeLikeApproval: shapeObject, TypeReplyApproval: shapeObject, TypeAnnounceApproval: shapeObject,
+		TypeKey: shapeObject, TypeMultikey: shapeObject, // FEP-521a
 	} {
 		m[t] = s
 	}
@@ -48,30 +53,52 @@ var shapes = func() map[string]shape {
 }()
 
 // shapeOf goes by type, and for types that we do not know by the properties that only one shape has.
-func shapeOf(top members) shape {
+func shapeOf(v value) shape {
 	var best shape
-	if raw, ok := top.get("type"); ok {
-		var types Types
-		types.read(raw)
-		for _, t := range types {
-			best = max(best, shapes[t])
+	var inbox, actor, items, href, id bool
+	for name, member := range v.members() {
+		there := member.kind() != 'n'
+		switch name.text() {
+		case "type":
+			best = shapeOfTypes(member)
+			if best != shapeUnknown {
+				return best
+			}
+		case "inbox":
+			inbox = there
+		case "actor":
+			actor = there
+		case "items", "orderedItems", "totalItems":
+			items = items || there
+		case "href":
+			href = there
+		case "id":
+			id = there
 		}
 	}
-	if best != shapeUnknown {
-		return best
-	}
-	has := func(name string) bool { v, ok := top.get(name); return ok && v.Kind() != 'n' }
 	switch {
-	case has("inbox"):
+	case inbox:
 		return shapeActor
-	case has("actor"):
+	case actor:
 		return shapeActivity
-	case has("items"), has("orderedItems"), has("totalItems"):
+	case items:
 		return shapeCollection
-	case has("href") && !has("id"):
+	case href && !id:
 		return shapeLink
 	}
 	return shapeObject
+}
+
+// shapeOfTypes is the shape of one type or of several, if they are types at all.
+func shapeOfTypes(v value) shape {
+	best := shapes[v.text()]
+	for one := range v.elements() {
+		if one.kind() != '"' {
+			return shapeUnknown
+		}
+		best = max(best, shapes[one.text()])
+	}
+	return best
 }
 
 // IsActorType reports whether name is one of the types of actors, as Person is.

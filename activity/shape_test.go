@@ -28,10 +28,14 @@ var vocabulary = []struct {
 	{vocab.ObjectTypes, "*activity.Object", []string{
 		"Article", "Audio", "Document", "Event", "Image", "Note", "Page", "Place", "Profile", "Relationship", "Tombstone", "Video",
 	}},
-	{nil, "*activity.Activity", []string{"Activity", "IntransitiveActivity", "EmojiReact", "QuoteRequest"}},
+	{nil, "*activity.Activity", []string{"Activity", "IntransitiveActivity", "EmojiReact", "QuoteRequest", "LikeRequest", "ReplyRequest", "AnnounceRequest", "FeatureRequest"}},
 	{nil, "*activity.Actor", []string{"Actor"}},
 	{nil, "*activity.Link", []string{"Hashtag"}},
-	{nil, "*activity.Object", []string{"Object", "Emoji", "PropertyValue", "ChatMessage", "QuoteAuthorization", "Key", "Multikey"}},
+	{nil, "*activity.Collection", []string{"FeaturedCollection"}},
+	{nil, "*activity.Object", []string{
+		"Object", "Emoji", "PropertyValue", "ChatMessage", "Key", "Multikey", "FeaturedItem", "FeatureAuthorization", "QuoteAuthorization",
+		"LikeAuthorization", "ReplyAuthorization", "AnnounceAuthorization", "LikeApproval", "ReplyApproval", "AnnounceApproval",
+	}},
 }
 
 // A Question is an activity by the vocabulary, but the object of a Create on every server.

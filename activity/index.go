@@ -1,0 +1,174 @@
+package activity
+
+import (
+	"encoding/json"
+	"iter"
+	"slices"
+)
+
+// index is a JSON text with the place of every value in it. A document and all that it embeds share
+// one, so that no byte is scanned again. Once built it is not changed and may be read by many
+// goroutines at once.
+type index struct {
+	// data is the text. Parts of it are handed out as json.RawMessage, and their owner may write to them.
+	data []byte
+	// text is the text again, which nobody can change, from base on, and behind it what the strings with
+	// escapes mean, so that every string is a part of it. What stands before base is the @context with which
+	// most documents begin: its strings are nobody's.
+	text   string
+	base   uint32
+	nodes  []node // in the order of the text; a name is the node before its value
+	escape []escape
+
+	spaced bool // there is white space between the values
+	blind  bool // a member at some depth isBlind
+	modest bool // within the limits of the zero Decoder
+	kept   bool // a Ref refers to nodes
+	lazy   bool // no Ref shall: what is embedded is scanned when it is asked for
+
+	// written is set, and nodes is not, where we wrote the text ourselves. See [Embed].
+	written *termSet
+}
+
+// node is a value or a name. What an object or a list under the name @context holds has no nodes:
+// nobody looks into it.
+type node struct {
+	start, end uint32 // in data, with its quotes or brackets
+	next       uint32 // the node after it and all that is in it
+	hash       uint16 // of a name
+	kind       kind
+	escaped    bool // a string that does not mean what stands there: see escape
+}
+
+// kind is the first byte of a value, and '0' for all numbers.
+type kind uint8
+
+// escape is what a string with escapes means.
+type escape struct {
+	at         uint32 // its node
+	start, end uint32 // as if it stood behind data
+}
+
+// value is one value, or name, of an index.
+type value struct {
+	in *index
+	at uint32
+}
+
+func (v value) node() *node { return &v.in.nodes[v.at] }
+
+func (v value) kind() kind { return v.in.nodes[v.at].kind }
+
+// raw is the value verbatim. Nobody can append to it.
+func (v value) raw() json.RawMessage {
+	n := v.node()
+	return v.in.data[n.start:n.end:n.end]
+}
+
+// source is raw as a string, unless it begins before base.
+func (v value) source() string {
+	n := v.node()
+	return v.in.text[n.start-v.in.base : n.end-v.in.base]
+}
+
+// text is what a string means, and "" for what is no string.
+func (v value) text() string {
+	n := v.node()
+	switch {
+	case n.kind != '"':
+		return ""
+	case n.start < v.in.base:
+		return contextName
+	case n.escaped:
+		return v.in.meaning(v.at)
+	}
+	return v.in.text[n.start+1-v.in.base : n.end-1-v.in.base]
+}
+
+func (in *index) meaning(at uint32) string {
+	i, _ := slices.BinarySearchFunc(in.escape, at, func(e escape, at uint32) int { return int(e.at) - int(at) })
+	e := in.escape[i]
+	return in.text[e.start-in.base : e.end-in.base]
+}
+
+// members yields what is in an object, and nothing of another value.
+func (v value) members() iter.Seq2[value, value] {
+	return func(yield func(name, member value) bool) {
+		n := v.node()
+		if n.kind != '{' {
+			return
+		}
+		for at := v.at + 1; at < n.next; at = v.in.nodes[at+1].next {
+			if !yield(value{v.in, at}, value{v.in, at + 1}) {
+				return
+			}
+		}
+	}
+}
+
+// elements yields what is in a list, and nothing of another value.
+func (v value) elements() iter.Seq[value] {
+	return func(yield func(element value) bool) {
+		n := v.node()
+		if n.kind != '[' {
+			return
+		}
+		for at := v.at + 1; at < n.next; at = v.in.nodes[at].next {
+			if !yield(value{v.in, at}) {
+				return
+			}
+		}
+	}
+}
+
+// count is the number of elements.
+func (v value) count() (n int) {
+	for range v.elements() {
+		n++
+	}
+	return n
+}
+
+// get is the member of an object with this name.
+func (v value) get(name string) (value, bool) {
+	for n, member := range v.members() {
+		if n.text() == name {
+			return member, true
+		}
+	}
+	return value{}, false
+}
+
+// id is "id", or else "href" of a Link, of an object.
+func (v value) id() string {
+	href := ""
+	for name, member := range v.members() {
+		switch name.text() {
+		case "id":
+			if id := member.text(); id != "" {
+				return id
+			}
+		case "href":
+			href = member.text()
+		}
+	}
+	return href
+}
+
+// refID is the id in a property that is an id or an embedded document, "" if it is neither.
+func (v value) refID(name string) string {
+	var r Ref
+	if member, ok := v.get(name); ok {
+		r.read(member)
+	}
+	return r.ID
+}
+
+// settle makes in independent of the scanner that made it.
+func (in *index) settle() {
+	if !in.kept {
+		in.nodes, in.escape = nil, nil
+		return
+	}
+	in.nodes, in.escape = slices.Clone(in.nodes), slices.Clone(in.escape)
+}
