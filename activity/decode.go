@@ -45,12 +45,7 @@ func Decode(data []byte) (Document, error) { return Decoder{}.Decode(data) }
 // An error names the place of the fault by its JSON pointer, RFC 6901, or as much of it as makes a
 // readable line.
 func (d Decoder) Decode(data []byte) (doc Document, err error) {
-	err = scanDocument(data, d.limits(), func(v value) {
-		// What an activity embeds is asked for nearly always, what others embed seldom: to scan that once more when it is
-		// costs less than to keep the places of everything. It is kept then, so that nothing is scanned a third time.
-		v.in.lazy = shapeOf(v) != shapeActivity
-		doc = documentOf(v)
-	})
+	err = scanDocument(data, d.limits(), func(v value) { doc = documentOf(v) })
 	return doc, err
 }
 

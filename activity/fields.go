@@ -84,14 +84,14 @@ type shaped[T any] interface {
 func fill[T any, P shaped[T]](x P, v value) P {
 	context, extra := x.common()
 	t := x.table()
-	nodes := v.in.nodes
-	for at, end := v.at+1, v.node().next; at < end; at = nodes[at+1].next {
-		member := value{v.in, at + 1}
-		if nodes[at+1].kind == 'n' {
+	in := v.in
+	for at, end := v.at+1, v.node().next; at < end; at = in.at(at + 1).next {
+		name, member := value{in, at}, value{in, at + 1}
+		if member.kind() == 'n' {
 			continue
 		}
-		text := value{v.in, at}.text()
-		if i := t.names.find(text, nodes[at].hash); i >= 0 {
+		text := name.text()
+		if i := t.names.find(text, name.node().hash); i >= 0 {
 			if set(t.fields[i].at((*T)(x)), member) {
 				continue
 			}

@@ -23,8 +23,11 @@ type index struct {
 	spaced bool // there is white space between the values
 	blind  bool // a member at some depth isBlind
 	modest bool // within the limits of the zero Decoder
-	kept   bool // a Ref refers to nodes
-	lazy   bool // no Ref shall: what is embedded is scanned when it is asked for
+
+	// first is the place of nodes[0]. Once settled, an index has only the nodes from the first to the last that a Ref
+	// refers to, which is what keep was called with.
+	first          uint32
+	keepAt, keepTo uint32
 
 	// written is set, and nodes is not, where we wrote the text ourselves. See [Embed].
 	written *termSet
@@ -55,9 +58,11 @@ type value struct {
 	at uint32
 }
 
-func (v value) node() *node { return &v.in.nodes[v.at] }
+func (v value) node() *node { return v.in.at(v.at) }
 
-func (v value) kind() kind { return v.in.nodes[v.at].kind }
+func (v value) kind() kind { return v.in.at(v.at).kind }
+
+func (in *index) at(at uint32) *node { return &in.nodes[at-in.first] }
 
 // raw is the value verbatim. Nobody can append to it.
 func (v value) raw() json.RawMessage {
@@ -98,7 +103,7 @@ func (v value) members() iter.Seq2[value, value] {
 		if n.kind != '{' {
 			return
 		}
-		for at := v.at + 1; at < n.next; at = v.in.nodes[at+1].next {
+		for at := v.at + 1; at < n.next; at = v.in.at(at + 1).next {
 			if !yield(value{v.in, at}, value{v.in, at + 1}) {
 				return
 			}
@@ -113,7 +118,7 @@ func (v value) elements() iter.Seq[value] {
 		if n.kind != '[' {
 			return
 		}
-		for at := v.at + 1; at < n.next; at = v.in.nodes[at].next {
+		for at := v.at + 1; at < n.next; at = v.in.at(at).next {
 			if !yield(value{v.in, at}) {
 				return
 			}
@@ -164,11 +169,24 @@ func (v value) refID(name string) string {
 	return r.ID
 }
 
+// keep says that a Ref refers to v. What was kept when in was settled may be kept again by many at once.
+func (v value) keep() {
+	in, next := v.in, v.node().next
+	switch {
+	case in.keepAt <= v.at && next <= in.keepTo:
+	case in.keepTo == 0:
+		in.keepAt, in.keepTo = v.at, next
+	default:
+		in.keepAt, in.keepTo = min(in.keepAt, v.at), max(in.keepTo, next)
+	}
+}
+
 // settle makes in independent of the scanner that made it.
 func (in *index) settle() {
-	if !in.kept {
+	if in.keepTo == 0 {
 		in.nodes, in.escape = nil, nil
 		return
 	}
-	in.nodes, in.escape = slices.Clone(in.nodes), slices.Clone(in.escape)
+	in.nodes, in.first = slices.Clone(in.nodes[in.keepAt:in.keepTo]), in.keepAt
+	in.escape = slices.Clone(in.escape)
 }

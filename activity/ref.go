@@ -51,9 +51,7 @@ func (r Ref) Document() (Document, error) {
 	if v, ok := r.known(); ok && v.in.modest {
 		return documentOf(v), nil
 	}
-	var doc Document
-	err := scanDocument(r.Raw, zeroLimits, func(v value) { doc = documentOf(v) })
-	return doc, err
+	return Decode(r.Raw)
 }
 
 // known is the value that Raw was read from, if it was read from an index and is still what it was.
@@ -71,7 +69,7 @@ func (r Ref) value() (v value, ok bool) {
 		return v, true
 	}
 	err := scanDocument(r.Raw, noLimits, func(top value) {
-		top.in.kept = true
+		top.keep()
 		v = top
 	})
 	return v, err == nil
@@ -102,14 +100,8 @@ func (r *Ref) read(v value) bool {
 		*r = Ref{ID: id}
 		return true
 	case '{':
-		*r = Ref{ID: v.id(), Raw: v.raw()}
-		if v.in.lazy {
-			return true
-		}
-		if !v.in.kept { // else it may be shared already
-			v.in.kept = true
-		}
-		r.from = v
+		*r = Ref{ID: v.id(), Raw: v.raw(), from: v}
+		v.keep()
 		return true
 	case '[':
 		for one := range v.elements() {
