@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -28,17 +29,18 @@ func makeContentDigest(body []byte) string {
 // checkDigest compares a Digest field with the body: at least one SHA-256 or SHA-512, and every
 // one of them must fit. Names of algorithms are taken in any case, unknown ones are skipped.
 func checkDigest(value string, body []byte) error {
-	instances := strings.Split(value, ",")
-	if len(instances) > maxDigests {
-		return fail(ErrMalformed, "Digest lists %d instances", len(instances))
-	}
 	known := 0
-	for _, instance := range instances {
-		algorithm, encoded, ok := strings.Cut(strings.Trim(instance, " \t"), "=")
+	for n, more := 1, true; more; n++ {
+		if n > maxDigests {
+			return fail(ErrMalformed, "Digest lists more than %d instances", maxDigests)
+		}
+		var instance string
+		instance, value, more = strings.Cut(value, ",")
+		algorithm, encoded, ok := strings.Cut(trimSpace(instance), "=")
 		if !ok || algorithm == "" {
 			return fail(ErrMalformed, "Digest is not a list of algorithm=value")
 		}
-		want, ok := sumOf(strings.ToLower(algorithm), body)
+		hash, ok := hashNamed(algorithm)
 		if !ok {
 			continue
 		}
@@ -47,7 +49,7 @@ func checkDigest(value string, body []byte) error {
 		if !ok {
 			return fail(ErrMalformed, "Digest %s is not canonical base64", strings.ToUpper(algorithm))
 		}
-		if string(got) != want {
+		if !hash.fits(got, body) {
 			return fail(ErrDigest, "Digest %s, body of %d bytes", strings.ToUpper(algorithm), len(body))
 		}
 	}
@@ -69,7 +71,7 @@ func checkContentDigest(value string, body []byte) error {
 	}
 	known := 0
 	for _, algorithm := range d.Names() {
-		want, ok := sumOf(algorithm, body)
+		hash, ok := hashNamed(algorithm)
 		if !ok {
 			continue
 		}
@@ -80,7 +82,7 @@ func checkContentDigest(value string, body []byte) error {
 		if !ok {
 			return fail(ErrMalformed, "Content-Digest %s is not a byte sequence", algorithm)
 		}
-		if string(got) != want {
+		if !hash.fits(got, body) {
 			return fail(ErrDigest, "Content-Digest %s, body of %d bytes", algorithm, len(body))
 		}
 	}
@@ -90,18 +92,36 @@ func checkContentDigest(value string, body []byte) error {
 	return nil
 }
 
-// sumOf returns the digest of body under an algorithm that we know.
-func sumOf(algorithm string, body []byte) (sum string, known bool) {
-	switch algorithm {
-	case "sha-256":
-		s := sha256.Sum256(body)
-		return string(s[:]), true
-	case "sha-512":
-		s := sha512.Sum512(body)
-		return string(s[:]), true
+// digestHash is one of the two hashes that digests are made with.
+type digestHash bool
+
+const (
+	digestSHA256 digestHash = false
+	digestSHA512 digestHash = true
+)
+
+// hashNamed returns the hash of a digest algorithm, if we know it.
+func hashNamed(algorithm string) (h digestHash, known bool) {
+	switch {
+	case strings.EqualFold(algorithm, "sha-256"):
+		return digestSHA256, true
+	case strings.EqualFold(algorithm, "sha-512"):
+		return digestSHA512, true
 	}
-	return "", false
+	return digestSHA256, false
 }
+
+func (h digestHash) fits(sum, body []byte) bool {
+	if h == digestSHA512 {
+		want := sha512.Sum512(body)
+		return bytes.Equal(sum, want[:])
+	}
+	want := sha256.Sum256(body)
+	return bytes.Equal(sum, want[:])
+}
+
+// strictBase64 refuses loose bits at the end.
+var strictBase64 = base64.StdEncoding.Strict()
 
 // decodeBase64 takes padded standard base64 in its one canonical form. Package encoding/base64
 // skips CR and LF even when Strict, which would give one signature many spellings.
@@ -109,6 +129,6 @@ func decodeBase64(s string) ([]byte, bool) {
 	if strings.ContainsAny(s, "\r\n") {
 		return nil, false
 	}
-	b, err := base64.StdEncoding.Strict().DecodeString(s)
+	b, err := strictBase64.DecodeString(s)
 	return b, err == nil
 }

@@ -32,6 +32,11 @@ var (
 	ErrRefused = errors.New("refused by policy")
 	// ErrTooLarge: the body exceeds the limit. 413.
 	ErrTooLarge = errors.New("body too large")
+	// ErrOwner: the key is not the actor's who is said to speak. 403; see [Verified.SignedBy].
+	ErrOwner = errors.New("signed by somebody else")
+	// ErrReplayed: the same request came before. 409, or 503 while the first is still being
+	// handled; see [Replays].
+	ErrReplayed = errors.New("came before")
 	// ErrKeyUnavailable: the key could not be had now; the sender may try again. 503.
 	ErrKeyUnavailable = errors.New("key not available now")
 	// ErrBadKey: a key that [Sign] or [ParsePublicKey] does not take: type, size, exponent, PEM.
@@ -47,6 +52,8 @@ var statuses = [...]struct {
 	{ErrKeyUnavailable, http.StatusServiceUnavailable},
 	{ErrRefused, http.StatusForbidden},
 	{ErrTooLarge, http.StatusRequestEntityTooLarge},
+	{ErrOwner, http.StatusForbidden},
+	{ErrReplayed, http.StatusConflict},
 	{ErrKeyGone, http.StatusUnauthorized},
 	{ErrNoKey, http.StatusUnauthorized},
 	{ErrMalformed, http.StatusBadRequest},
@@ -62,8 +69,8 @@ var statuses = [...]struct {
 // Error reports why a request was not verified.
 type Error struct {
 	// Status is the HTTP status to answer with: 400 malformed, 401 bad or missing, 403 refused,
-	// 413 too large, 503 key not available now. Senders that know both schemes try the other
-	// one after 400 and 401.
+	// 409 came before, 413 too large, 503 key not available now. Senders that know both schemes
+	// try the other one after 400 and 401.
 	Status int
 
 	// KeyID is the key id that the request claims, unverified. Empty if it could not be read.

@@ -1,7 +1,9 @@
 package signature_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -62,6 +64,80 @@ func Example() {
 	// https://a.example/users/alice says "hello"
 	// 200 OK
 	// 401 Unauthorized
+}
+
+// A Transport is the RoundTripper of any http.Client. It learns which suite each host takes: this
+// one understands RFC 9421 alone, so that the first request is sent twice and the next once.
+func ExampleTransport() {
+	private, err := signature.GenerateKey()
+	if err != nil {
+		panic(err)
+	}
+	peer := roundTripper(func(r *http.Request) (*http.Response, error) {
+		status := http.StatusUnauthorized
+		if r.Header.Get("Signature-Input") != "" {
+			status = http.StatusAccepted
+		}
+		fmt.Println(r.Method, r.URL, status)
+		return &http.Response{StatusCode: status, Body: http.NoBody, Request: r}, nil
+	})
+	client := &http.Client{Transport: &signature.Transport{
+		Base: peer,
+		Key: func(context.Context) (signature.Key, error) {
+			return signature.Key{ID: "https://a.example/users/alice#main-key", Private: private}, nil
+		},
+		Memory: &signature.Hosts{}, // shared by the Transports of one server
+	}}
+	for range 2 {
+		if _, err := client.Post("https://b.example/inbox", "application/activity+json", strings.NewReader(`{}`)); err != nil {
+			panic(err)
+		}
+	}
+	// Output:
+	// POST https://b.example/inbox 401
+	// POST https://b.example/inbox 202
+	// POST https://b.example/inbox 202
+}
+
+// roundTripper makes a func an http.RoundTripper.
+type roundTripper func(r *http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Handler is middleware. With Replays it lets a request through once; examples/signing makes
+// webhooks of that.
+func ExampleVerifier_Handler() {
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		panic(err)
+	}
+	const id = "https://shop.example/key"
+	verifier := &signature.Verifier{
+		Keys:        published{id: {Owner: "https://shop.example", Key: public}},
+		Authorities: []string{"books.example"},
+		Replays:     &signature.Replays{},
+	}
+	hooks := verifier.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := signature.BodyFrom(r.Context())
+		fmt.Printf("booked %s\n", body)
+	}))
+
+	order := []byte(`{"order":1}`)
+	signed, _ := http.NewRequest(http.MethodPost, "https://books.example/orders", nil)
+	if err := signature.Sign(signed, order, signature.Key{ID: id, Private: private}, signature.RFC9421); err != nil {
+		panic(err)
+	}
+	for range 2 {
+		r := httptest.NewRequest(http.MethodPost, "/orders", bytes.NewReader(order))
+		r.Host, r.Header = signed.Host, signed.Header
+		w := httptest.NewRecorder()
+		hooks.ServeHTTP(w, r)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// booked {"order":1}
+	// 200
+	// 409
 }
 
 // Sign and Verify work on bytes alone. The error says what is wrong and which status to answer.

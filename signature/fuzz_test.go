@@ -2,7 +2,10 @@ package signature_test
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"net/http"
 	"os"
@@ -31,11 +34,14 @@ func FuzzVerify(f *testing.F) {
 	parse := func(name string) crypto.Signer {
 		return must[crypto.Signer](f)(signature.ParsePrivateKey(vectors.Keys[name].PEM))
 	}
-	const edID = "https://peer.example/users/alice#ed25519-key"
+	const edID, p256ID = "https://peer.example/users/alice#ed25519-key", "https://peer.example/users/alice#p256-key"
 	rsaSigner := signature.Key{ID: aliceKey, Private: parse("test-key-rsa")}
 	edSigner := signature.Key{ID: edID, Private: parse("test-key-ed25519")}
+	sec1, _ := pem.Decode([]byte(vectors.Keys["test-key-ecc-p256"].PEM))
+	p256Signer := signature.Key{ID: p256ID, Private: must[*ecdsa.PrivateKey](f)(x509.ParseECPrivateKey(sec1.Bytes))}
 	v := &signature.Verifier{
-		Keys:        keyring{aliceKey: rsaSigner.Private.Public(), edID: edSigner.Private.Public()},
+		Keys: keyring{aliceKey: rsaSigner.Private.Public(), edID: edSigner.Private.Public(),
+			p256ID: p256Signer.Private.Public()},
 		Authorities: []string{"our.example", "also.example", "our.example:8443"},
 	}
 
@@ -59,6 +65,7 @@ func FuzzVerify(f *testing.F) {
 		add("POST", target, follow, rsaSigner, signature.RFC9421)
 		add("GET", target, "", edSigner, signature.RFC9421)
 		add("PUT", target, "x", edSigner, signature.RFC9421)
+		add("POST", target, follow, p256Signer, signature.RFC9421)
 	}
 
 	f.Fuzz(func(t *testing.T, which uint8, method, target, host string, body []byte, sig, input, digest, date string) {

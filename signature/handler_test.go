@@ -27,6 +27,9 @@ func serve(t *testing.T, v *signature.Verifier, r *http.Request) (*httptest.Resp
 			t.Errorf("body of %d bytes, length %d, %v", len(data), r.ContentLength, err)
 		}
 		body = string(data)
+		if same, ok := signature.BodyFrom(r.Context()); !ok || string(same) != body {
+			t.Errorf("BodyFrom: %q, %v", same, ok)
+		}
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	w := httptest.NewRecorder()
@@ -60,6 +63,9 @@ func TestHandlerLetsVerifiedRequestsThrough(t *testing.T) {
 	}
 	if _, ok := signature.VerifiedFrom(t.Context()); ok {
 		t.Error("a bare context is verified")
+	}
+	if _, ok := signature.BodyFrom(t.Context()); ok {
+		t.Error("a bare context has a body")
 	}
 }
 

@@ -36,42 +36,62 @@ type claim struct {
 	created, expires time.Time
 
 	params string // RFC 9421: the value of @signature-params
+
+	// What admit finds out.
+	host string    // authority of the key id
+	end  time.Time // when it is too old for this verifier
 }
 
 func (c *claim) covers(name string) bool { return slices.Contains(c.covered, name) }
+
+// parameters are those of one Signature field, as they stand.
+type parameters struct {
+	list [maxParameters]struct{ name, value string }
+	n    int
+}
+
+func (p *parameters) get(name string) (value string, ok bool) {
+	for _, q := range p.list[:p.n] {
+		if q.name == name {
+			return q.value, true
+		}
+	}
+	return "", false
+}
 
 // parseSignature reads the Signature field of draft-cavage-12 §4.1: parameters in any order, each
 // once, quoted or, where they are tokens or numbers, bare; spaces around "=" and ","; the word
 // "Signature" before them, as PeerTube writes it. There is no escaping: no URL needs it.
 func parseSignature(value string) (claim, error) {
 	c := claim{scheme: Cavage}
-	params, err := parseParameters(value)
-	if err != nil {
+	var params parameters
+	if err := params.parse(value); err != nil {
 		return c, err
 	}
-	c.keyID, c.algorithm = params["keyId"], params["algorithm"]
+	c.keyID, _ = params.get("keyId")
 	if c.keyID == "" || len(c.keyID) > maxKeyID {
 		return c, fail(ErrMalformed, "keyId is missing, empty or too long")
 	}
-	switch _, named := params["algorithm"]; {
-	case !named, c.algorithm == "hs2019", c.algorithm == "rsa-sha256":
-	default:
-		return c, fail(ErrUnsupported, "algorithm %.80q", c.algorithm)
+	algorithm, named := params.get("algorithm")
+	c.algorithm = algorithm
+	if named && !isCavageAlgorithm(algorithm) {
+		return c, fail(ErrUnsupported, "algorithm %.80q", algorithm)
 	}
-	if c.created, err = parseUnix(params, "created"); err != nil {
+	var err error
+	if c.created, err = params.unix("created"); err != nil {
 		return c, err
 	}
-	if c.expires, err = parseUnix(params, "expires"); err != nil {
+	if c.expires, err = params.unix("expires"); err != nil {
 		return c, err
 	}
-	headers, ok := params["headers"]
+	headers, ok := params.get("headers")
 	if !ok {
 		return c, fail(ErrCoverage, "no headers parameter, so that but one header is covered")
 	}
 	if c.covered, err = parseCovered(headers); err != nil {
 		return c, err
 	}
-	for _, p := range []struct {
+	for _, p := range [...]struct {
 		name string
 		at   time.Time
 	}{{createdName, c.created}, {expiresName, c.expires}} {
@@ -82,48 +102,49 @@ func parseSignature(value string) (claim, error) {
 			return c, fail(ErrMalformed, "covers %s without the parameter", p.name)
 		}
 		// draft-cavage-12 §2.3: not with algorithms that are named rsa, hmac or ecdsa.
-		if c.algorithm == "rsa-sha256" {
-			return c, fail(ErrMalformed, "covers %s under algorithm rsa-sha256", p.name)
+		if strings.HasPrefix(c.algorithm, "rsa") {
+			return c, fail(ErrMalformed, "covers %s under algorithm %s", p.name, c.algorithm)
 		}
 	}
-	c.signature, ok = decodeBase64(params["signature"])
+	encoded, _ := params.get("signature")
+	c.signature, ok = decodeBase64(encoded)
 	if !ok || len(c.signature) == 0 || len(c.signature) > maxSignature {
 		return c, fail(ErrMalformed, "signature parameter is missing or not canonical base64")
 	}
 	return c, nil
 }
 
-// parseParameters splits the field. Names are kept as they are; two that differ only in case are
+// parse splits the field. Names are kept as they are; two that differ only in case are
 // duplicates, because peers disagree on whether they are the same.
-func parseParameters(value string) (map[string]string, error) {
-	if len(value) > maxField {
-		return nil, fail(ErrMalformed, "Signature of %d bytes", len(value))
+func (p *parameters) parse(field string) error {
+	if len(field) > maxField {
+		return fail(ErrMalformed, "Signature of %d bytes", len(field))
 	}
-	rest := trimSpace(value)
+	rest := trimSpace(field)
 	if after, ok := strings.CutPrefix(rest, "Signature "); ok {
 		rest = trimSpace(after)
 	}
-	params := make(map[string]string, 6)
 	for {
 		name, value, after, err := parseParameter(rest)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if len(params) == maxParameters {
-			return nil, fail(ErrMalformed, "Signature has more than %d parameters", maxParameters)
+		if p.n == maxParameters {
+			return fail(ErrMalformed, "Signature has more than %d parameters", maxParameters)
 		}
-		for seen := range params {
-			if strings.EqualFold(seen, name) {
-				return nil, fail(ErrMalformed, "Signature parameter %.80q twice", name)
+		for _, seen := range p.list[:p.n] {
+			if strings.EqualFold(seen.name, name) {
+				return fail(ErrMalformed, "Signature parameter %.80q twice", name)
 			}
 		}
-		params[name] = value
+		p.list[p.n].name, p.list[p.n].value = name, value
+		p.n++
 		after = trimSpace(after)
 		if after == "" {
-			return params, nil
+			return nil
 		}
 		if after[0] != ',' {
-			return nil, fail(ErrMalformed, "Signature parameter %.80q is followed by %q", name, after[0])
+			return fail(ErrMalformed, "Signature parameter %.80q is followed by %q", name, after[0])
 		}
 		rest = trimSpace(after[1:])
 	}
@@ -150,9 +171,9 @@ func parseParameter(s string) (name, value, after string, err error) {
 	return name, value, after, nil
 }
 
-// parseUnix reads a time in whole seconds. Absent is the zero Time.
-func parseUnix(params map[string]string, name string) (time.Time, error) {
-	value, ok := params[name]
+// unix reads a time in whole seconds. Absent is the zero Time.
+func (p *parameters) unix(name string) (time.Time, error) {
+	value, ok := p.get(name)
 	if !ok {
 		return time.Time{}, nil
 	}
@@ -196,20 +217,26 @@ func coverable(name string) bool {
 // formatSignature writes the field as every peer reads it: no space after commas, because
 // BookWyrm, PieFed and Pixelfed do not trim; each value quoted.
 func formatSignature(c claim) string {
-	var b strings.Builder
-	b.WriteString(`keyId="` + c.keyID + `"`)
+	b := make([]byte, 0, 128+len(c.keyID)+16*len(c.covered)+base64.StdEncoding.EncodedLen(len(c.signature)))
+	b = append(append(append(b, `keyId="`...), c.keyID...), '"')
 	if c.algorithm != "" {
-		b.WriteString(`,algorithm="` + c.algorithm + `"`)
+		b = append(append(append(b, `,algorithm="`...), c.algorithm...), '"')
 	}
 	if !c.created.IsZero() {
-		b.WriteString(`,created="` + strconv.FormatInt(c.created.Unix(), 10) + `"`)
+		b = append(strconv.AppendInt(append(b, `,created="`...), c.created.Unix(), 10), '"')
 	}
 	if !c.expires.IsZero() {
-		b.WriteString(`,expires="` + strconv.FormatInt(c.expires.Unix(), 10) + `"`)
+		b = append(strconv.AppendInt(append(b, `,expires="`...), c.expires.Unix(), 10), '"')
 	}
-	b.WriteString(`,headers="` + strings.Join(c.covered, " ") + `"`)
-	b.WriteString(`,signature="` + base64.StdEncoding.EncodeToString(c.signature) + `"`)
-	return b.String()
+	b = append(b, `,headers="`...)
+	for i, name := range c.covered {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = append(b, name...)
+	}
+	b = base64.StdEncoding.AppendEncode(append(b, `",signature="`...), c.signature)
+	return string(append(b, '"'))
 }
 
 // trimSpace removes the optional white space of RFC 9110 §5.6.3.

@@ -164,7 +164,8 @@ func unsigned(t testing.TB) (*http.Request, []byte) {
 func refused(t testing.TB, what string, err, want error) {
 	t.Helper()
 	statuses := map[error]int{
-		signature.ErrMalformed: 400, signature.ErrRefused: 403, signature.ErrTooLarge: 413, signature.ErrKeyUnavailable: 503,
+		signature.ErrMalformed: 400, signature.ErrRefused: 403, signature.ErrOwner: 403, signature.ErrReplayed: 409,
+		signature.ErrTooLarge: 413, signature.ErrKeyUnavailable: 503,
 	}
 	status, ok := statuses[want]
 	if !ok {

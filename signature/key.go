@@ -3,18 +3,19 @@ package signature
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"strings"
 )
 
 // Limits of keys that strangers publish. A 16,384-bit modulus costs a thousand times a usual
-// verification, and an exponent of 1 lets anyone sign.
+// verification, and an exponent of 1 lets anyone sign. Of the elliptic curves there are Ed25519
+// and, for ecdsa-p256-sha256 in RFC 9421 alone, P-256.
 const (
 	minRSABits     = 2048
 	maxRSABits     = 8192
@@ -29,7 +30,7 @@ func GenerateKey() (*rsa.PrivateKey, error) {
 	return rsa.GenerateKey(rand.Reader, minRSABits)
 }
 
-// MarshalPrivateKey writes an RSA or Ed25519 key as PEM with PKCS#8 ("BEGIN PRIVATE KEY").
+// MarshalPrivateKey writes an RSA, Ed25519 or P-256 key as PEM with PKCS#8 ("BEGIN PRIVATE KEY").
 // Who reads the text can sign as the actor.
 func MarshalPrivateKey(k crypto.Signer) (string, error) {
 	if _, err := publicOf(k); err != nil {
@@ -90,13 +91,17 @@ func publicOf(k crypto.Signer) (crypto.PublicKey, error) {
 		if len(k) != ed25519.PrivateKeySize {
 			return nil, fail(ErrBadKey, "Ed25519 private key of %d bytes", len(k))
 		}
+	case *ecdsa.PrivateKey:
+		if k == nil {
+			return nil, fail(ErrBadKey, "no private key")
+		}
 	}
 	public := k.Public()
 	return public, checkPublicKey(public)
 }
 
-// MarshalPublicKey writes an *rsa.PublicKey or ed25519.PublicKey as PEM with SPKI ("BEGIN PUBLIC
-// KEY"), the form of publicKeyPem in actor documents.
+// MarshalPublicKey writes an *rsa.PublicKey, an ed25519.PublicKey or an *ecdsa.PublicKey on P-256
+// as PEM with SPKI ("BEGIN PUBLIC KEY"), the form of publicKeyPem in actor documents.
 func MarshalPublicKey(k crypto.PublicKey) (string, error) {
 	if err := checkPublicKey(k); err != nil {
 		return "", err
@@ -110,8 +115,8 @@ func MarshalPublicKey(k crypto.PublicKey) (string, error) {
 
 // ParsePublicKey reads the publicKeyPem of a stranger: one PEM block of at most 8 KiB with an
 // SPKI ("BEGIN PUBLIC KEY") or PKCS#1 ("BEGIN RSA PUBLIC KEY") key. It returns an *rsa.PublicKey
-// with 2048 to 8192 bits and an odd exponent from 3 to 2^17, or an ed25519.PublicKey that is not
-// of small order. Spaces and line breaks may stand anywhere between the two markers, as some
+// with 2048 to 8192 bits and an odd exponent from 3 to 2^17, an ed25519.PublicKey that is not
+// of small order, or an *ecdsa.PublicKey on P-256. Spaces and line breaks may stand anywhere between the two markers, as some
 // servers write them. The error wraps [ErrBadKey].
 func ParsePublicKey(text string) (crypto.PublicKey, error) {
 	if len(text) > maxKeyPEM {
@@ -145,7 +150,7 @@ func unwrapPEM(text, label string) (der []byte, ok bool) {
 	if !begun || !ended {
 		return nil, false
 	}
-	der, err := base64.StdEncoding.Strict().DecodeString(strings.Join(strings.Fields(inner), ""))
+	der, err := strictBase64.DecodeString(strings.Join(strings.Fields(inner), ""))
 	return der, err == nil
 }
 
@@ -174,6 +179,8 @@ func checkPublicKey(key crypto.PublicKey) error {
 			return fail(ErrBadKey, "Ed25519 key of small order")
 		}
 		return nil
+	case *ecdsa.PublicKey:
+		return checkP256(k)
 	}
 	return fail(ErrBadKey, "key type %T", key)
 }

@@ -12,6 +12,7 @@ type message struct {
 	target
 	method string
 	header http.Header
+	hosts  [1]string // host, for lines to return
 }
 
 // single are the fields of which a request has at most one. Were there two, the signer, the
@@ -51,30 +52,39 @@ func (m *message) field(name string) (string, error) {
 	return strings.Join(lines, ", "), err
 }
 
-// lines returns the values of a covered field, one for each time that it occurs.
+// lines returns the values of a covered field, one for each time that it occurs. They may be the
+// header's own and are not to be changed.
 func (m *message) lines(name string) ([]string, error) {
 	values := m.header[textproto.CanonicalMIMEHeaderKey(name)]
 	if name == "host" {
-		values = []string{m.host}
+		m.hosts[0] = m.host
+		values = m.hosts[:]
 	}
 	if len(values) == 0 {
 		return nil, fail(ErrCoverage, "covers %.80q, which the request does not have", name)
 	}
-	lines, size := make([]string, len(values)), 0
-	for i, v := range values {
-		v = trimSpace(v)
+	size, trimmed := 0, false
+	for _, v := range values {
+		plain := trimSpace(v)
 		// The library trims what Unicode calls space; a value that this would change is refused,
 		// so that its string and ours cannot differ.
-		if !every(v, isFieldChar) || strings.TrimSpace(v) != v {
+		if !every(plain, isFieldChar) || strings.TrimSpace(plain) != plain {
 			return nil, fail(ErrMalformed, "%.80s holds a control character", name)
 		}
-		lines[i] = v
-		size += len(v) + 2
+		trimmed = trimmed || len(plain) != len(v)
+		size += len(plain) + 2
 	}
 	if size > maxField {
 		return nil, fail(ErrMalformed, "%.80s of %d bytes", name, size)
 	}
-	return lines, nil
+	if trimmed {
+		lines := make([]string, len(values))
+		for i, v := range values {
+			lines[i] = trimSpace(v)
+		}
+		values = lines
+	}
+	return values, nil
 }
 
 func isFieldChar(c byte) bool { return c >= ' ' && c != 0x7f }
@@ -91,18 +101,21 @@ func (c *claim) checkBody(m *message, body []byte) error {
 	if len(body) > 0 && !c.covers(needed) {
 		return fail(ErrCoverage, "%s is not covered", needed)
 	}
-	for _, d := range [...]struct {
-		name  string
-		check func(value string, body []byte) error
-	}{{"digest", checkDigest}, {"content-digest", checkContentDigest}} {
-		if !c.covers(d.name) {
-			continue
-		}
-		value, err := m.field(d.name)
+	if c.covers("digest") {
+		value, err := m.field("digest")
 		if err != nil {
 			return err
 		}
-		if err := d.check(value, body); err != nil {
+		if err := checkDigest(value, body); err != nil {
+			return err
+		}
+	}
+	if c.covers("content-digest") {
+		value, err := m.field("content-digest")
+		if err != nil {
+			return err
+		}
+		if err := checkContentDigest(value, body); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -144,7 +145,7 @@ func TestEd25519KeysSignAndVerify(t *testing.T) {
 	}
 	cavage, body := signed(t, signature.Cavage)
 	_, err = v.Verify(cavage, body)
-	refused(t, "draft-cavage against an Ed25519 key", err, signature.ErrBadSignature)
+	refused(t, "an RSA signature of draft-cavage against an Ed25519 key", err, signature.ErrBadSignature)
 }
 
 func TestMessageSignaturesOutsideTheProfileAreRefused(t *testing.T) {
@@ -190,7 +191,8 @@ func TestMessageSignaturesOutsideTheProfileAreRefused(t *testing.T) {
 		"unknown parameter":      {labelled{components: goodComponents, params: goodParams() + `;x=1`}, signature.ErrUnsupported},
 		"another application":    {labelled{components: goodComponents, params: goodParams() + `;tag="payments"`}, signature.ErrUnsupported},
 		"hmac":                   {labelled{components: goodComponents, params: goodParams() + `;alg="hmac-sha256"`}, signature.ErrUnsupported},
-		"ecdsa":                  {labelled{components: goodComponents, params: goodParams() + `;alg="ecdsa-p256-sha256"`}, signature.ErrUnsupported},
+		"ecdsa, larger":          {labelled{components: goodComponents, params: goodParams() + `;alg="ecdsa-p384-sha384"`}, signature.ErrUnsupported},
+		"P-256 on an RSA key":    {labelled{components: goodComponents, params: goodParams() + `;alg="ecdsa-p256-sha256"`}, signature.ErrBadSignature},
 		"cavage's algorithm":     {labelled{components: goodComponents, params: goodParams() + `;alg="rsa-sha256"`}, signature.ErrUnsupported},
 		"ed25519 on an RSA key":  {labelled{components: goodComponents, params: goodParams() + `;alg="ed25519"`}, signature.ErrBadSignature},
 		"PSS called PKCS#1":      {labelled{components: goodComponents, params: goodParams() + `;alg="rsa-v1_5-sha256"`, algorithm: "rsa-pss-sha512"}, signature.ErrBadSignature},
@@ -281,6 +283,46 @@ func TestOfSeveralSignaturesOneDecides(t *testing.T) {
 			refused(t, name, err, tc.want)
 		} else if err != nil || got.KeyID != aliceKey {
 			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	// A key that cannot be had now, or is gone, leaves it to the second; one whose host is refused
+	// does not. If neither holds, the first says why.
+	for _, tc := range []struct {
+		name  string
+		first error
+		other []labelled
+		want  error
+	}{
+		{"unavailable, then good", errors.New("timeout"), []labelled{good}, nil},
+		{"gone, then good", signature.ErrKeyGone, []labelled{good}, nil},
+		{"missing, then good", signature.ErrNoKey, []labelled{good}, nil},
+		{"refused, then good", signature.ErrRefused, []labelled{good}, signature.ErrRefused},
+		{"unavailable, then false", errors.New("timeout"), []labelled{false9421}, signature.ErrKeyUnavailable},
+		{"unavailable alone", errors.New("timeout"), nil, signature.ErrKeyUnavailable},
+	} {
+		v := verifier(t)
+		keys, asked := v.Keys, []string{}
+		v.Keys = ask(func(keyID string) (signature.PublicKey, error) {
+			asked = append(asked, keyID)
+			if keyID == proxyKey {
+				return signature.PublicKey{}, tc.first
+			}
+			return keys.PublicKey(t.Context(), keyID)
+		})
+		r, body := knocked(t)
+		attach(t, r, append([]labelled{unknown}, tc.other...)...)
+		got, err := v.Verify(r, body)
+		if tc.want != nil {
+			refused(t, tc.name, err, tc.want)
+			var e *signature.Error
+			if errors.As(err, &e) && e.KeyID != proxyKey {
+				t.Errorf("%s: says %s", tc.name, e.KeyID)
+			}
+		} else if err != nil || got.KeyID != aliceKey {
+			t.Errorf("%s: %+v, %v", tc.name, got, err)
+		}
+		if asked[0] != proxyKey {
+			t.Errorf("%s: asked for %v", tc.name, asked)
 		}
 	}
 	r, _ := knocked(t)

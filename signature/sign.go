@@ -32,12 +32,19 @@ var extra = [...]string{"content-type", "collection-synchronization"}
 // or [ErrTarget] if the URL or a covered field cannot go on the wire as it would be signed. Sign may be
 // called by many goroutines at once on different requests.
 func Sign(r *http.Request, body []byte, k Key, s Scheme) error {
-	return sign(r, body, k, s, false)
+	return sign(r, body, k, manner{scheme: s})
 }
 
-// sign is Sign; pathOnly leaves the query out of (request-target).
-func sign(r *http.Request, body []byte, k Key, s Scheme, pathOnly bool) error {
-	fields, host, err := signedFields(r, body, k, s, pathOnly)
+// manner is how a request is signed.
+type manner struct {
+	scheme   Scheme
+	pathOnly bool    // Cavage: without the query in (request-target)
+	wanted   *wanted // RFC9421: what the receiver asked for; nil is nothing
+}
+
+// sign is Sign in one of its manners.
+func sign(r *http.Request, body []byte, k Key, how manner) error {
+	fields, host, err := signedFields(r, body, k, how)
 	if err != nil {
 		return fmt.Errorf("signature: sign %s %s: %w", r.Method, r.URL, err)
 	}
@@ -56,7 +63,7 @@ func sign(r *http.Request, body []byte, k Key, s Scheme, pathOnly bool) error {
 }
 
 // signedFields computes the header fields that a signature adds, and the host it is for.
-func signedFields(r *http.Request, body []byte, k Key, s Scheme, pathOnly bool) (map[string]string, string, error) {
+func signedFields(r *http.Request, body []byte, k Key, how manner) (map[string]string, string, error) {
 	if k.ID == "" || len(k.ID) > maxKeyID || !every(k.ID, isQuotable) {
 		return nil, "", fail(ErrBadKey, "key id %q", k.ID)
 	}
@@ -70,9 +77,9 @@ func signedFields(r *http.Request, body []byte, k Key, s Scheme, pathOnly bool) 
 	}
 	now := time.Now()
 	fields := map[string]string{"Date": now.UTC().Format(http.TimeFormat)}
-	c := claim{scheme: s, keyID: k.ID, created: time.Unix(now.Unix(), 0)}
+	c := claim{scheme: how.scheme, keyID: k.ID, created: time.Unix(now.Unix(), 0)}
 	digest := "digest"
-	switch s {
+	switch how.scheme {
 	case Cavage:
 		c.covered = []string{requestTarget, "host", "date"}
 		fields["Digest"] = makeDigest(body)
@@ -81,7 +88,7 @@ func signedFields(r *http.Request, body []byte, k Key, s Scheme, pathOnly bool) 
 		digest = "content-digest"
 		fields["Content-Digest"] = makeContentDigest(body)
 	default:
-		return nil, "", fail(ErrUnsupported, "scheme %d", s)
+		return nil, "", fail(ErrUnsupported, "scheme %d", how.scheme)
 	}
 	if hasBodyDigest(m.method) || len(body) > 0 {
 		c.covered = append(c.covered, digest)
@@ -97,35 +104,50 @@ func signedFields(r *http.Request, body []byte, k Key, s Scheme, pathOnly bool) 
 	for name, value := range fields {
 		m.header[name] = []string{value}
 	}
-	if s == RFC9421 {
-		if err := signMessage(&c, m, k.Private, public); err != nil {
+	if how.scheme == RFC9421 {
+		name := label
+		if how.wanted != nil {
+			name = how.wanted.label
+			c.covered = how.wanted.appendCovered(c.covered, m)
+		}
+		if err := signMessage(&c, m, k.Private, public, how.wanted); err != nil {
 			return nil, "", err
 		}
-		fields["Signature-Input"] = label + "=" + c.params
-		fields["Signature"] = label + "=:" + base64.StdEncoding.EncodeToString(c.signature) + ":"
+		fields["Signature-Input"] = name + "=" + c.params
+		fields["Signature"] = name + "=:" + base64.StdEncoding.EncodeToString(c.signature) + ":"
 		return fields, m.host, nil
 	}
-	return fields, m.host, signCavage(&c, m, k.Private, pathOnly, fields)
+	return fields, m.host, signCavage(&c, m, k.Private, how.pathOnly, fields)
 }
 
 // signCavage adds the Signature field of draft-cavage-12. The algorithm is written as rsa-sha256,
 // which every peer takes; some do not know hs2019, and others read it as SHA-512.
 func signCavage(c *claim, m *message, private crypto.Signer, pathOnly bool, fields map[string]string) error {
-	key, ok := private.(*rsa.PrivateKey)
-	if !ok {
-		return fail(ErrBadKey, "draft-cavage signs with an *rsa.PrivateKey, not with %T", private)
+	if !isRSA(private) {
+		return fail(ErrBadKey, "draft-cavage signs with RSA, not with %T", private)
 	}
 	path := m.path
 	if pathOnly {
 		path, _ = m.split()
 	}
 	var err error
-	if c.signature, err = signWithLibrary(c, m, key, path); err != nil {
+	if key, ok := private.(*rsa.PrivateKey); ok {
+		c.signature, err = signWithLibrary(c, m, key, path)
+	} else {
+		c.signature, err = signElsewhere(c, m, private, path)
+	}
+	if err != nil {
 		return err
 	}
 	c.algorithm, c.created = "rsa-sha256", time.Time{}
 	fields["Signature"] = formatSignature(*c)
 	return nil
+}
+
+// isRSA tells whether a key that publicOf takes can sign as [Cavage].
+func isRSA(private crypto.Signer) bool {
+	_, ok := private.Public().(*rsa.PublicKey)
+	return ok
 }
 
 // outgoing views a request as net/http will write it. Its header is a copy.

@@ -1,24 +1,3 @@
-// Package signature proves who sent an HTTP request, and checks such proofs, in the two ways
-// the fediverse uses: draft-cavage-12 with RSA-SHA256, and RFC 9421.
-//
-// Most programs need two names. A [Transport] signs what an http.Client sends. A [Verifier]
-// checks what arrives: its Handler stands before any http.Handler, its Verify takes a request
-// and the bytes of its body. Underneath are [Sign], [KeyID] and the import and export of keys,
-// each of which works alone. Which suite is used when:
-//
-//	request            suite            key        covered
-//	outgoing, POST     draft-cavage-12  RSA        (request-target) host date digest [content-type]
-//	outgoing, GET      draft-cavage-12  RSA        (request-target) host date
-//	outgoing, RFC9421  RFC 9421         any below  @method @target-uri @authority [content-digest content-type]
-//	incoming, without  draft-cavage-12  RSA        at least (request-target) host, date or (created),
-//	Signature-Input                                digest if it has a body or is neither GET nor HEAD
-//	incoming, with     RFC 9421         RSA,       at least @method, @target-uri or its parts, content-digest
-//	Signature-Input                     Ed25519    under the same condition; created and keyid
-//
-// The arithmetic of draft-cavage signatures over a Date is github.com/go-fed/httpsig's; the
-// grammar, the policy and RFC 9421 are this package's. It fetches no keys and knows no
-// ActivityPub: a [KeySource] brings keys and their owners, and whether that owner may say what
-// the body says is for the caller to judge. It writes no logs; every refusal is an [*Error].
 package signature
 
 import (
@@ -31,7 +10,7 @@ import (
 type Scheme uint8
 
 const (
-	// Cavage is draft-cavage-12 with RSASSA-PKCS1-v1_5 and SHA-256, which every peer understands.
+	// Cavage is draft-cavage-12, signed with RSASSA-PKCS1-v1_5 and SHA-256, which every peer understands.
 	Cavage Scheme = iota
 	// RFC9421 is RFC 9421, HTTP Message Signatures, in the closed profile of this package.
 	RFC9421
@@ -54,8 +33,11 @@ type Key struct {
 	// "<actor id>#main-key". At most 2048 bytes of printable ASCII without quote and backslash.
 	ID string
 
-	// Private signs. For [Cavage] it is an *rsa.PrivateKey; for [RFC9421] it is any signer whose
-	// public key is an *rsa.PublicKey or an ed25519.PublicKey. RSA keys have 2048 to 8192 bits.
+	// Private signs; it may be a key in memory or stand for one in a machine elsewhere. For
+	// [Cavage] its public key is an *rsa.PublicKey, for [RFC9421] that, an ed25519.PublicKey or
+	// an *ecdsa.PublicKey on P-256. RSA keys have 2048 to 8192 bits. It is asked for what
+	// crypto.Signer promises: PKCS#1 v1.5 with SHA-256, Ed25519 over the message itself, or
+	// ECDSA in ASN.1 with SHA-256.
 	Private crypto.Signer
 }
 
@@ -69,8 +51,8 @@ type PublicKey struct {
 	// the owner lists this key with this material; the Verifier hands Owner on as it is.
 	Owner string
 
-	// Key is an *rsa.PublicKey or an ed25519.PublicKey, see [ParsePublicKey]. The Verifier never
-	// changes it, so that one value may be given out many times.
+	// Key is an *rsa.PublicKey, an ed25519.PublicKey or an *ecdsa.PublicKey on P-256, see
+	// [ParsePublicKey]. The Verifier never changes it, so that one value may be given out many times.
 	Key crypto.PublicKey
 }
 
@@ -115,7 +97,21 @@ type Verified struct {
 	// with KeyID they make a key for a replay cache. They are the caller's to keep.
 	Signature []byte
 
-	// QueryUnsigned says that the peer signed the path of a GET or HEAD without its query, as
-	// many do. It is never set for other methods.
+	// Until is when a Verifier with the same limits will refuse the signature as too old: as long
+	// as that a replay cache must remember it.
+	Until time.Time
+
+	// QueryUnsigned says that the peer signed the path without its query, as many do. Under
+	// [Strict] it is set for GET and HEAD alone.
 	QueryUnsigned bool
+}
+
+// SignedBy tells whether the key belongs to this actor. The error wraps [ErrOwner]. A signature
+// proves that its owner sent the request, not that what it says is the owner's to say: a server
+// that leaves this out lets anyone who has a key speak for everyone.
+func (v Verified) SignedBy(actor string) error {
+	if actor == "" || v.Owner != actor {
+		return newError(v.KeyID, fail(ErrOwner, "key of %.200q, not of %.200q", v.Owner, actor))
+	}
+	return nil
 }

@@ -11,10 +11,22 @@ import (
 // one that a proxy may have added.
 const maxLabels = 2
 
+// activityPubTag is the tag that NodeBB (seen 2026-09) writes; any other belongs to another application.
+const activityPubTag = "activitypub"
+
 // parseDictionary reads a structured field and refuses every spelling but the canonical one, save
 // for the space around commas. That leaves no room for duplicates, of which RFC 9651 lets the last
 // win, nor for several spellings of one signature.
 func parseDictionary(field, value string) (*httpsfv.Dictionary, error) {
+	d, err := readDictionary(field, value)
+	if err == nil {
+		err = checkCanonical(d, field, value)
+	}
+	return d, err
+}
+
+// readDictionary is parseDictionary without its second half, which costs as much as the first.
+func readDictionary(field, value string) (*httpsfv.Dictionary, error) {
 	if len(value) > maxField {
 		return nil, fail(ErrMalformed, "%s of %d bytes", field, len(value))
 	}
@@ -22,12 +34,19 @@ func parseDictionary(field, value string) (*httpsfv.Dictionary, error) {
 	if err != nil {
 		return nil, fail(ErrMalformed, "%s: %v", field, err)
 	}
+	return d, nil
+}
+
+func checkCanonical(d *httpsfv.Dictionary, field, value string) error {
 	rest := trimSpace(value)
+	if whole, err := httpsfv.Marshal(d); err == nil && whole == rest {
+		return nil
+	}
 	for i, name := range d.Names() {
 		if i > 0 {
 			var ok bool
 			if rest, ok = strings.CutPrefix(trimSpace(rest), ","); !ok {
-				return nil, fail(ErrMalformed, "%s is not canonical", field)
+				return fail(ErrMalformed, "%s is not canonical", field)
 			}
 			rest = trimSpace(rest)
 		}
@@ -36,63 +55,83 @@ func parseDictionary(field, value string) (*httpsfv.Dictionary, error) {
 		one.Add(name, member)
 		text, err := httpsfv.Marshal(one)
 		if err != nil {
-			return nil, fail(ErrMalformed, "%s: %v", field, err)
+			return fail(ErrMalformed, "%s: %v", field, err)
 		}
 		var ok bool
 		if rest, ok = strings.CutPrefix(rest, text); !ok {
-			return nil, fail(ErrMalformed, "%s is not canonical at %.80q", field, name)
+			return fail(ErrMalformed, "%s is not canonical at %.80q", field, name)
 		}
 	}
 	if rest != "" {
-		return nil, fail(ErrMalformed, "%s is not canonical at its end", field)
+		return fail(ErrMalformed, "%s is not canonical at its end", field)
 	}
-	return d, nil
+	return nil
 }
 
-// parseMessageSignatures reads Signature-Input and Signature (RFC 9421 §4). A label that lies
-// outside the profile makes an entry of errs, in its place; what breaks the grammar of either
-// field fails them all.
-func parseMessageSignatures(input, signature string) (claims []claim, errs []error, err error) {
-	inputs, err := parseDictionary("Signature-Input", input)
-	if err != nil {
-		return nil, nil, err
-	}
-	signatures, err := parseDictionary("Signature", signature)
+// parseMessageSignatures reads Signature-Input and Signature (RFC 9421 §4) of a request with this
+// method. A label that lies outside the profile or covers too little makes an entry of errs, in
+// its place; what breaks the grammar of either field fails them all. Signature is not looked at
+// if no label is left.
+func parseMessageSignatures(method, input, signature string) (claims []claim, errs []error, err error) {
+	inputs, err := readDictionary("Signature-Input", input)
 	if err != nil {
 		return nil, nil, err
 	}
 	labels := inputs.Names()
-	if len(labels) == 0 || len(labels) > maxLabels || len(signatures.Names()) != len(labels) {
-		return nil, nil, fail(ErrMalformed, "%d labels in Signature-Input and %d in Signature, want 1 to %d in both",
-			len(labels), len(signatures.Names()), maxLabels)
+	if len(labels) == 0 || len(labels) > maxLabels {
+		return nil, nil, fail(ErrMalformed, "%d labels in Signature-Input, want 1 to %d", len(labels), maxLabels)
 	}
-	for _, label := range labels {
-		m, _ := inputs.Get(label)
-		list, ok := m.(httpsfv.InnerList)
+	claims, errs = make([]claim, len(labels)), make([]error, len(labels))
+	left := false
+	for i, label := range labels {
+		member, _ := inputs.Get(label)
+		list, ok := member.(httpsfv.InnerList)
 		if !ok {
 			return nil, nil, fail(ErrMalformed, "Signature-Input %s is not a list", label)
 		}
-		m, ok = signatures.Get(label)
-		item, isItem := m.(httpsfv.Item)
+		if claims[i], errs[i] = parseInput(list); errs[i] == nil {
+			errs[i] = claims[i].checkMessageCoverage(method)
+		}
+		left = left || errs[i] == nil
+	}
+	if !left {
+		return claims, errs, nil
+	}
+	if err := checkCanonical(inputs, "Signature-Input", input); err != nil {
+		return nil, nil, err
+	}
+	return claims, errs, readSignatures(claims, inputs, signature)
+}
+
+// readSignatures adds to the claims, one for each label of inputs, what makes them checkable.
+func readSignatures(claims []claim, inputs *httpsfv.Dictionary, signature string) error {
+	signatures, err := parseDictionary("Signature", signature)
+	if err != nil {
+		return err
+	}
+	if n := len(signatures.Names()); n != len(claims) {
+		return fail(ErrMalformed, "%d labels in Signature-Input and %d in Signature", len(claims), n)
+	}
+	for i, label := range inputs.Names() {
+		member, ok := signatures.Get(label)
+		item, isItem := member.(httpsfv.Item)
 		sig, isBytes := item.Value.([]byte)
 		if !ok || !isItem || !isBytes || len(sig) == 0 || len(sig) > maxSignature {
-			return nil, nil, fail(ErrMalformed, "Signature %s is missing or not a byte sequence", label)
+			return fail(ErrMalformed, "Signature %s is missing or not a byte sequence", label)
 		}
-		c, err := parseInput(list)
-		c.signature = sig
-		claims = append(claims, c)
-		errs = append(errs, err)
+		claims[i].signature = sig
+		list, _ := inputs.Get(label)
+		if claims[i].params, err = httpsfv.Marshal(list.(httpsfv.InnerList)); err != nil {
+			return fail(ErrMalformed, "Signature-Input: %v", err)
+		}
 	}
-	return claims, errs, nil
+	return nil
 }
 
 // parseInput reads the covered components and the parameters of one label (RFC 9421 §2.3).
 func parseInput(list httpsfv.InnerList) (claim, error) {
 	c := claim{scheme: RFC9421}
 	var err error
-	if c.params, err = httpsfv.Marshal(list); err != nil {
-		return c, fail(ErrMalformed, "Signature-Input: %v", err)
-	}
 	// The key id comes first, so that an error about the rest can name it.
 	if c.keyID, err = parameter[string](list.Params, "keyid"); err != nil {
 		return c, err
@@ -116,8 +155,7 @@ func parseInput(list httpsfv.InnerList) (claim, error) {
 	if err != nil {
 		return c, err
 	}
-	// NodeBB (seen 2026-09) writes this tag; any other belongs to another application.
-	if tag != "" && tag != "activitypub" {
+	if tag != "" && tag != activityPubTag {
 		return c, fail(ErrUnsupported, "tag %.80q", tag)
 	}
 	for _, name := range list.Params.Names() {

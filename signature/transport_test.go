@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -237,7 +239,7 @@ func TestAGetThatIsRefusedIsSignedOnceMoreWithoutItsQuery(t *testing.T) {
 			}
 			return &http.Response{StatusCode: status, Body: http.NoBody, Request: r}, nil
 		}))
-		transport.Scheme = tc.scheme
+		transport.Scheme, transport.Fixed = tc.scheme, true
 		r := must[*http.Request](t)(http.NewRequest(tc.method, "https://our.example/ap/users/bob"+tc.query, http.NoBody))
 		response, err := transport.RoundTrip(r)
 		if err != nil || response.StatusCode != tc.status || tries != tc.tries {
@@ -275,6 +277,27 @@ func TestSignersAreBounded(t *testing.T) {
 	}
 }
 
+func TestSignersAreBoundedByDefault(t *testing.T) {
+	t.Parallel()
+	var now, most atomic.Int32
+	counting := counter{must[*rsa.PrivateKey](t)(rsaKey()), &now, &most}
+	transport := &signature.Transport{Base: &server{}, Key: func(context.Context) (signature.Key, error) {
+		return signature.Key{ID: aliceKey, Private: counting}, nil
+	}}
+	var wg sync.WaitGroup
+	for range 20 * runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			if _, err := transport.RoundTrip(post(t)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if most.Load() > int32(runtime.GOMAXPROCS(0)) || most.Load() == 0 {
+		t.Errorf("%d signed at once", most.Load())
+	}
+}
+
 // counter is a crypto.Signer that notes how many sign at once.
 type counter struct {
 	*rsa.PrivateKey
@@ -302,7 +325,7 @@ func TestSignLeavesARequestThatItCannotSign(t *testing.T) {
 		"newline in key id":  {signature.Key{ID: "a\nb", Private: good.Private}, nil, signature.ErrBadKey},
 		"long key id":        {signature.Key{ID: strings.Repeat("x", 2049), Private: good.Private}, nil, signature.ErrBadKey},
 		"no private key":     {signature.Key{ID: aliceKey}, nil, signature.ErrBadKey},
-		"opaque signer":      {signature.Key{ID: aliceKey, Private: counter{PrivateKey: good.Private.(*rsa.PrivateKey)}}, nil, signature.ErrBadKey},
+		"Ed25519":            {signature.Key{ID: aliceKey, Private: must[ed25519.PrivateKey](t)(edKey())}, nil, signature.ErrBadKey},
 		"no URL":             {good, func(r *http.Request) { r.URL = nil }, signature.ErrMalformed},
 		"control characters": {good, func(r *http.Request) { r.Header.Set("Content-Type", "a\nb") }, signature.ErrMalformed},
 		"no host":            {good, func(r *http.Request) { r.Host, r.URL.Host = "", "" }, signature.ErrMalformed},

@@ -2,7 +2,6 @@ package signature
 
 import (
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -13,13 +12,15 @@ import (
 	"encoding/pem"
 	"errors"
 	"maps"
-	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/dunglas/httpsfv"
+	"github.com/go-fed/httpsig"
 )
 
 // These tests look inside because published vectors use keys, dates and coverages that the
@@ -94,12 +95,12 @@ func TestAppendixCOfTheDraftIsSignedAndVerifiedByTheLibrary(t *testing.T) {
 			if err != nil || string(got) != string(want) {
 				t.Errorf("the library signs %x, %v", got, err)
 			}
-			if err := verifyWithLibrary(c, m, &private.PublicKey, m.path); err != nil {
+			if err := verifyWithLibrary(c, m, &private.PublicKey, httpsig.RSA_SHA256, m.path); err != nil {
 				t.Errorf("the library refuses the draft's signature: %v", err)
 			}
 			m.header = header.Clone()
 			m.header.Set("Date", "Sun, 05 Jan 2014 21:31:41 GMT")
-			if err := verifyWithLibrary(c, m, &private.PublicKey, m.path); !errors.Is(err, ErrBadSignature) {
+			if err := verifyWithLibrary(c, m, &private.PublicKey, httpsig.RSA_SHA256, m.path); !errors.Is(err, ErrBadSignature) {
 				t.Errorf("the library accepts another date: %v", err)
 			}
 		})
@@ -141,7 +142,7 @@ func TestOurSigningStringIsTheLibrarys(t *testing.T) {
 				if err != nil || string(theirs) != string(c.signature) {
 					t.Errorf("%s %s %s: the library signs something else than %q (%v)", method, path, coverage, ours, err)
 				}
-				if err := verifyWithLibrary(c, m, &key.PublicKey, m.path); err != nil {
+				if err := verifyWithLibrary(c, m, &key.PublicKey, httpsig.RSA_SHA256, m.path); err != nil {
 					t.Errorf("%s %s %s: %v", method, path, coverage, err)
 				}
 			}
@@ -206,6 +207,22 @@ func (tc rfcCase) message(t *testing.T) (*message, http.Header) {
 	return m, h
 }
 
+// parseAnyway is parseMessageSignatures without its demand for coverage.
+func parseAnyway(input, signature string) ([]claim, []error, error) {
+	inputs, err := parseDictionary("Signature-Input", input)
+	if err != nil {
+		return nil, nil, err
+	}
+	var claims []claim
+	var errs []error
+	for _, label := range inputs.Names() {
+		list, _ := inputs.Get(label)
+		c, err := parseInput(list.(httpsfv.InnerList))
+		claims, errs = append(claims, c), append(errs, err)
+	}
+	return claims, errs, readSignatures(claims, inputs, signature)
+}
+
 func TestAppendixBOfRFC9421(t *testing.T) {
 	t.Parallel()
 	var v appendixB
@@ -218,7 +235,7 @@ func TestAppendixBOfRFC9421(t *testing.T) {
 			}
 			checked++
 			m, h := tc.message(t)
-			claims, errs, err := parseMessageSignatures(h.Get("Signature-Input"), h.Get("Signature"))
+			claims, errs, err := parseAnyway(h.Get("Signature-Input"), h.Get("Signature"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -239,7 +256,7 @@ func TestAppendixBOfRFC9421(t *testing.T) {
 			if tc.Base != "" && base != tc.Base {
 				t.Fatalf("base\n%s\nwant\n%s", base, tc.Base)
 			}
-			if err := c.checkMessageCoverage(m); (err == nil) != (tc.ID == "B.2.3-full") {
+			if err := c.checkMessageCoverage(m.method); (err == nil) != (tc.ID == "B.2.3-full") {
 				t.Errorf("coverage: %v", err)
 			}
 			key := v.Keys[tc.Key]
@@ -249,10 +266,6 @@ func TestAppendixBOfRFC9421(t *testing.T) {
 				if err := checkAlgorithm(key.Alg); !errors.Is(err, ErrUnsupported) {
 					t.Errorf("hmac: %v", err)
 				}
-				return
-			case "ecdsa-p256-sha256":
-				// Not in the profile; the base is checked with the standard library.
-				verifyECDSA(t, key.Public, base, c.signature)
 				return
 			}
 			public, err := ParsePublicKey(key.Public)
@@ -266,7 +279,7 @@ func TestAppendixBOfRFC9421(t *testing.T) {
 				t.Errorf("another base: %v", err)
 			}
 			// Each other label that we know must not do for this key.
-			for _, other := range []string{rsaV15SHA256, rsaPSSSHA512, algEd25519} {
+			for _, other := range []string{rsaV15SHA256, rsaPSSSHA512, ecdsaP256SHA256, algEd25519} {
 				if other != key.Alg {
 					if err := verifyMessage(other, public, base, c.signature); !errors.Is(err, ErrBadSignature) {
 						t.Errorf("alg %s with a signature of %s: %v", other, key.Alg, err)
@@ -280,23 +293,6 @@ func TestAppendixBOfRFC9421(t *testing.T) {
 	}
 }
 
-func verifyECDSA(t *testing.T, publicPEM, base string, signature []byte) {
-	t.Helper()
-	if _, err := ParsePublicKey(publicPEM); !errors.Is(err, ErrBadKey) {
-		t.Errorf("P-256 key: %v", err)
-	}
-	block, _ := pem.Decode([]byte(publicPEM))
-	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := sha256.Sum256([]byte(base))
-	r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
-	if !ecdsa.Verify(parsed.(*ecdsa.PublicKey), sum[:], r, s) {
-		t.Errorf("signature does not fit the base\n%s", base)
-	}
-}
-
 func TestAppendixB4OfRFC9421(t *testing.T) {
 	t.Parallel()
 	var keys appendixB
@@ -306,7 +302,7 @@ func TestAppendixB4OfRFC9421(t *testing.T) {
 	got := map[string]int{}
 	for _, tc := range v.Cases {
 		m, h := tc.message(t)
-		claims, errs, err := parseMessageSignatures(h.Get("Signature-Input"), h.Get("Signature"))
+		claims, errs, err := parseAnyway(h.Get("Signature-Input"), h.Get("Signature"))
 		if err != nil || errs[0] != nil {
 			t.Fatal(tc.ID, err, errs)
 		}

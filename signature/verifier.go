@@ -3,6 +3,7 @@ package signature
 import (
 	"context"
 	"crypto"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,11 +29,16 @@ type Verifier struct {
 	// ids may be http URLs too.
 	Scheme string
 
-	// Skew is how far the clocks of peers may differ from ours. Zero or less means 5 minutes.
+	// Profile is how much a signature must cover. The zero value is [Strict].
+	Profile Profile
+
+	// Skew is how far the clocks of peers may differ from ours. Zero or less means 5 minutes,
+	// under [Lenient] 1 hour.
 	Skew time.Duration
 
 	// MaxAge is how old a signature may be that does not say when it expires; Skew is added.
-	// Zero or less means 1 hour. An expires that is not itself signed can only shorten it.
+	// Zero or less means 1 hour, under [Lenient] 5 minutes. An expires that is not itself signed
+	// can only shorten it.
 	MaxAge time.Duration
 
 	// MaxLife caps what a signed expires can ask for, counted from the time of signing; Skew is
@@ -47,8 +53,12 @@ type Verifier struct {
 	// MaxBody bounds the body that Handler reads, in bytes. Zero or less means 1 MiB.
 	MaxBody int64
 
+	// Replays makes Handler refuse a request that it has let through before; it may be shared by
+	// several Verifiers. Nil lets every request through as often as it comes.
+	Replays *Replays
+
 	// Refuse answers a request that Handler refuses; it may also log. Nil answers with
-	// err.Status and err.Public() as plain text.
+	// err.Status and err.Public() as plain text, and [Challenge] where the status is 401.
 	Refuse func(w http.ResponseWriter, r *http.Request, err *Error)
 }
 
@@ -57,7 +67,7 @@ type Verifier struct {
 // as the Delete of an actor that nobody here knows. Of several RFC 9421 signatures it tells the
 // first that it understands. The error is an [*Error].
 func KeyID(r *http.Request) (string, error) {
-	claims, errs, err := parseClaims(r.Header)
+	claims, errs, err := parseClaims(r.Method, r.Header)
 	if err != nil {
 		return "", newError("", err)
 	}
@@ -71,7 +81,7 @@ func KeyID(r *http.Request) (string, error) {
 
 // parseClaims reads the signatures of a request, each with what is wrong about it by itself. A
 // request that has a Signature-Input is never read as draft-cavage.
-func parseClaims(h http.Header) ([]claim, []error, error) {
+func parseClaims(method string, h http.Header) ([]claim, []error, error) {
 	signatures, inputs := h["Signature"], h["Signature-Input"]
 	if len(signatures) > 1 || len(inputs) > 1 {
 		return nil, nil, fail(ErrMalformed, "%d Signature and %d Signature-Input fields", len(signatures), len(inputs))
@@ -88,7 +98,7 @@ func parseClaims(h http.Header) ([]claim, []error, error) {
 		}
 		return []claim{c}, []error{err}, nil
 	}
-	return parseMessageSignatures(inputs[0], signatures[0])
+	return parseMessageSignatures(method, inputs[0], signatures[0])
 }
 
 // Verify checks the signature of a request whose body has been read. The body holds the very
@@ -115,7 +125,7 @@ type opened struct {
 
 // open does all that needs neither the body nor a key.
 func (v *Verifier) open(r *http.Request) (*opened, error) {
-	claims, errs, err := parseClaims(r.Header)
+	claims, errs, err := parseClaims(r.Method, r.Header)
 	if err != nil {
 		return nil, newError("", err)
 	}
@@ -126,34 +136,33 @@ func (v *Verifier) open(r *http.Request) (*opened, error) {
 	if err != nil {
 		return nil, newError(claims[0].keyID, err)
 	}
-	p := &opened{message: m}
-	for i, c := range claims {
+	admitted, first := 0, claims[0].keyID
+	for i := range claims {
 		if errs[i] == nil {
-			errs[i] = v.admit(&c, m)
+			errs[i] = v.admit(&claims[i], m)
 		}
 		if errs[i] == nil {
-			p.claims = append(p.claims, c)
+			claims[admitted] = claims[i]
+			admitted++
 		}
 	}
-	if len(p.claims) == 0 {
-		return nil, newError(claims[0].keyID, errs[0])
+	if admitted == 0 {
+		return nil, newError(first, errs[0])
 	}
-	return p, nil
+	return &opened{message: m, claims: claims[:admitted]}, nil
 }
 
 // admit applies what is policy: coverage, time, key id.
 func (v *Verifier) admit(c *claim, m *message) (err error) {
 	if c.scheme == RFC9421 {
-		if err = checkAlgorithm(c.algorithm); err == nil {
-			err = c.checkMessageCoverage(m)
-		}
+		err = checkAlgorithm(c.algorithm)
 	} else {
-		err = c.checkCavageCoverage(m)
+		err = c.checkCavageCoverage(m, v.Profile)
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := keyHost(c.keyID, v.scheme()); err != nil {
+	if c.host, err = keyHost(c.keyID, v.scheme()); err != nil {
 		return err
 	}
 	for _, name := range c.covered {
@@ -169,7 +178,8 @@ func (v *Verifier) admit(c *claim, m *message) (err error) {
 // checkTime holds the times that are covered against the clock, and sets c.created to the one
 // that counts. A Date and a (created) that are both covered must both hold.
 func (v *Verifier) checkTime(c *claim, m *message) error {
-	var times []time.Time
+	var both [2]time.Time
+	times := both[:0]
 	if c.scheme == RFC9421 || c.covers(createdName) {
 		times = append(times, c.created)
 	}
@@ -184,9 +194,13 @@ func (v *Verifier) checkTime(c *claim, m *message) error {
 		}
 		times = append(times, date)
 	}
-	now, skew := time.Now(), orDefault(v.Skew, 5*time.Minute)
+	now := time.Now()
+	skew, age := orDefault(v.Skew, 5*time.Minute), orDefault(v.MaxAge, time.Hour)
+	if v.Profile == Lenient {
+		skew, age = orDefault(v.Skew, time.Hour), orDefault(v.MaxAge, 5*time.Minute)
+	}
 	for _, t := range times {
-		end := t.Add(orDefault(v.MaxAge, time.Hour))
+		end := t.Add(age)
 		if !c.expires.IsZero() {
 			if c.expires.Before(t) {
 				return fail(ErrExpired, "expires before it was signed")
@@ -204,6 +218,9 @@ func (v *Verifier) checkTime(c *claim, m *message) error {
 		if now.After(end.Add(skew)) {
 			return fail(ErrExpired, "signed at %s, over at %s", t.UTC().Format(time.RFC3339), end.UTC().Format(time.RFC3339))
 		}
+		if end = end.Add(skew); c.end.IsZero() || end.Before(c.end) {
+			c.end = end
+		}
 	}
 	c.created = times[0]
 	return nil
@@ -213,8 +230,9 @@ func (v *Verifier) checkTime(c *claim, m *message) error {
 // had decides.
 func (v *Verifier) decide(ctx context.Context, p *opened, body []byte) (Verified, error) {
 	var first *Error
-	for _, c := range p.claims {
-		result, err := v.check(ctx, p.message, &c, body)
+	for i := range p.claims {
+		c := &p.claims[i]
+		result, err := v.check(ctx, p.message, c, body)
 		if err == nil {
 			return result, nil
 		}
@@ -236,11 +254,7 @@ func (v *Verifier) check(ctx context.Context, m *message, c *claim, body []byte)
 		return Verified{}, fail(ErrKeyUnavailable, "Verifier.Keys is nil")
 	}
 	if v.Allow != nil {
-		host, err := keyHost(c.keyID, v.scheme())
-		if err != nil {
-			return Verified{}, err
-		}
-		if err := v.Allow(ctx, host); err != nil {
+		if err := v.Allow(ctx, c.host); err != nil {
 			return Verified{}, unlessFinal(err, ErrRefused)
 		}
 	}
@@ -248,7 +262,7 @@ func (v *Verifier) check(ctx context.Context, m *message, c *claim, body []byte)
 	if err != nil {
 		return Verified{}, err
 	}
-	pathOnly, err := c.verify(m, key.Key)
+	pathOnly, err := c.verify(m, key.Key, v.Profile)
 	if refresher, ok := v.Keys.(KeyRefresher); ok && errors.Is(err, ErrBadSignature) {
 		newer, failed := takeKey(ctx, c.keyID, refresher.RefreshKey)
 		if failed != nil {
@@ -256,22 +270,25 @@ func (v *Verifier) check(ctx context.Context, m *message, c *claim, body []byte)
 		}
 		if !sameKey(key.Key, newer.Key) {
 			key = newer
-			pathOnly, err = c.verify(m, key.Key)
+			pathOnly, err = c.verify(m, key.Key, v.Profile)
 		}
 	}
 	if err != nil {
 		return Verified{}, err
 	}
+	if p256, ok := key.Key.(*ecdsa.PublicKey); ok {
+		c.signature = onlyP256(p256, c.signature)
+	}
 	return Verified{
 		KeyID: c.keyID, Owner: key.Owner, Scheme: c.scheme, Covered: c.covered,
-		Created: c.created, Expires: c.expires, Signature: c.signature, QueryUnsigned: pathOnly,
+		Created: c.created, Expires: c.expires, Signature: c.signature, Until: c.end, QueryUnsigned: pathOnly,
 	}, nil
 }
 
 // verify does the arithmetic.
-func (c *claim) verify(m *message, key crypto.PublicKey) (pathOnly bool, err error) {
+func (c *claim) verify(m *message, key crypto.PublicKey, p Profile) (pathOnly bool, err error) {
 	if c.scheme == Cavage {
-		return c.verifyCavage(m, key)
+		return c.verifyCavage(m, key, p)
 	}
 	base, err := c.signatureBase(m)
 	if err != nil {

@@ -1,0 +1,5 @@
+//go:build race
+
+package ldsig_test
+
+const slowness = 20
