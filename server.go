@@ -84,7 +84,8 @@ type Server struct {
 
 	base    http.RoundTripper
 	signers *semaphore.Weighted
-	tx      storage.Execer // of In
+	suites  *signature.Hosts // how each host wants requests signed
+	tx      storage.Execer   // of In
 }
 
 // New checks c and wires a Server. It dials nothing, starts nothing and writes nothing.
@@ -116,8 +117,8 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, names: names, base: client.Transport,
-		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))),
-		keys:    &actor.Keyring{Store: c.Storage.Keys, Names: names},
+		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts),
+		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names},
 	}
 	s.handler = &actor.Handler{
 		Names: names, Profile: c.Profile, Keyring: s.keys, Collection: s.collection, NodeInfo: c.NodeInfo, Logger: c.Logger,
@@ -135,7 +136,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	if s.resolver = c.Resolver; s.resolver == nil {
 		s.resolver, err = actor.NewResolver(actor.ResolverConfig{
 			Client: client, Store: c.Storage.Remotes, Names: s.names, Local: s.handler.Document, Allow: c.Policy.Allow,
-			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback,
+			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback, Suites: s.suites,
 			Key: s.keyOf(s.names.Instance()),
 		})
 		if err != nil {
@@ -204,7 +205,7 @@ func (s *Server) Transport(sender string) (http.RoundTripper, error) {
 	if !s.names.Ours(sender) {
 		return nil, fmt.Errorf("fedihook: %s is not an actor of %s: %w", sender, s.names.Origin, delivery.ErrRefused)
 	}
-	return &signature.Transport{Base: s.base, Signers: s.signers, Key: func(ctx context.Context) (signature.Key, error) {
+	return &signature.Transport{Base: s.base, Signers: s.signers, Memory: s.suites, Key: func(ctx context.Context) (signature.Key, error) {
 		key, err := s.keys.Private(ctx, sender)
 		if err != nil {
 			err = fmt.Errorf("%w: %w", delivery.ErrLocal, err) // no fault of the host's

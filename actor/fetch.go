@@ -35,7 +35,7 @@ func (r *Resolver) FetchAs(ctx context.Context, key func(context.Context) (signa
 	if r.config.Names.Ours(id) {
 		return nil, nil, &Error{ID: id, Err: ErrOurs}
 	}
-	return r.documentAs(ctx, signedBy(r.plain, key), withoutFragment(id), id)
+	return r.documentAs(ctx, r.signedBy(key), withoutFragment(id), id)
 }
 
 // document gets what has this id, or says under the same authority to have another.
@@ -121,9 +121,9 @@ type answer struct {
 	body        []byte // of a 200 only
 }
 
-// signedBy signs what goes through base. A key that can't be had is our fault, not the other server's.
-func signedBy(base http.RoundTripper, key func(context.Context) (signature.Key, error)) http.RoundTripper {
-	return &signature.Transport{Base: base, Key: func(ctx context.Context) (signature.Key, error) {
+// signedBy signs requests. A key that can't be had is our fault, not the other server's.
+func (r *Resolver) signedBy(key func(context.Context) (signature.Key, error)) http.RoundTripper {
+	return &signature.Transport{Base: r.plain, Memory: r.config.Suites, Key: func(ctx context.Context) (signature.Key, error) {
 		k, err := key(ctx)
 		if err != nil {
 			err = &ownError{err}

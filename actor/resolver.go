@@ -46,6 +46,10 @@ type ResolverConfig struct {
 	// mode refuse. WebFinger is never signed.
 	Key func(ctx context.Context) (signature.Key, error)
 
+	// Suites remembers how each host wants requests signed; share it with what signs deliveries. Nil means a memory of
+	// this Resolver's own.
+	Suites signature.Memory
+
 	// Store keeps actors over a restart. Nil means that memory is all there is.
 	Store Remotes
 
@@ -124,6 +128,9 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 			return nil, err
 		}
 	}
+	if c.Suites == nil {
+		c.Suites = new(signature.Hosts)
+	}
 	if c.Timeout == 0 {
 		c.Timeout = defaultTimeout
 	}
@@ -156,7 +163,7 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 	}
 	r.signed = r.plain
 	if c.Key != nil {
-		r.signed = signedBy(r.plain, c.Key)
+		r.signed = r.signedBy(c.Key)
 	}
 	return r, nil
 }
