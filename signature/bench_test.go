@@ -121,8 +121,8 @@ func benchmark(b *testing.B, name string, f func() error) {
 	})
 }
 
-// What this package adds to the library's own allocations stays bounded; the issue that this keeps
-// is that many small servers verify on small machines.
+// What this package adds to the library's own allocations stays bounded: many small servers verify
+// on small machines.
 func TestVerifyAllocatesLittleBeyondTheLibrary(t *testing.T) {
 	v, r := verifier(t), benchRequest(t, signature.Cavage, aliceRSA(t))
 	alone, key := libraryRequest(t), &must[*rsa.PrivateKey](t)(rsaKey()).PublicKey
