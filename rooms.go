@@ -111,6 +111,12 @@ func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (st
 	return "", fmt.Errorf("fedihook: %s does not say whose it is: %w", objectID, outbox.ErrGone)
 }
 
+// heard tells those who send that a server is up, and how it signs: what it uses itself it understands.
+func (s *Server) heard(ctx context.Context, authority string, v signature.Verified) {
+	s.queue.Wake(authority)
+	(&signature.Transport{Memory: s.suites}).Heard(ctx, authority, v)
+}
+
 func (s *Server) loop(ctx context.Context, sender string, body []byte) error {
 	return s.inbox.Deliver(ctx, sender, body)
 }

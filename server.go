@@ -174,7 +174,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Verifier: c.Verifier, Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
 		Peers: &peers{store: c.Storage.Remotes, resolver: s.resolver},
 		Local: s.local, Owner: s.outbox.OwnerHere, Origin: s.names.Origin,
-		Hooks: c.Hooks, Policy: c.Policy, Heard: s.queue.Wake, Logger: c.Logger,
+		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Logger: c.Logger,
 	})
 	return err
 }

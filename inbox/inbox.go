@@ -84,8 +84,8 @@ type Config struct {
 	Hooks  Hooks
 	Policy *moderation.Policy // nil: everyone
 
-	// Heard is called with the authority of every verified sender. Nil: nobody is told.
-	Heard func(authority string)
+	// Heard is called with the authority of every verified sender, and how it signed. Nil: nobody is told.
+	Heard func(ctx context.Context, authority string, v signature.Verified)
 
 	// MaxBody bounds the body of a request in bytes. Zero means 1 MiB.
 	MaxBody int64
@@ -129,7 +129,7 @@ func New(c Config) (*Inbox, error) {
 		c.Owner = func(context.Context, string) (string, error) { return "", nil }
 	}
 	if c.Heard == nil {
-		c.Heard = func(string) {}
+		c.Heard = func(context.Context, string, signature.Verified) {}
 	}
 	if c.Backoff == nil {
 		c.Backoff = backoff

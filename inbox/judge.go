@@ -60,8 +60,11 @@ func (in *Inbox) serve(w http.ResponseWriter, r *http.Request, owner string) {
 		w.Header().Set("Retry-After", "60")
 	}
 	level(r.Context(), "inbox: refused", "status", refusal.Status, "activity", refusal.Activity, "error", refusal.Err)
-	if refusal.Status == http.StatusMethodNotAllowed {
+	switch refusal.Status {
+	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodPost)
+	case http.StatusUnauthorized:
+		signature.Challenge(w.Header(), r.Method)
 	}
 	http.Error(w, http.StatusText(refusal.Status), refusal.Status)
 }
@@ -123,7 +126,7 @@ func (in *Inbox) judge(w http.ResponseWriter, r *http.Request, owner string) err
 		return refuse(http.StatusServiceUnavailable, err)
 	}
 	if from, ok := activity.Authority(verified.Owner); ok {
-		in.Heard(from)
+		in.Heard(ctx, from, verified)
 	}
 	return in.keep(ctx, Entry{
 		Mark: MarkOf(verified.Owner, a.Type.String(), a.ID, body), Key: orderKey(a),

@@ -131,6 +131,32 @@ func TestTheDeletionOfAnUnknownActorIsAnsweredWithoutAnyFetch(t *testing.T) {
 	}
 }
 
+func TestWhoIsRefusedForItsSignatureIsToldHowToSign(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, func(c *inbox.Config) {
+		c.Heard = func(context.Context, string, signature.Verified) { t.Error("heard of who proved nothing") }
+	})
+	w := httptest.NewRecorder()
+	b.ServeHTTP(w, request("/ap/inbox", act("Like", there+"/a/1", bob, here+"/ap/objects/1")))
+	if w.Code != http.StatusUnauthorized || w.Header().Get("Accept-Signature") == "" || w.Header().Get("WWW-Authenticate") == "" {
+		t.Errorf("status %d, header %v", w.Code, w.Header())
+	}
+}
+
+func TestAVerifiedSenderIsHeardOf(t *testing.T) {
+	t.Parallel()
+	var heard []string
+	b := newBench(t, func(c *inbox.Config) {
+		c.Heard = func(_ context.Context, authority string, v signature.Verified) {
+			heard = append(heard, authority+" "+v.Owner)
+		}
+	})
+	b.post(bob, act("Like", there+"/a/1", bob, here+"/ap/objects/1"))
+	if !slices.Equal(heard, []string{"there.example " + bob}) {
+		t.Errorf("heard %q", heard)
+	}
+}
+
 func TestAForgedRequestLeavesTheStoresUnchanged(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)

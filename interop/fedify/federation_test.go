@@ -66,6 +66,7 @@ var cells = []cell{
 	{"signature", toOurs, "by RFC 9421 first: 202 at once", fredKnocksByRFC9421},
 	{"signature", toOurs, "by draft-cavage first: 202 at once", fredKnocksByCavage},
 	{"signature", toOurs, "what was tampered with is refused, by either scheme", oursRefusesForgeries},
+	{"signature", toFedify, "by RFC 9421 once Fedify was heard to use it: 202 at once", aliceSignsAsFredDoes},
 	{"signature", toFedify, "what was tampered with is refused, by either scheme", fedifyRefusesForgeries},
 	{"replay", toOurs, "the same bytes again: 202, and no hook runs", replayIsTakenOnce},
 	{"replay", toOurs, "sent again because the answer was lost: 202, and no hook runs", lostAnswerIsTakenOnce},
@@ -188,8 +189,8 @@ func (w *world) fedifyTookOnce(t *testing.T, id string) {
 	for _, e := range knocks {
 		came = append(came, fmt.Sprintf("to %s by %s: %d", e.URL, e.Scheme, e.Status))
 	}
-	if len(knocks) != 1 || knocks[0].Status != http.StatusAccepted || knocks[0].Scheme != cavage {
-		t.Errorf("%s came to Fedify as %q, not once by draft-cavage and with 202", id, came)
+	if len(knocks) != 1 || knocks[0].Status != http.StatusAccepted || knocks[0].Scheme != cavage && knocks[0].Scheme != rfc9421 {
+		t.Errorf("%s came to Fedify as %q, not once and with 202", id, came)
 	}
 }
 

@@ -37,6 +37,16 @@ func (w *world) fredKnocks(t *testing.T, spec string) {
 	}
 }
 
+// aliceSignsAsFredDoes checks that what a server uses itself it is sent.
+func aliceSignsAsFredDoes(t *testing.T, w *world) {
+	w.fredKnocks(t, rfc9421)
+	like := w.aliceReacts(t, "Like")
+	knocks := slices.DeleteFunc(w.p.exchanges(t, w.exchange), func(e exchange) bool { return e.Direction != "in" || e.Activity != like.ID })
+	if len(knocks) != 1 || knocks[0].Scheme != rfc9421 || knocks[0].Status != http.StatusAccepted {
+		t.Errorf("ours sent it as %+v", knocks)
+	}
+}
+
 func oursRefusesForgeries(t *testing.T, w *world) {
 	post := w.alicePosts(t, "Do you mean that?")
 	alice := w.o.actor("alice")
