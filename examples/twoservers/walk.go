@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long the walk waits for something to arrive.
-const patience = 5 * time.Second
+const patience = 10 * time.Second
 
 // world is both servers and what the walk has learnt on its way.
 type world struct {
