@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fedihook/fedihook"
@@ -13,6 +14,7 @@ import (
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/outbox"
+	"github.com/fedihook/fedihook/signature"
 	"github.com/fedihook/fedihook/storage"
 )
 
@@ -141,6 +143,52 @@ func TestAPrivatePostIsShownOnlyToWhomItIsFor(t *testing.T) {
 	status, body, _ := a.get(a.id("alice")+"/outbox?page=true", activity.ContentType, nil, "")
 	if status != 200 || strings.Contains(body, forFollowers) || strings.Contains(body, forBob) {
 		t.Errorf("the outbox shows private posts: %s", body)
+	}
+}
+
+// verifications counts how often a signature is looked at.
+type verifications struct {
+	inbox.Verifier
+	n atomic.Int32
+}
+
+func (v *verifications) Verify(r *http.Request, body []byte) (signature.Verified, error) {
+	v.n.Add(1)
+	return signature.Verified{}, &signature.Error{Status: http.StatusUnauthorized, Err: signature.ErrBadSignature}
+}
+
+func TestSignaturesAreLookedAtOnlyWhereTheAnswerDependsOnThem(t *testing.T) {
+	t.Parallel()
+	for _, withApp := range []bool{false, true} {
+		v := &verifications{}
+		a := newSites(t, func(_ string, c *fedihook.Config) {
+			c.Verifier = v
+			if withApp {
+				c.Object = func(context.Context, string, string) (*activity.Object, error) { return nil, actor.ErrNotFound }
+			}
+		}, "a.test")[0]
+		a.get(a.id("carol"), activity.ContentType, nil, "") // has a key made
+		for _, path := range []string{
+			"/api/v1/instance", "/.well-known/nodeinfo", "/nodeinfo/2.1", "/ap/users/alice", "/ap/users/nobody", "/ap/actor",
+			"/ap/objects/nothing", "/ap/activities/nothing", "/ap/users/alice/outbox", "/nothing",
+		} {
+			a.get(a.origin+path, "application/json", a, "carol")
+			a.get(a.origin+path, activity.ContentType, a, "carol")
+			if n := v.n.Load(); n != 0 {
+				t.Fatalf("a signed GET of %s was verified %d times", path, n)
+			}
+		}
+		id, err := a.Publish(t.Context(), "alice", note(a.id("bob")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.until("published", func() bool {
+			status, _, _ := a.get(id, activity.ContentType, a, "carol")
+			return status == http.StatusUnauthorized
+		})
+		if v.n.Load() == 0 {
+			t.Error("a signed GET of what is not for everyone was not verified")
+		}
 	}
 }
 

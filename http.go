@@ -85,11 +85,13 @@ func (s *Server) serveActivity(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, doc, err)
 }
 
-// showTo asks as a stranger, and as whoever signed the request only if that is not enough: verifying may mean
-// to fetch a key, and the other server may be asking us for the same reason.
+// showTo asks as a stranger, and as whoever signed the request only if there is something that strangers may not see:
+// verifying may mean to fetch a key, and the other server may be asking us for the same reason. GoToSocial (seen 2026-11)
+// looks at a domain that fetches from it with signed requests for pages that are nothing here; who verified those would
+// fetch its key, be looked at again, and so on.
 func (s *Server) showTo(r *http.Request, get func(asker string) (activity.Document, error)) (activity.Document, error) {
 	doc, err := get("")
-	if !errors.Is(err, actor.ErrNotFound) || r.Header.Get("Signature") == "" {
+	if !errors.Is(err, errHidden) || r.Header.Get("Signature") == "" {
 		return doc, err
 	}
 	verified, err := s.config.Verifier.Verify(r, nil)

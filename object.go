@@ -15,6 +15,9 @@ import (
 
 type signatureError = signature.Error
 
+// errHidden is what is there, but not for who asked. It is answered as what is not there.
+var errHidden = fmt.Errorf("fedihook: not for everyone: %w", actor.ErrNotFound)
+
 // maxVersions bounds how many records about one object are read to show it.
 const maxVersions = 1000
 
@@ -28,7 +31,12 @@ func (s *Server) object(ctx context.Context, id, asker string) (activity.Documen
 	}
 	shown := sent.object
 	if s.config.Object != nil && (shown == nil || !shown.Is("Tombstone")) {
-		if shown, err = s.ask(ctx, id, asker); err != nil {
+		live := shown != nil
+		shown, err = s.ask(ctx, id, asker)
+		if live && errors.Is(err, actor.ErrNotFound) { // the app may know better whom it is for
+			return nil, fmt.Errorf("%w: %s", errHidden, id)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if shown.Is("Tombstone") && sent.object == nil {
@@ -143,7 +151,7 @@ func (s *Server) mayRead(ctx context.Context, id, asker, author string, audience
 	if slices.ContainsFunc(audience, activity.IsPublic) {
 		return nil
 	}
-	hidden := fmt.Errorf("fedihook: %s: %w", id, actor.ErrNotFound)
+	hidden := fmt.Errorf("%w: %s", errHidden, id)
 	if asker == "" {
 		return hidden
 	}

@@ -40,7 +40,8 @@ type Config struct {
 	// Object returns the app's post by its full URL, as asked, for asker: a verified actor id, or "" for a
 	// stranger. It may return a Tombstone, or an error that wraps actor.ErrNotFound or actor.ErrGone. What it returns is
 	// completed from what was published under this id (attributedTo, audience, published), and shown only to those whom
-	// it is addressed to. What was deleted is a Tombstone whatever it says. Nil: what was published is shown.
+	// it is addressed to, so it need not look at asker; who signed a request is found out only where something is there
+	// that strangers may not see. What was deleted is a Tombstone whatever it says. Nil: what was published is shown.
 	Object func(ctx context.Context, id, asker string) (*activity.Object, error)
 	// Hooks are what the app does about activities that come in. See [inbox.Hooks].
 	Hooks inbox.Hooks
