@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fedihook/fedihook/internal/bench"
+)
+
+// child is a server that this program has started.
+type child struct {
+	cmd     *exec.Cmd
+	address string
+	post    string // the id of the post that the server published
+	stdin   io.Closer
+}
+
+// counts is what the server says of itself.
+type counts struct {
+	Creates, Replies, Likes, Announces int64
+	Hooks                              int64         // calls of hooks
+	HookP99                            time.Duration // from what the text says to the hook
+}
+
+func (c counts) sum() int64 { return c.Creates + c.Replies + c.Likes + c.Announces }
+
+// start starts this program as a server.
+func start(ctx context.Context, args ...string) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	c := &child{cmd: exec.CommandContext(ctx, self, args...)}
+	c.cmd.Stderr = os.Stderr
+	// The server ends when this pipe does, whatever becomes of us.
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		_ = c.cmd.Process.Kill()
+		return nil, fmt.Errorf("the server said nothing: %w", err)
+	}
+	c.address, c.post, _ = strings.Cut(strings.TrimSpace(line), " ")
+	return c, nil
+}
+
+// stop ends the server and waits until it is gone.
+func (c *child) stop() error {
+	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return c.cmd.Wait()
+}
+
+func (c *child) usage() bench.Usage { return bench.Used(c.cmd.Process.Pid) }
+
+func (c *child) counts(ctx context.Context) (n counts, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.address+"/__counts", nil)
+	if err != nil {
+		return n, err
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return n, err
+	}
+	defer answer.Body.Close()
+	return n, json.NewDecoder(answer.Body).Decode(&n)
+}
+
+// until waits until the hooks have handled want activities.
+func (c *child) until(ctx context.Context, want int64) (counts, error) {
+	last, since := int64(-1), time.Now()
+	for {
+		n, err := c.counts(ctx)
+		if err != nil || n.sum() >= want {
+			return n, err
+		}
+		if n.sum() != last {
+			last, since = n.sum(), time.Now()
+		}
+		if time.Since(since) > time.Minute {
+			return n, fmt.Errorf("%d of %d activities reached a hook, and none for a minute", n.sum(), want)
+		}
+		select {
+		case <-ctx.Done():
+			return n, ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}

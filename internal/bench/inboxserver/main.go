@@ -1,0 +1,124 @@
+// Command inboxserver measures how many signed activities an inbox takes: a server in a process of its own, on
+// one core, and a generator in this one, on another, which signed everything before the clock starts. Every scene
+// has a fresh server, and stops its clock when the hooks have run.
+//
+//	go run ./internal/bench/inboxserver                  bare net/http, memory, SQLite, forgeries
+//	go run ./internal/bench/inboxserver -storm 200000    a post is liked by so many actors of one host
+//
+// The bare server reads, checks the digest, verifies RSA and decodes the JSON: what any server must do.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"text/tabwriter"
+	"time"
+
+	"github.com/fedihook/fedihook/internal/bench"
+)
+
+type options struct {
+	n, warm, connections, actors int
+	storm                        int
+	scenes                       string
+	json                         bool
+
+	// Of the server's process.
+	serve, store, data, names, profile string
+	group                              bool
+	fetches                            int
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.n, "n", 20000, "measured `requests` per scene")
+	flag.IntVar(&o.warm, "warm", 1000, "unmeasured `requests` before them")
+	flag.IntVar(&o.connections, "c", 8, "`connections` of the generator")
+	flag.IntVar(&o.actors, "actors", 100, "`actors` that sign in turn")
+	flag.IntVar(&o.storm, "storm", 0, "`how many` actors of one host like, boost or answer one post; 0: the scenes below")
+	flag.StringVar(&o.scenes, "scenes", "bare,memory,sqlite,forged", "which `scenes` to play, in this order")
+	flag.BoolVar(&o.json, "json", false, "print one line of JSON per scene")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write the server's CPU profile of each scene to `FILE`.scene")
+	flag.StringVar(&o.serve, "serve", "", "be the server: bare or fedihook (used by this program itself)")
+	flag.StringVar(&o.store, "store", "memory", "of -serve and -storm: memory or sqlite")
+	flag.StringVar(&o.data, "data", "", "of -serve: the folder of SQLite's files")
+	flag.StringVar(&o.names, "names", "", "of -serve: host=address,…")
+	flag.BoolVar(&o.group, "group", true, "of -storm: the hooks get likes and boosts of one post in groups")
+	flag.IntVar(&o.fetches, "fetches", 600_000, "of -storm: how many documents the server may fetch from one host in a minute")
+	flag.Parse()
+	if err := run(o); err != nil {
+		fmt.Fprintln(os.Stderr, "inboxserver:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o options) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	switch {
+	case flag.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	case o.n < 1 || o.warm < 0 || o.connections < 1 || o.actors < 1 || o.storm < 0:
+		return fmt.Errorf("-n, -c and -actors must be positive, -warm and -storm not negative")
+	case o.serve != "":
+		if runtime.NumCPU() > 1 {
+			if err := bench.Pin(1); err != nil {
+				return err
+			}
+		}
+		runtime.GOMAXPROCS(1)
+		return serve(ctx, o)
+	}
+	if o.storm > 0 {
+		return storm(ctx, o)
+	}
+	return plain(ctx, o)
+}
+
+// row is what one scene came to.
+type row struct {
+	Scene    string  `json:"scene"`
+	Answered float64 `json:"answered_per_second"`
+	Done     float64 `json:"done_per_second"` // the hooks have run
+	P50      float64 `json:"p50_ms"`
+	P99      float64 `json:"p99_ms"`
+	CPU      float64 `json:"server_cpu_us"` // per request
+	RSS      float64 `json:"server_max_rss_mb"`
+	Status   string  `json:"status"`
+	Fetched  int64   `json:"documents_fetched"`
+	Note     string  `json:"note,omitempty"`
+}
+
+func report(rows []row, asJSON bool) error {
+	if asJSON {
+		out := json.NewEncoder(os.Stdout)
+		for _, r := range rows {
+			if err := out.Encode(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "scene\tanswered/s\tdone/s\tto the first\tp50 ms\tp99 ms\tCPU µs each\tmax RSS MB\tfetched\tanswers\t")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\t%.0f\t%.0f\t%d\t%s\t\n",
+			r.Scene, r.Answered, r.Done, r.Done/rows[0].Done, r.P50, r.P99, r.CPU, r.RSS, r.Fetched, r.Status)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if r.Note != "" {
+			fmt.Printf("%s: %s\n", r.Scene, r.Note)
+		}
+	}
+	return nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
