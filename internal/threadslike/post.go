@@ -91,8 +91,9 @@ func (a *Account) Edit(p *Post, text string) {
 	s := a.s
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.draft.Text, p.updated = text, s.Now()
+	p.draft.Text = text
 	if p.out && !p.deleted {
+		p.updated = s.Now()
 		note := p.document()
 		s.tell(a, p.readers(), object{
 			"@context": context1(), "id": p.ID + "#updates/" + s.next(), "type": "Update", "actor": a.id,
@@ -192,7 +193,7 @@ func (p *Post) document() object {
 		note["cc"] = []string{a.id + "followers/", m.id}
 		tags = append(tags, object{"type": "Mention", "href": m.id, "name": "@" + m.handle})
 	}
-	if !p.updated.IsZero() && p.out {
+	if !p.updated.IsZero() {
 		note["updated"] = stamp(p.updated)
 	}
 	note["content"], note["tag"] = content, tags
