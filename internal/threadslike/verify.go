@@ -70,11 +70,11 @@ func checkDigest(fields []string, body []byte) error {
 	}
 	value, ok := strings.CutPrefix(fields[0], "SHA-256=")
 	if !ok {
-		return errors.New("Digest is not SHA-256=, in upper case")
+		return errors.New("the Digest is not SHA-256=, in upper case")
 	}
 	sum := sha256.Sum256(body)
 	if value != base64.StdEncoding.EncodeToString(sum[:]) {
-		return errors.New("Digest is not the body's")
+		return errors.New("the Digest is not the body's")
 	}
 	return nil
 }
