@@ -154,6 +154,13 @@ func (s *Server) Block(domain string) {
 	s.blocked[domain] = true
 }
 
+// Unblock ends that.
+func (s *Server) Unblock(domain string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.blocked, domain)
+}
+
 // Exchanges lists what was asked, the oldest first, the last 1000 of it.
 func (s *Server) Exchanges() []Exchange {
 	s.mu.Lock()

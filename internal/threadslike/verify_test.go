@@ -246,6 +246,10 @@ func TestABlockIsInvisible(t *testing.T) {
 	if status, _ := w.post(w.ada.says("Like", w.frank.ID())); status != http.StatusNotFound {
 		t.Errorf("POST: %d", status)
 	}
+	w.Unblock("elsewhere.example")
+	if status, _, _ := w.get(w.frank.ID(), true); status != http.StatusOK {
+		t.Errorf("GET afterwards: %d", status)
+	}
 }
 
 func TestTheListOfBlockedServersIsAPage(t *testing.T) {
