@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -230,6 +231,42 @@ func TestPeopleAreFoundByTheirExactHandle(t *testing.T) {
 	if accepted, pending := w.frank.Following(w.ada.id); accepted || !pending {
 		t.Error("followed before the answer")
 	}
+}
+
+// Config.Now is time.Now if it is nil, which in a bubble is the bubble's: nothing here keeps a clock or a goroutine of its own.
+func TestABubblesClockWillDo(t *testing.T) {
+	t.Parallel()
+	theKey() // outside, where time is not free
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(c *Config) { c.Now = nil })
+		w.now = time.Now()
+		w.follow()
+		post := w.frank.Post(Draft{Text: "hello"})
+		time.Sleep(14 * time.Minute)
+		if sent := w.Deliver(t.Context()); len(sent) != 0 {
+			t.Fatalf("sent %v", sent)
+		}
+		time.Sleep(time.Minute)
+		if got := w.deliver("Create").activity["object"].(object); got["id"] != post.ID {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
+// A peer that does not answer costs ten seconds and a 404.
+func TestAKeyThatDoesNotComeIs404(t *testing.T) {
+	t.Parallel()
+	theKey()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(c *Config) { c.Now = nil })
+		w.now = time.Now()
+		w.ada.hook = func(r *http.Request) { <-r.Context().Done() }
+		began := time.Now()
+		status, why := w.post(w.ada.says("Follow", w.frank.ID()))
+		if status != http.StatusNotFound || time.Since(began) != 10*time.Second {
+			t.Errorf("%d %s after %s", status, why, time.Since(began))
+		}
+	})
 }
 
 func TestNewAndAddUserNameWhatDoesNotWork(t *testing.T) {

@@ -28,10 +28,11 @@
 //
 // # What is not known
 //
-// Decided here one way or another, and no proof of anything: which of HTML, name, summary and a wider cc made the one Note fail
-// that had them all (see Config.Strict); what a signature has to cover and how old it may be; which fields it covers itself;
-// whether deliveries are repeated, and to shared inboxes; whether its Accept embeds the Follow; what its Delete and Announce
-// look like, and what it sends when a user stops sharing (here: nothing); what it does with a post whose id is not
-// served as ActivityPub, or that is not public (here: not shown); what a second Follow of the same pair means; whether POSTs
-// are throttled like GETs. No block from its side can be told from a fault.
+// Decided here one way or another, and no proof of anything: when a signature that it dislikes is answered 500 and not 404;
+// which of HTML, name, summary and a wider cc made the one Note fail that had them all (see Config.Strict); what a signature
+// has to cover and how old it may be; which fields it covers itself; whether deliveries are repeated, and to shared inboxes;
+// whether its Accept embeds the Follow; what its Delete and Announce look like, and what it sends when a user stops sharing
+// (here: nothing); what it does with a post whose id is not served as ActivityPub, or that is not public (here: not shown);
+// what a second Follow of the same pair means; whether POSTs are throttled like GETs. No block from its side can be told
+// from a fault.
 package threadslike

@@ -18,7 +18,6 @@ const (
 	maxExchanges = 1000
 	activityType = "application/activity+json"
 
-	// signatures and addresses last; pages and posts wait
 	defaultWindow  = 15 * time.Minute // 5 at launch, 15 since 2024-10-01
 	defaultLag     = 7 * time.Minute  // Friendica issue 14488 (2024-10) saw 6 min 46 s
 	defaultMedia   = 24 * time.Hour   // hours to days, Bridgy Fed issue 1825

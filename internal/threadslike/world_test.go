@@ -38,6 +38,9 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	out := httptest.NewRecorder()
 	h.ServeHTTP(out, in)
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
 	return out.Result(), nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/internal/threadslike"
 )
 
@@ -139,37 +140,64 @@ func TestPlainTextIsTakenInTheStrictestReading(t *testing.T) {
 // A 500 that will not go away must cost that activity, and neither those after it nor the follower.
 func TestAPostThatIsRefusedForItsShapeHoldsNothingElseUp(t *testing.T) {
 	t.Parallel()
+	for name, c := range map[string]struct {
+		strict        bool
+		refused, good *activity.Object
+	}{
+		"as seen":                  {false, note("<p>with markup</p>"), note("<p>with markup alone</p>")},
+		"in the strictest reading": {true, note("<p>with markup</p>"), note("plain words")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, options{theirs: func(config *threadslike.Config) { config.Strict = c.strict }})
+			w.theyFollow()
+			if !c.strict {
+				c.refused.Name, c.refused.Summary = "a title", "a warning"
+			}
+			bad := w.publish(c.refused)
+			w.exchange("the refusal", answered("Create", http.StatusInternalServerError))
+			good := w.publish(c.good)
+			if got := w.feed(1)[0]; got.ID != good {
+				t.Errorf("frank sees %+v", got)
+			}
+			w.until("a dead letter", func() bool {
+				for letter, err := range w.ours.Queue().DeadLetters(t.Context()) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					return letter.Status == http.StatusInternalServerError
+				}
+				return false
+			})
+			if n := w.posts(http.StatusInternalServerError); n != 3 {
+				t.Errorf("%s was tried %d times", bad, n)
+			}
+			if kept := w.threads.Kept(); len(kept) != 1 || w.state(w.frank.ID(), alice) != actor.Accepted {
+				t.Errorf("kept %v", kept)
+			}
+		})
+	}
+}
+
+// An Article says all that Threads asks one for, if the app says updated and mediaType. Nobody has seen it shown there.
+func TestOurArticleIsTaken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, options{theirs: func(c *threadslike.Config) { c.Strict = true }})
 	w.theyFollow()
-	refused := note("<p>with markup</p>")
-	refused.Summary = "and a warning"
-	bad := w.publish(refused)
-	w.exchange("the refusal", answered("Create", http.StatusInternalServerError))
-	good := w.publish(note("plain words"))
-	if got := w.feed(1)[0]; got.ID != good {
-		t.Errorf("frank sees %+v", got)
+	o := note("<p>long</p>")
+	o.Type, o.Name, o.MediaType, o.Updated = activity.Types{"Article"}, "a title", "text/html", time.Now().Truncate(time.Second)
+	id := w.publish(o)
+	if e := w.exchange("our Article", func(e threadslike.Exchange) bool { return e.Type == "Create" }); e.Status != http.StatusOK {
+		t.Errorf("our Article: %+v", e)
 	}
-	w.until("a dead letter", func() bool {
-		for letter, err := range w.ours.Queue().DeadLetters(t.Context()) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			return letter.Status == http.StatusInternalServerError
-		}
-		return false
-	})
-	tries := 0
-	for _, e := range w.threads.Exchanges() {
-		if e.Type == "Create" && e.Status == http.StatusInternalServerError {
-			tries++
-		}
+	if kept := w.threads.Kept(); len(kept) != 1 || kept[0].ID != id || kept[0].Hidden == "" {
+		t.Errorf("kept %v", kept)
 	}
-	if tries != 3 || len(w.feed(1)) != 1 || w.count("Unfollow", func(heard) bool { return true }) != 0 {
-		t.Errorf("%s was tried %d times", bad, tries)
+	o.ID, o.Content = id, "<p>longer</p>"
+	if _, err := w.ours.Update(t.Context(), "alice", o); err != nil {
+		t.Fatal(err)
 	}
-	if len(w.threads.Kept()) != 1 {
-		t.Errorf("kept %v", w.threads.Kept())
-	}
+	w.until("the Update", func() bool { return w.threads.Kept()[0].Content == "<p>longer</p>" })
 }
 
 // Polls, replies and what is not public are answered 200 and seen by nobody.

@@ -105,7 +105,7 @@ func TestA404OfTheirsIsNotTheEnd(t *testing.T) {
 		return e.Method == http.MethodPost && e.Status == http.StatusNotFound
 	})
 	w.until("put off", func() bool { return w.lane().Deferred == 1 })
-	time.Sleep(200 * time.Millisecond) // what is refused otherwise would have been tried again, and given up
+	time.Sleep(200 * time.Millisecond)                              // what is refused otherwise would have been tried again, and given up
 	_, err := w.another().Lookup(t.Context(), "@frank@threads.net") // from what is stored
 	if err != nil {
 		t.Errorf("Lookup of whom we know = %v", err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,6 +36,9 @@ const (
 
 // theKey is that of all users of the double: making one takes long.
 var theKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+// ourKeys are those of our actors, which are the same in all worlds.
+var ourKeys = sync.OnceValue(func() actor.Keys { return storage.Memory().Keys })
 
 // world is our server with its user alice, and the double with its user frank.
 type world struct {
@@ -76,6 +78,7 @@ type options struct {
 func newWorld(t *testing.T, o options) *world {
 	t.Helper()
 	w := &world{t: t, store: storage.Memory()}
+	w.store.Keys = ourKeys()
 	names := map[string]string{}
 	listen := func(hosts ...string) net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -366,7 +369,7 @@ func (w *world) feed(n int) []threadslike.Shown {
 	return w.frank.Feed()
 }
 
-// publish makes alice publish a note with a page, and waits until the double has answered.
+// publish makes alice publish.
 func (w *world) publish(o *activity.Object) string {
 	w.t.Helper()
 	id, err := w.ours.Publish(w.t.Context(), "alice", o)
@@ -378,14 +381,4 @@ func (w *world) publish(o *activity.Object) string {
 
 func note(text string) *activity.Object {
 	return &activity.Object{Content: text, URL: activity.Refs{activity.IRI(ourOrigin + "/posts/1")}}
-}
-
-// members reads an embedded document as plain JSON.
-func members(t *testing.T, raw json.RawMessage) map[string]any {
-	t.Helper()
-	var m map[string]any
-	if err := json.Unmarshal(raw, &m); err != nil {
-		t.Fatal(err)
-	}
-	return m
 }
