@@ -60,6 +60,41 @@ func TestADislikedSignatureIs404(t *testing.T) {
 	}
 }
 
+// A signature that is good and covers too little, or is over, is disliked as well.
+func TestAGoodSignatureOverTooLittleIs404(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		field string
+		want  int
+	}{
+		"all":                     {`algorithm="rsa-sha256",headers="(request-target) host date digest"`, 200},
+		"created":                 {`algorithm="hs2019",created=1780574390,headers="(request-target) (created) host digest"`, 200},
+		"no target":               {`algorithm="rsa-sha256",headers="host date digest"`, 404},
+		"no host":                 {`algorithm="rsa-sha256",headers="(request-target) date digest"`, 404},
+		"no digest":               {`algorithm="rsa-sha256",headers="(request-target) host date"`, 404},
+		"no time":                 {`algorithm="rsa-sha256",headers="(request-target) host digest"`, 404},
+		"created two hours ago":   {`algorithm="hs2019",created=1780567200,headers="(request-target) (created) host digest"`, 404},
+		"expired a moment ago":    {`algorithm="hs2019",created=1780574390,expires=1780574399,headers="(request-target) (created) (expires) host digest"`, 404},
+		"created and an old name": {`algorithm="rsa-sha256",created=1780574390,headers="(request-target) (created) host digest"`, 404},
+	} {
+		w := newWorld(t, nil)
+		status, _ := w.postTo(w.frank.ID()+"inbox/", w.ada.says("Follow", w.frank.ID()), func(r *http.Request) {
+			field := `keyId="` + w.ada.id + `#main-key",` + c.field + `,signature="`
+			p, err := parseParameters(field + `AAAA"`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(name, "old name") {
+				p.algorithm = "hs2019" // as who does not know the rule would sign
+			}
+			r.Header.Set("Signature", field+resigned(t, r, p)+`"`)
+		})
+		if status != c.want {
+			t.Errorf("%s: %d, want %d", name, status, c.want)
+		}
+	}
+}
+
 func edit(r *http.Request, old, new string) {
 	r.Header.Set("Signature", strings.Replace(r.Header.Get("Signature"), old, new, 1))
 }
