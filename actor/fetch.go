@@ -93,7 +93,7 @@ func statusError(id string, status int) *Error {
 	case status == http.StatusGone:
 		e.Err = ErrGone
 	case status == http.StatusNotFound:
-		e.Err = ErrNotFound
+		e.Err, e.Passing = ErrNotFound, hides(id)
 	case status == http.StatusUnauthorized:
 		// Servers that fetch our key when we ask answer so while they can't reach us.
 		e.Err, e.Passing = ErrRejected, true

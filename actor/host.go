@@ -58,3 +58,14 @@ func (r *Resolver) host(u *url.URL) *host {
 	}
 	return h
 }
+
+// hides tells whether an id is at a host whose 404 may mean anything. Threads (seen 2024-08 to 2026-06) says it to signatures
+// that it dislikes and to servers that it blocks, and of users who share nothing today.
+func hides(id string) bool {
+	u, err := parseID(id)
+	if err != nil {
+		return false
+	}
+	at := authority(u)
+	return at == "threads.net" || at == "www.threads.net"
+}

@@ -105,6 +105,39 @@ func TestFailuresAreRememberedByTheirCause(t *testing.T) {
 	}
 }
 
+func TestA404OfThreadsPasses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, host := range []string{"threads.net", "www.threads.net"} {
+			frank := "https://" + host + "/ap/users/17841400000000001/"
+			w, site := newWeb(), newPages()
+			w.set(host, site)
+			r := resolver(t, actor.ResolverConfig{Client: w.client()})
+			var failed *actor.Error
+			if _, err := r.Actor(t.Context(), frank); !errors.As(err, &failed) || !failed.Passing || !errors.Is(err, actor.ErrNotFound) {
+				t.Fatalf("404 = %v", err)
+			}
+			time.Sleep(2 * time.Minute)
+			site.json("/ap/users/17841400000000001/", person(t, frank, nil))
+			if _, err := r.Actor(t.Context(), frank); err != nil {
+				t.Fatalf("two minutes later: %v", err)
+			}
+			key, err := r.PublicKey(t.Context(), frank+"#main-key")
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(25 * time.Hour)
+			site.put("/ap/users/17841400000000001/", page{status: 404})
+			if _, err := r.Actor(t.Context(), frank); err != nil {
+				t.Errorf("the actor, a day later: %v", err)
+			}
+			if again, err := r.PublicKey(t.Context(), frank+"#main-key"); err != nil || again != key {
+				t.Errorf("its key, a day later: %v", err)
+			}
+		}
+	})
+}
+
 func TestAnUpdateReplacesWhatIsKnown(t *testing.T) {
 	t.Parallel()
 	w, store := newWeb(), newMemory()

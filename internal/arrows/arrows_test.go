@@ -70,6 +70,8 @@ func check(files []file) (faults []string) {
 		for _, path := range f.imports {
 			to, ours := roomOf(path)
 			switch {
+			case matches(f.room, alone) && to != f.room && (ours || strings.Contains(strings.Split(path, "/")[0], ".")):
+				fault("%s and its tests know the standard library alone, and may not import %s", f.room, path)
 			case ours && f.test:
 				if to != f.room && !within(f.room, row) && matches(to, notInTests) && f.room != "." {
 					fault("a test of %s may not import %s", f.room, to)

@@ -42,6 +42,10 @@ var rooms = map[string][]string{
 	"internal/bench/...":   {"..."},
 }
 
+// alone are packages that import nothing but the standard library, not even in tests: a double of another server can
+// disagree with us only as long as it shares no code with us.
+var alone = []string{"internal/threadslike"}
+
 // Tests may import any package of ours but these: a room's test that needs the façade, an example or a
 // foreign server belongs with them.
 var notInTests = []string{".", "examples/...", "interop/..."}
