@@ -161,7 +161,7 @@ func (i *inspection) inbox() {
 
 // sameHost wants iri where the actor is.
 func (i *inspection) sameHost(rule, path string, only []string, iri string) {
-	if i.own && !activity.SameAuthority(iri, i.id) {
+	if i.own && !sameHost(iri, i.id) {
 		i.find(rule, path, only, "%s, not at the host of %s", quoted(iri), quoted(i.id))
 	}
 }
@@ -302,6 +302,17 @@ func (i *inspection) terms() {
 			}
 		}
 	}
+}
+
+// sameHost compares as peers do here: the scheme does not count, a port does.
+func sameHost(a, b string) bool {
+	secure := func(iri string) string {
+		if rest, ok := strings.CutPrefix(iri, "http://"); ok {
+			return "https://" + rest
+		}
+		return iri
+	}
+	return activity.SameAuthority(secure(a), secure(b))
 }
 
 // isRFC3339 tells whether text is a time as Lemmy's library reads it.

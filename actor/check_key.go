@@ -36,14 +36,12 @@ func (i *inspection) key(path string, key map[string]any) {
 	switch id, ok := key["id"].(string); {
 	case !ok || id == "":
 		i.find("key-id-missing", path+".id", nil, "%s", quoted(key["id"]))
-	case i.own:
-		base, _, fragment := strings.Cut(id, "#")
-		if !fragment {
-			i.find("key-id-without-fragment", path+".id", nil, "%s", quoted(id))
-		} else if base != i.id && webURL(id) {
-			i.find("key-id-of-another", path+".id", nil, "%s is not of %s", quoted(id), quoted(i.id))
-		}
+	case i.own && !sameHost(id, i.id):
 		i.sameHost("key-id-other-host", path+".id", nil, id)
+	case i.own && !strings.Contains(id, "#"):
+		i.find("key-id-without-fragment", path+".id", nil, "%s", quoted(id))
+	case i.own && !strings.HasPrefix(id, i.id+"#"):
+		i.find("key-id-of-another", path+".id", nil, "%s is not of %s", quoted(id), quoted(i.id))
 	}
 	switch owner, ok := key["owner"].(string); {
 	case !ok || owner == "":

@@ -58,7 +58,8 @@ type visit struct {
 	inspection
 	ctx    context.Context
 	report Report
-	first  reply // with the document
+	first  reply  // with the document
+	at     string // where that came from
 }
 
 func (v *visit) look(query string) error {
@@ -108,7 +109,7 @@ func (v *visit) actor(at string, fingered bool) (found bool, err error) {
 		if err != nil || !ok {
 			return false, err
 		}
-		v.first = a
+		v.first, v.at = a, at
 		doc, err := activity.Decode(a.body)
 		if err != nil {
 			break // inspect names the fault
@@ -186,7 +187,7 @@ func (v *visit) clock(a reply) {
 		refusing = append(refusing, "Mastodon")
 	}
 	if refusing != nil {
-		v.find("clock-off", v.id, refusing, "Date is off by %s", off.Round(time.Second))
+		v.find("clock-off", v.at, refusing, "Date is off by %s", off.Round(time.Second))
 	}
 }
 
@@ -218,8 +219,8 @@ func (v *visit) accepts() {
 		return
 	}
 	for _, one := range acceptsOfPeers {
-		if what, ok := v.shows(v.id, one.value, ""); !ok {
-			v.find("accept-ignored", v.id, []string{one.peer}, "Accept: %s: %s", one.value, what)
+		if what, ok := v.shows(v.at, one.value, ""); !ok {
+			v.find("accept-ignored", v.at, []string{one.peer}, "Accept: %s: %s", one.value, what)
 		}
 	}
 }
@@ -228,10 +229,15 @@ func (v *visit) agents() {
 	if !v.open() {
 		return
 	}
+	var turned []string
 	for _, name := range metaAgents {
-		if what, ok := v.shows(v.id, acceptOfMastodon, name); !ok {
-			v.find("meta-agent-refused", v.id, nil, "%s: %s", name, what)
+		if what, ok := v.shows(v.at, acceptOfMastodon, name); !ok {
+			short, _, _ := strings.Cut(name, "/")
+			turned = append(turned, short+": "+what)
 		}
+	}
+	if turned != nil {
+		v.find("meta-agent-refused", v.at, nil, "%s", strings.Join(turned, "; "))
 	}
 }
 
