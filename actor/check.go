@@ -45,10 +45,10 @@ func (p Peer) String() string {
 
 // Rule is what some peers ask of an actor or of its server.
 type Rule struct {
-	Name  string // words with hyphens, which don't change
-	Peers []Peer // all who go by it
-	Fix   string // what to do to keep it
-	Spec  string // where a specification asks for the same, "" if none does
+	Name  string `json:"name"`                    // words with hyphens, which don't change
+	Peers []Peer `json:"peers"`                   // all who go by it
+	Fix   string `json:"fix"`                     // what to do to keep it
+	Spec  string `json:"specification,omitempty"` // where a specification asks for the same, "" if none does
 }
 
 // Rules returns all rules by which [Check] and a [Checker] go, in the order in which they are looked at:

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -9,13 +10,12 @@ import (
 	"time"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/fedihook/fedihook/activity"
 )
 
 const (
-	securityContext = "https://w3id.org/security/v1"
-
 	longHandle     = 128  // Misskey
 	veryLongHandle = 2048 // Mastodon
 )
@@ -35,7 +35,7 @@ func (i *inspection) document(data []byte) {
 		return
 	}
 	if err := jsonv2.Unmarshal(data, &i.top); err != nil || i.top == nil {
-		i.find("document-malformed", "$", nil, "%s", shortened(fmt.Sprint("no JSON object: ", err)))
+		i.find("document-malformed", "$", nil, "%s", malformation(err))
 		return
 	}
 	if n := depthOf(i.top); n > maxDepth {
@@ -53,6 +53,18 @@ func (i *inspection) document(data []byte) {
 	i.shown()
 	i.keys()
 	i.terms()
+}
+
+// malformation says why a document could not be read, in words that don't change.
+func malformation(err error) string {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return "a name that comes twice"
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("no JSON from byte %d on", syntax.ByteOffset)
+	}
+	return "no JSON object"
 }
 
 // server tells whether the actor stands for a server. Nobody follows such an actor or reads its profile.

@@ -106,7 +106,8 @@ func (v *visit) host() error {
 			v.find("server-actor-closed", info.Application, nil, "%s", what)
 		}
 	}
-	v.published(address, readTerms(document["metadata"]))
+	metadata, _ := document["metadata"].(map[string]any)
+	v.published(address, metadata)
 	return nil
 }
 
@@ -150,27 +151,33 @@ func nodeInfoFault(d map[string]any) string {
 	return ""
 }
 
-// published looks for what Threads wants to be public.
-func (v *visit) published(at string, t Terms) {
-	for _, one := range []struct{ rule, name, url string }{
-		{"privacy-policy-missing", "privacyPolicyUrl", t.PrivacyPolicy},
-		{"public-feed-missing", "publicFeedUrl", t.PublicFeed},
+// published looks for what Threads wants to be public (guidelines of 2024-03). It is named as Misskey names its
+// privacy policy in NodeInfo's metadata; the other two names go with that.
+func (v *visit) published(at string, metadata map[string]any) {
+	for _, one := range []struct{ rule, name string }{
+		{"privacy-policy-missing", "privacyPolicyUrl"},
+		{"public-feed-missing", "publicFeedUrl"},
 	} {
-		if one.url == "" {
+		page, _ := metadata[one.name].(string)
+		if page == "" {
 			v.find(one.rule, at, nil, "metadata names no %s", one.name)
 			continue
 		}
-		a, err := v.ask(v.ctx, v.plain, one.url, "text/html, */*;q=0.5", "")
+		a, err := v.ask(v.ctx, v.plain, page, "text/html, */*;q=0.5", "")
 		switch {
 		case err != nil:
-			v.find(one.rule, one.url, nil, "%s", shortened(err.Error()))
+			v.find(one.rule, page, nil, "%s", shortened(err.Error()))
 		case a.status != http.StatusOK:
-			v.find(one.rule, one.url, nil, "answered %d to who is not logged in", a.status)
+			v.find(one.rule, page, nil, "answered %d to who is not logged in", a.status)
 		case len(a.body) == 0:
-			v.find(one.rule, one.url, nil, "is empty")
+			v.find(one.rule, page, nil, "is empty")
 		}
 	}
-	if t.MinimumAge < minimumAge {
-		v.find("age-rule-missing", at, nil, "minimumAge is %d, want %d at least", t.MinimumAge, minimumAge)
+	age, told := metadata["minimumAge"].(float64)
+	switch {
+	case !told:
+		v.find("age-rule-missing", at, nil, "metadata names no minimumAge")
+	case age < minimumAge:
+		v.find("age-rule-missing", at, nil, "minimumAge is %g, want %d at least", age, minimumAge)
 	}
 }

@@ -226,17 +226,17 @@ func TestEachBrokenServerNamesItsRuleAndWhoGoesByIt(t *testing.T) {
 		{"moved to nobody", "", func(s *served) { s.document["movedTo"] = "http://b.test/nobody" }, "move-unconfirmed: | Mastodon"},
 		{"moved to who has moved", "", func(s *served) { s.document["movedTo"] = "http://b.test/gone-on" }, "move-target-moved: | Mastodon"},
 		{"no NodeInfo", "", func(s *served) { s.before = status("/.well-known/nodeinfo", 404) },
-			"nodeinfo-missing: | Friendica, Misskey, PeerTube, Pixelfed privacy-policy-missing: Threads | public-feed-missing: Threads | age-rule-missing: Threads |"},
+			"nodeinfo-missing: | Friendica, Misskey, PeerTube, Pixelfed privacy-policy-missing: | Threads public-feed-missing: | Threads age-rule-missing: | Threads"},
 		{"NodeInfo that leads nowhere", "", func(s *served) { s.links = `{"links":[null,1,{"rel":1}]}` },
-			"nodeinfo-missing: | Friendica, Misskey, PeerTube, Pixelfed privacy-policy-missing: Threads | public-feed-missing: Threads | age-rule-missing: Threads |"},
+			"nodeinfo-missing: | Friendica, Misskey, PeerTube, Pixelfed privacy-policy-missing: | Threads public-feed-missing: | Threads age-rule-missing: | Threads"},
 		{"NodeInfo with an odd name", "", func(s *served) { s.nodeInfo = strings.Replace(goodInfo, `"blog"`, `"My Blog"`, 1) }, "nodeinfo-malformed: | Friendica, Misskey, Pixelfed"},
 		{"NodeInfo without its protocol", "", func(s *served) { s.nodeInfo = strings.Replace(goodInfo, `"activitypub"`, "", 1) }, "nodeinfo-malformed: | Friendica, Misskey, Pixelfed"},
-		{"no privacy policy", "", func(s *served) { s.nodeInfo = strings.Replace(goodInfo, "privacyPolicyUrl", "x", 1) }, "privacy-policy-missing: Threads |"},
-		{"a privacy policy that is gone", "", func(s *served) { s.before = status("/privacy", 410) }, "privacy-policy-missing: Threads |"},
-		{"no age rule", "", func(s *served) { s.nodeInfo = strings.Replace(goodInfo, "minimumAge", "x", 1) }, "age-rule-missing: Threads |"},
-		{"an age rule for children", "", func(s *served) { s.nodeInfo = strings.Replace(goodInfo, "16", "12", 1) }, "age-rule-missing: Threads |"},
-		{"no public feed", "", func(s *served) { s.nodeInfo = strings.Replace(goodInfo, "publicFeedUrl", "x", 1) }, "public-feed-missing: Threads |"},
-		{"a feed for those who log in", "", func(s *served) { s.before = status("/feed", 401) }, "public-feed-missing: Threads |"},
+		{"no privacy policy", "", func(s *served) { s.nodeInfo = strings.Replace(goodInfo, "privacyPolicyUrl", "x", 1) }, "privacy-policy-missing: | Threads"},
+		{"a privacy policy that is gone", "", func(s *served) { s.before = status("/privacy", 410) }, "privacy-policy-missing: | Threads"},
+		{"no age rule", "", func(s *served) { s.nodeInfo = strings.Replace(goodInfo, "minimumAge", "x", 1) }, "age-rule-missing: | Threads"},
+		{"an age rule for children", "", func(s *served) { s.nodeInfo = strings.Replace(goodInfo, "16", "12", 1) }, "age-rule-missing: | Threads"},
+		{"no public feed", "", func(s *served) { s.nodeInfo = strings.Replace(goodInfo, "publicFeedUrl", "x", 1) }, "public-feed-missing: | Threads"},
+		{"a feed for those who log in", "", func(s *served) { s.before = status("/feed", 401) }, "public-feed-missing: | Threads"},
 	}
 	tried := make(map[string]bool)
 	for _, tt := range tests {
@@ -376,27 +376,5 @@ func TestNodeInfoDoesNotLeadToWhereNobodyMayGo(t *testing.T) {
 		if _, err := c.NodeInfo(t.Context(), "a.test"); !errors.Is(err, actor.ErrInvalidID) && !errors.Is(err, actor.ErrUnreachable) {
 			t.Errorf("%s: %v", href, err)
 		}
-	}
-}
-
-func TestTermsAreFoundWhereTheyArePut(t *testing.T) {
-	t.Parallel()
-	given := map[string]any{"nodeName": "blog"}
-	got := actor.Terms{PrivacyPolicy: "http://a.test/privacy", MinimumAge: 13, PublicFeed: "http://a.test/feed"}.Metadata(given)
-	if len(given) != 1 || len(got) != 4 || got["nodeName"] != "blog" {
-		t.Errorf("%v of %v", got, given)
-	}
-	if none := (actor.Terms{}).Metadata(nil); none == nil || len(none) != 0 {
-		t.Errorf("no terms make %v", none)
-	}
-	text, err := json.Marshal(got)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, c := serve(t, func(s *served) {
-		s.nodeInfo = goodInfo[:strings.Index(goodInfo, `"metadata":`)] + `"metadata":` + string(text) + "}"
-	})
-	if report, err := c.Check(t.Context(), aliceID); err != nil || report.Findings != nil {
-		t.Errorf("%v, %v", report, err)
 	}
 }
