@@ -127,8 +127,12 @@ func (i *inspection) identity() {
 
 func (i *inspection) handle() {
 	name, ok := i.top["preferredUsername"].(string)
-	if !ok || strings.TrimSpace(name) == "" {
-		i.find("handle-missing", "$.preferredUsername", nil, "%s", quoted(i.top["preferredUsername"]))
+	if strings.TrimSpace(name) == "" {
+		var only []string
+		if ok { // Lemmy asks for a string, of whatever length
+			only = []string{"Mastodon", "Misskey", "Pixelfed", "PeerTube", "GoToSocial"}
+		}
+		i.find("handle-missing", "$.preferredUsername", only, "%s", quoted(i.top["preferredUsername"]))
 		return
 	}
 	var refusing []string

@@ -29,7 +29,7 @@ var serverRules = []Rule{
 		"Set the server's clock: signatures are dated by it.", "RFC 9110 §6.6.1"},
 	{"meta-agent-refused", refused(peerThreads),
 		"Let facebookexternalua, facebookexternalhit and meta-externalagent through to actors and objects, without challenges and pages for people.", ""},
-	{"key-url-not-actor", refused(peerThreads.at("2024-11"), peerFlipboard),
+	{"key-url-not-actor", refused(peerThreads.at("2025-01"), peerFlipboard),
 		"Answer a GET of the key's id with the whole actor.", ""},
 	{"server-actor-closed", []Peer{
 		peerMastodon.does("in secure mode, can't verify what the server fetches"), peerGoToSocial.does("can't verify what the server fetches")},
