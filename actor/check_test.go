@@ -216,6 +216,19 @@ func TestFindingsQuoteLittleOfAStranger(t *testing.T) {
 	}
 }
 
+func TestAHundredFindingsAreEnough(t *testing.T) {
+	t.Parallel()
+	doc := strings.Builder{}
+	doc.WriteString(`{"type":"Person"`)
+	for n := range 200 {
+		fmt.Fprintf(&doc, `,"toot:%d":1`, n)
+	}
+	doc.WriteString("}")
+	if found := actor.Check([]byte(doc.String())); len(found) != 100 {
+		t.Errorf("%d findings", len(found))
+	}
+}
+
 func FuzzCheck(f *testing.F) {
 	files, err := filepath.Glob("testdata/check/*/*.json")
 	if err != nil {

@@ -250,6 +250,8 @@ func liars(t *testing.T) []string {
 				http.NotFound(w, r)
 			case "page":
 				_, _ = io.WriteString(w, "<html>")
+			case "odd":
+				_, _ = io.WriteString(w, `{"subject":"acct:odd@c.test","aliases":["https://c.test/\u001b[2J\u202ex\nhttps://c.test/y"],"links":[]}`)
 			case "slow":
 				select {
 				case <-release:
@@ -313,6 +315,14 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 				t.Errorf("exit status %d, said %q and %q, want %q", status, out, errs, tt.want)
 			}
 		})
+	}
+}
+
+func TestStrangersDontMoveTheCursor(t *testing.T) {
+	t.Parallel()
+	status, out, errs := fedictl(t, "", append(liars(t), "webfinger", "@odd@c.test")...)
+	if want := "acct:odd@c.test\n└─ alias: https://c.test/·[2J·x·https://c.test/y\n"; status != fine || out != want {
+		t.Errorf("exit status %d, said %q and %q, want %q", status, out, errs, want)
 	}
 }
 
