@@ -32,11 +32,11 @@ var metaAgents = []string{
 	"meta-externalagent/1.1 (+https://developers.facebook.com/docs/sharing/webmasters/crawler)",
 }
 
-// Check looks at an actor as it is served now: by its handle (@user@host, user@host, acct:user@host) or
-// by its URL. It makes some 15 requests, all of them GETs, and reports what [Check] says of the document
-// and which rules its server breaks. An error means that there was nothing to look at, because the query
-// is none, the host is not to be reached or ctx has ended; a server that answers, however wrongly,
-// gives a report.
+// Check looks at an actor as it is served now: by its handle (@user@host, user@host, acct:user@host), its id,
+// or the URL of a profile that shows the actor to who asks for a document. It makes some 15 requests, all of
+// them GETs, and reports what the function [Check] says of the document and which rules its server breaks. An
+// error means that there was nothing to look at, because the query is none, the host is not to be reached or
+// ctx has ended; a server that answers, however wrongly, gives a report.
 func (c *Checker) Check(ctx context.Context, query string) (*Report, error) {
 	query = strings.TrimSpace(query)
 	v := &visit{Checker: c, ctx: ctx, report: Report{Query: query}}
