@@ -76,7 +76,7 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 	}{
 		{"nobody", []string{"lookup", "@nobody@c.test"}, "knows nobody of that name"},
 		{"a page for WebFinger", []string{"lookup", "@page@c.test"}, "does not seem to be part of the fediverse"},
-		{"a page for an actor", []string{"lookup", "@html@c.test"}, "is not an account"},
+		{"a page for an actor", []string{"lookup", "@html@c.test"}, "What c.test shows there is not "},
 		{"somebody else", []string{"lookup", "@other@c.test"}, "contradicts itself"},
 		{"gone", []string{"lookup", "@gone@c.test"}, "was deleted"},
 		{"no host", []string{"lookup", "@a@nowhere.invalid"}, "no"}, // by name or by network: there may be no resolver here
