@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// How many follow the two users, spread over how many hosts. Carol's are more than the queue keeps to itself, and more
-// than it has chunks of acks before it compacts them.
+// How many follow the two users, spread over how many hosts. Carol's are more than the chunks of acks that the queue
+// keeps of an activity before it compacts them.
 const (
-	bobs, carols = 24, 320
+	bobs, carols = 24, 96
 	hosts        = 16
 )
 

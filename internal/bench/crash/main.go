@@ -24,6 +24,8 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 	"time"
+
+	"github.com/fedihook/fedihook/internal/bench"
 )
 
 type options struct {
@@ -42,7 +44,7 @@ var breaks = map[string]string{
 	"early-enqueue": "lost",
 	"forget-acks":   "repeats",
 	"outside-tx":    "undead",
-	"late-post":     "order",
+	"forget-keys":   "order",
 	"early-202":     "lost",
 	"forget-marks":  "twice",
 }
@@ -55,7 +57,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 1000, "`how often` to kill")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "of the choice of points; what happens at once still varies")
 	flag.StringVar(&o.only, "points", "", "only the points whose names contain one of these `words`, with commas between")
-	flag.StringVar(&o.broken, "break", "", "break something, which must be found: early-enqueue, forget-acks, outside-tx, late-post; "+
+	flag.StringVar(&o.broken, "break", "", "break something, which must be found: early-enqueue, forget-acks, outside-tx, forget-keys; "+
 		"early-202, forget-marks with -inbox")
 	flag.BoolVar(&o.json, "json", false, "print JSON")
 	flag.DurationVar(&o.patience, "patience", 20*time.Second, "after how long something is lost")
@@ -122,7 +124,8 @@ type result struct {
 	First   []string       `json:"first_faults"`
 	Kept    string         `json:"kept,omitempty"` // the folder, if there are faults
 
-	points []point
+	points     []point
+	recoveries []time.Duration
 }
 
 func run(ctx context.Context, o options) (r *result, err error) {
@@ -154,7 +157,9 @@ func run(ctx context.Context, o options) (r *result, err error) {
 	err = c.all(ctx)
 	r.Seconds = time.Since(began).Seconds()
 	wrong, facts := s.verdict()
-	r.Facts, r.Faults, r.First = facts, wrong.kinds, wrong.list
+	slowest := bench.Percentile(r.recoveries, 1)
+	r.Facts = append(facts, fact{"slowest_ms", int(slowest.Milliseconds()), "from a start until everything that was said before is done"})
+	r.Faults, r.First = wrong.kinds, wrong.list
 	if err == nil && len(wrong.list) == 0 {
 		return r, os.RemoveAll(dir)
 	}

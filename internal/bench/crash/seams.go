@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
 	"os"
@@ -67,7 +68,7 @@ func open(ctx context.Context, o order, k *killer) (*site, error) {
 		return nil, err
 	}
 	store.Intents = &intents{Intents: store.Intents, kill: k, outside: o.Break == "outside-tx"}
-	store.Queue = &queue{Store: store.Queue, split: o.Split, early: o.Break == "early-enqueue", forget: o.Break == "forget-acks"}
+	store.Queue = &queue{Store: store.Queue, split: o.Split, early: o.Break == "early-enqueue", forget: o.Break == "forget-acks", mixed: o.Break == "forget-keys"}
 	store.Journal = &journal{Journal: store.Journal, ids: map[int64]string{}, early: o.Break == "early-202", forget: o.Break == "forget-marks"}
 
 	names := map[string]string{}
@@ -84,7 +85,7 @@ func open(ctx context.Context, o order, k *killer) (*site, error) {
 		},
 		Transport: func(sender string) (http.RoundTripper, error) {
 			base, err := s.server.Transport(sender)
-			return &transport{base: base, kill: k, late: o.Break == "late-post"}, err
+			return &transport{base, k}, err
 		},
 	}
 	if o.Lease > 0 { // a stranger, who has to wait
@@ -146,6 +147,7 @@ type queue struct {
 	split  bool // records acks one by one, so that there are enough of them to compact
 	early  bool // broken: says that an activity is kept before it is
 	forget bool // broken: records no ack
+	mixed  bool // broken: knows no order
 }
 
 func (q *queue) Append(ctx context.Context, r delivery.Record, inboxes []string, max delivery.Limit) (delivery.Appended, error) {
@@ -158,6 +160,19 @@ func (q *queue) Append(ctx context.Context, r delivery.Record, inboxes []string,
 		return delivery.Appended{Seq: 1, Targets: len(inboxes)}, nil
 	}
 	return q.Store.Append(ctx, r, inboxes, max)
+}
+
+func (q *queue) Load(ctx context.Context, epoch, after int64, limit int) ([]delivery.Pending, error) {
+	list, err := q.Store.Load(ctx, epoch, after, limit)
+	if q.mixed {
+		for i := range list {
+			list[i].Key = ""
+			for j := range list[i].Targets {
+				list[i].Targets[j].Next = time.Now().Add(rand.N(4 * tardy))
+			}
+		}
+	}
+	return list, err
 }
 
 func (q *queue) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone []int64, err error) {
@@ -187,23 +202,12 @@ func (q *queue) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone 
 type transport struct {
 	base http.RoundTripper
 	kill *killer
-	late bool // broken: says that a post has arrived before it was made
 }
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { t.kill.at("request written") },
 	})
-	if t.late {
-		r = r.Clone(context.WithoutCancel(ctx))
-		go func() {
-			time.Sleep(tardy)
-			if resp, err := t.base.RoundTrip(r); err == nil {
-				_ = resp.Body.Close() // nobody reads it
-			}
-		}()
-		return &http.Response{StatusCode: http.StatusAccepted, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
-	}
 	resp, err := t.base.RoundTrip(r.WithContext(ctx))
 	if err == nil {
 		t.kill.at("answer read")
