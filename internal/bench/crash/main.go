@@ -1,6 +1,6 @@
 // Command crash kills a server with SIGKILL, a thousand times, and looks at what is left: at named points between
 // the app's transaction and the last acknowledgement, or with -inbox between a request and the mark of its hook. Each
-// time it is started again on the same files, with a seam of its own choosing armed.
+// time it is started again on the same files, and killed at another point.
 //
 //	go run ./internal/bench/crash                deliveries: nothing lost, few repeats, order kept
 //	go run ./internal/bench/crash -inbox         what was answered 202 reaches its hook
@@ -18,10 +18,13 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -39,14 +42,17 @@ type options struct {
 	lease    time.Duration
 }
 
-// breaks are the ways in which a store or a transport may be broken on purpose, and what must be found then.
-var breaks = map[string]string{
-	"early-enqueue": "lost",
-	"forget-acks":   "repeats",
-	"outside-tx":    "undead",
-	"forget-keys":   "order",
-	"early-202":     "lost",
-	"forget-marks":  "twice",
+// breaks are the ways in which the server may be broken on purpose, and what must be found then.
+var breaks = map[string]struct {
+	inbox bool
+	found string
+}{
+	"early-enqueue": {false, "lost"},    // an activity is said to be queued before it is
+	"forget-acks":   {false, "repeats"}, // what has arrived is not recorded
+	"outside-tx":    {false, "undead"},  // the intent is not written in the app's transaction
+	"forget-keys":   {false, "order"},   // what is about one object is sent in any order
+	"early-202":     {true, "lost"},     // an entry is said to be kept before it is
+	"forget-marks":  {true, "twice"},    // that a hook has run is not recorded
 }
 
 func main() {
@@ -57,8 +63,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 1000, "`how often` to kill")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "of the choice of points; what happens at once still varies")
 	flag.StringVar(&o.only, "points", "", "only the points whose names contain one of these `words`, with commas between")
-	flag.StringVar(&o.broken, "break", "", "break something, which must be found: early-enqueue, forget-acks, outside-tx, forget-keys; "+
-		"early-202, forget-marks with -inbox")
+	flag.StringVar(&o.broken, "break", "", "break this, which must be found: "+strings.Join(slices.Sorted(maps.Keys(breaks)), ", "))
 	flag.BoolVar(&o.json, "json", false, "print JSON")
 	flag.DurationVar(&o.patience, "patience", 20*time.Second, "after how long something is lost")
 	flag.DurationVar(&o.lease, "lease", 0, "the queue's owner has no name: after each kill it waits so long for its own lease")
@@ -74,8 +79,10 @@ func main() {
 			return fmt.Errorf("unexpected argument %q", flag.Arg(0))
 		case o.rounds < 1:
 			return fmt.Errorf("-rounds must be positive")
-		case o.broken != "" && breaks[o.broken] == "":
+		case o.broken != "" && breaks[o.broken].found == "":
 			return fmt.Errorf("-break %q: there is no such fault", o.broken)
+		case o.broken != "" && breaks[o.broken].inbox != o.inbox:
+			return fmt.Errorf("-break %s does nothing: it needs -inbox=%v", o.broken, !o.inbox)
 		case !*delivery && !o.inbox:
 			return fmt.Errorf("neither -delivery nor -inbox: nothing to do")
 		}
@@ -160,11 +167,14 @@ func run(ctx context.Context, o options) (r *result, err error) {
 	slowest := bench.Percentile(r.recoveries, 1)
 	r.Facts = append(facts, fact{"slowest_ms", int(slowest.Milliseconds()), "from a start until everything that was said before is done"})
 	r.Faults, r.First = wrong.kinds, wrong.list
-	if err == nil && len(wrong.list) == 0 {
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w; faults: %q; the files are in %s", err, wrong.list, dir)
+	case len(wrong.list) == 0:
 		return r, os.RemoveAll(dir)
 	}
 	r.Kept = dir
-	return r, err
+	return r, nil
 }
 
 func report(r *result, asJSON bool) error {

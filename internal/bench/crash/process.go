@@ -31,9 +31,11 @@ type process struct {
 	reached atomic.Bool // its point
 }
 
-// start starts this program as a server. heard is called with each line that it says of its own accord; delay tells
-// how long after a loose point it is killed.
-func start(ctx context.Context, o order, heard func(word, rest string), delay time.Duration) (*process, error) {
+// loosely is within what time after a loose point a server is killed.
+const loosely = 4 * time.Millisecond
+
+// start starts this program as a server. heard is called with each line that it says of its own accord.
+func start(ctx context.Context, o order, heard func(word, rest string)) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -75,7 +77,7 @@ func start(ctx context.Context, o order, heard func(word, rest string), delay ti
 					p.kill()
 					continue
 				}
-				time.AfterFunc(time.Duration(rand.Int64N(int64(delay))), p.kill)
+				time.AfterFunc(rand.N(loosely), p.kill)
 			default:
 				heard(word, rest)
 			}

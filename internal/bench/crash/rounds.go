@@ -52,7 +52,7 @@ func check(_ context.Context, p *process) error {
 func (c *crash) start(ctx context.Context, o order) (*process, error) {
 	c.life++
 	o.Dir, o.Life, o.Break, o.Lease = c.dir, c.life, c.broken, c.lease
-	return start(ctx, o, c.scene.heard, 4*time.Millisecond)
+	return start(ctx, o, c.scene.heard)
 }
 
 // calmly is a life without a kill.

@@ -10,6 +10,7 @@ import (
 	"net/http/httptrace"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -183,19 +184,21 @@ func (q *queue) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone 
 	if q.split {
 		for _, a := range f.Acks {
 			for _, inbox := range a.Done {
-				part := delivery.Flush{Now: f.Now, Acks: []delivery.Ack{{Seq: a.Seq, Done: []int64{inbox}}}}
-				if a.Failed > 0 {
-					part.Acks[0].Failed = 1
-					a.Failed--
-				}
-				if gone, err = q.Store.Flush(ctx, epoch, part); err != nil {
+				part := delivery.Flush{Now: f.Now, Acks: []delivery.Ack{{Seq: a.Seq, Done: []int64{inbox}, Failed: min(a.Failed, 1)}}}
+				a.Failed -= part.Acks[0].Failed
+				unknown, err := q.Store.Flush(ctx, epoch, part)
+				if err != nil {
 					return nil, err
 				}
+				gone = append(gone, unknown...)
 			}
 		}
 		f.Acks = nil
 	}
-	return q.Store.Flush(ctx, epoch, f)
+	unknown, err := q.Store.Flush(ctx, epoch, f)
+	gone = append(gone, unknown...)
+	slices.Sort(gone)
+	return slices.Compact(gone), err
 }
 
 // transport posts.
