@@ -33,13 +33,14 @@ var rooms = map[string][]string{
 		"storage", "storage/queue"},
 	"interop/...": {"..."},
 
-	"internal/safehttp":    {},
-	"internal/sqldb":       {},
-	"internal/telemetry":   {},
-	"internal/threadslike": {},
-	"internal/arrows":      {},
-	"internal/spec":        {},
-	"internal/bench":       {"..."},
+	"internal/safehttp":              {},
+	"internal/safehttp/safehttptest": {"internal/safehttp"},
+	"internal/sqldb":                 {},
+	"internal/telemetry":             {},
+	"internal/threadslike":           {},
+	"internal/arrows":                {},
+	"internal/spec":                  {},
+	"internal/bench":                 {"..."},
 }
 
 // Tests may import any package of ours but these: a room's test that needs the façade, an example or a

@@ -98,6 +98,39 @@ func TestBodiesAreReadUpToTheirBound(t *testing.T) {
 	}
 }
 
+func TestABodyMayNotGrowBeyondItsRatio(t *testing.T) {
+	t.Parallel()
+	// Lines that differ, as a collection's do: about a tenth when packed.
+	var page strings.Builder
+	for i := range 8000 {
+		fmt.Fprintf(&page, "\"https://host%d.example/users/%x\",\n", i*7919%1000, i*2654435761)
+	}
+	for _, c := range []struct {
+		name  string
+		ratio int64
+		body  string
+		want  int64 // the ratio that the error names, 0: all was read
+	}{
+		{"a collection", 0, page.String(), 0},
+		{"64 KiB of nothing", 0, strings.Repeat("\x00", 64<<10), 0},
+		{"900 KiB of nothing", 0, strings.Repeat("\x00", 900<<10), 100},
+		{"a collection, where little is permitted", 2, page.String(), 2},
+		{"900 KiB of nothing, where much is permitted", 2000, strings.Repeat("\x00", 900<<10), 0},
+	} {
+		client := serveOne(t, safehttp.Config{MaxRatio: c.ratio}, func(w http.ResponseWriter, _ *http.Request) { gzipped(w, c.body) })
+		got, err := read(t, client, "http://a.test/")
+		var large *safehttp.BodyTooLargeError
+		switch {
+		case c.want == 0 && (err != nil || got != c.body):
+			t.Errorf("%s: %d bytes of %d, %v", c.name, len(got), len(c.body), err)
+		case c.want != 0 && (!errors.As(err, &large) || large.Ratio != c.want || !strings.Contains(err.Error(), fmt.Sprint(c.want, " times"))):
+			t.Errorf("%s: %d bytes, %v", c.name, len(got), err)
+		case c.want != 0 && len(got) > 256<<10:
+			t.Errorf("%s: %d bytes were unpacked", c.name, len(got))
+		}
+	}
+}
+
 func chunks(n int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for range n {
@@ -185,6 +218,10 @@ func TestHugeHeadersAreAnError(t *testing.T) {
 	client := serveOne(t, safehttp.Config{}, handler)
 	if _, err := read(t, client, "http://a.test/"); err == nil {
 		t.Error("200 KB of headers were read over HTTP/1.1")
+	}
+	client = serveOne(t, safehttp.Config{MaxHeader: 1 << 20}, handler)
+	if _, err := read(t, client, "http://a.test/"); err != nil {
+		t.Errorf("where 1 MiB is permitted: %v", err)
 	}
 	address, roots := serveTLS(t, handler, "a.test")
 	client = newClient(t, safehttp.Config{RootCAs: roots, InsecureAllowLoopback: map[string]string{"a.test": address}})
