@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -92,16 +93,18 @@ func TestARedirectedPostGoesNowhereElse(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n, elsewhere := safehttptest.NewNet(t), &sink{}
 		n.Serve(t, "10.0.0.1", elsewhere)
+		n.Name("other.example", []string{n.Serve(t, "93.184.217.1", elsewhere)})
 		n.Serve(t, "93.184.216.34", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(io.Discard, r.Body)
 			w.Header().Set("Location", "https://"+strings.TrimPrefix(r.URL.Path, "/"))
 			w.WriteHeader(http.StatusTemporaryRedirect)
 		}))
-		n.Name("liar.example", []string{"93.184.216.34"})
 		q := netted(t, n)
 		var inboxes []string
-		for _, to := range append(n.NameTargets(), safehttptest.Target{Host: "10.0.0.1"}) {
-			inboxes = append(inboxes, "https://liar.example/"+to.Host)
+		for i, to := range append(n.NameTargets(), safehttptest.Target{Host: "10.0.0.1"}, safehttptest.Target{Host: "other.example"}) {
+			liar := fmt.Sprintf("liar%d.example", i) // each its own, so that none waits for another
+			n.Name(liar, []string{"93.184.216.34"})
+			inboxes = append(inboxes, "https://"+liar+"/"+to.Host)
 		}
 		var malformed *delivery.TargetError
 		if _, err := q.Enqueue(t.Context(), activity("1", ""), targets(inboxes...)); err != nil && !errors.As(err, &malformed) {
@@ -114,7 +117,7 @@ func TestARedirectedPostGoesNowhereElse(t *testing.T) {
 			}
 		}
 		if len(n.Dialed()) == 0 || elsewhere.log() != "" {
-			t.Errorf("after %d connections, the server inside got %q", len(n.Dialed()), elsewhere.log())
+			t.Errorf("after %d connections, the servers elsewhere got %q", len(n.Dialed()), elsewhere.log())
 		}
 	})
 }

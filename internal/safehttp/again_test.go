@@ -60,8 +60,7 @@ func TestAnHTTP2RequestOnAConnectionThatWasJustClosedIsMadeAgainIfItMayBe(t *tes
 					}
 					if len(got) == 2 {
 						if c.header {
-							w.WriteHeader(http.StatusAccepted)
-							w.(http.Flusher).Flush()
+							w.WriteHeader(http.StatusEarlyHints)
 							synctest.Wait()
 						}
 						n.HangUp()

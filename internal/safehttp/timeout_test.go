@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,33 +118,62 @@ func TestADrippingHeaderEndsAtItsTimeout(t *testing.T) {
 // Delivery posts to one host many times at once, and wants the connections again.
 func TestIdleConnectionsAreKeptAsConfigured(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		n := safehttptest.NewNet(t)
-		n.Name("a.example", []string{"93.184.216.34"})
-		n.Serve(t, "93.184.216.34", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(time.Second) }))
-		burst := func(client *http.Client) (dialed int) {
-			before := len(n.Dialed())
-			done := make(chan error)
-			for range 6 {
-				go func() { _, err := read(t, client, "https://a.example/"); done <- err }()
-			}
-			for range 6 {
-				if err := <-done; err != nil {
-					t.Error(err)
+	for _, c := range []struct {
+		name   string
+		config safehttp.Config
+		again  int32 // connections made for a second burst
+	}{
+		{"two by default", safehttp.Config{}, 4},
+		{"as many as wanted", safehttp.Config{MaxIdlePerHost: 6}, 0},
+		{"fewer in all", safehttp.Config{MaxIdlePerHost: 6, MaxIdle: 5}, 1},
+		{"for a short time", safehttp.Config{MaxIdlePerHost: 6, IdleTimeout: time.Millisecond}, 6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var dialed, waiting atomic.Int32
+			all := make(chan struct{}, 6)
+			client := serveOne(t, c.config, func(http.ResponseWriter, *http.Request) {
+				if waiting.Add(1)%6 == 0 { // nobody is done before all are there
+					for range 6 {
+						all <- struct{}{}
+					}
 				}
+				<-all
+			})
+			burst := func() int32 {
+				dialed.Store(0)
+				done := make(chan error)
+				for range 6 {
+					go func() {
+						ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+							if !i.Reused {
+								dialed.Add(1)
+							}
+						}})
+						req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://a.test/", nil)
+						if err == nil {
+							var resp *http.Response
+							if resp, err = client.Do(req); err == nil {
+								resp.Body.Close()
+							}
+						}
+						done <- err
+					}()
+				}
+				for range 6 {
+					if err := <-done; err != nil {
+						t.Error(err)
+					}
+				}
+				return dialed.Load()
 			}
-			return len(n.Dialed()) - before
-		}
-		config := n.Config()
-		config.MaxConnsPerHost, config.MaxIdlePerHost, config.IdleTimeout = 6, 6, time.Minute
-		client := newClient(t, config)
-		burst(client) // HTTP/2 needs one of them only
-		if again := burst(client); again != 0 {
-			t.Errorf("%d connections were made for the second burst", again)
-		}
-		time.Sleep(2 * time.Minute)
-		if again := burst(client); again == 0 {
-			t.Error("an idle connection outlived its time")
-		}
-	})
+			if first := burst(); first != 6 {
+				t.Errorf("the first burst made %d connections", first)
+			}
+			time.Sleep(50 * time.Millisecond) // until what is idle is put away
+			if again := burst(); again != c.again {
+				t.Errorf("the second burst made %d connections, want %d", again, c.again)
+			}
+		})
+	}
 }
