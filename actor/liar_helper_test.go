@@ -169,3 +169,10 @@ func (k *keyOf) key(ctx context.Context) (signature.Key, error) {
 	ring := &actor.Keyring{Store: newMemory(), Names: k.names}
 	return ring.Private(ctx, k.names.Instance())
 }
+
+// address is where a host is on loopback.
+func (p *peers) address(host string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at[host]
+}
