@@ -17,7 +17,7 @@ import (
 	"github.com/fedihook/fedihook/signature"
 )
 
-// Ghost (seen 2025) was killed by 1,450 copies a minute of the Delete of one who was gone.
+// A Ghost server was killed by the Delete of one who was gone, which came 1,450 times a minute.
 func TestAttack14AFloodOfSignaturesMakesNoFloodOfFetches(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
