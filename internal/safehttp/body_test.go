@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -283,4 +284,74 @@ func TestTheCallersContextEndsTheExchange(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error is %v", err)
 	}
+}
+
+// Whatever bytes come as gzip: no more is read than the bounds say, and what goes wrong is an error.
+func FuzzGzip(f *testing.F) {
+	pack := func(text string) []byte {
+		var b bytes.Buffer
+		zip := gzip.NewWriter(&b)
+		io.WriteString(zip, text)
+		zip.Close()
+		return b.Bytes()
+	}
+	hello := pack("hello")
+	f.Add(hello)
+	f.Add(append(hello, hello...))
+	f.Add(hello[:len(hello)-3])
+	f.Add(pack(strings.Repeat("\x00", 200<<10)))
+	f.Add([]byte("plain"))
+	client, bodies := newGzipClient(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		bodies <- data
+		resp, err := get(t, client, "http://a.test/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		got, err := io.ReadAll(resp.Body)
+		if len(got) > 128<<10 || len(got) > 96<<10 && len(got) > 20*(len(data)+1) {
+			t.Fatalf("%d bytes became %d", len(data), len(got))
+		}
+		var large *safehttp.BodyTooLargeError
+		if len(data) == 0 {
+			if len(got) != 0 || err != nil { // an answer without a body need not be gzip's nothing
+				t.Fatalf("nothing became %d bytes, %v", len(got), err)
+			}
+			return
+		}
+		if plain, plainErr := unzip(data); err == nil && (plainErr != nil || !bytes.Equal(plain, got)) {
+			t.Fatalf("read %d bytes of %d, %v", len(got), len(plain), plainErr)
+		} else if err != nil && plainErr == nil && !errors.As(err, &large) {
+			t.Fatalf("%d good bytes are an error: %v", len(data), err)
+		}
+	})
+}
+
+func unzip(data []byte) ([]byte, error) {
+	zip, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(zip, 1<<20))
+}
+
+// newGzipClient makes a client of a server that answers with what comes through the channel.
+func newGzipClient(f *testing.F) (*http.Client, chan<- []byte) {
+	bodies := make(chan []byte, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		data := <-bodies
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+		w.Write(data)
+	}))
+	f.Cleanup(s.Close)
+	client, err := safehttp.New(safehttp.Config{
+		MaxBody: 128 << 10, MaxRatio: 20, InsecureAllowLoopback: map[string]string{"a.test": s.Listener.Addr().String()},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(client.CloseIdleConnections)
+	return client, bodies
 }
