@@ -76,6 +76,23 @@ func TestAttack10ADocumentIsKeptUnderItsOwnID(t *testing.T) {
 	}
 }
 
+func TestAKeyNamedByItsIDAloneIsNoOther(t *testing.T) {
+	t.Parallel()
+	const key1, key2 = "http://evil.test/keys/1", "http://evil.test/keys/2"
+	site := people(t, "evil.test", named(t, mallory, map[string]any{"publicKey": []any{key1, key2}})).
+		json("/keys/1", keyDoc(t, key1, mallory, testKeys()[0])).
+		json("/keys/2", keyDoc(t, key2, mallory, testKeys()[1]))
+	p := newPeers()
+	p.serve(t, "evil.test", site)
+	if k, err := p.resolver(t, actor.ResolverConfig{}).PublicKey(t.Context(), key1); err != nil || !testKeys()[0].PublicKey.Equal(k.Key) {
+		t.Fatalf("honest: %+v, %v", k, err)
+	}
+	site.json("/keys/1", keyDoc(t, key2, mallory, testKeys()[1]))
+	if k, err := p.resolver(t, actor.ResolverConfig{}).PublicKey(t.Context(), key1); !errors.Is(err, signature.ErrNoKey) {
+		t.Errorf("one key in another's place: %+v, %v", k, err)
+	}
+}
+
 func TestAttack11AnUploadedFileIsNoActorAndNoKey(t *testing.T) {
 	t.Parallel()
 	actorFile, keyFile := named(t, victor, listing(t, "http://victim.test/keys/1", victor, testKeys()[0])), keyDoc(t, "http://victim.test/keys/1", victor, testKeys()[0])
