@@ -61,6 +61,13 @@ func TestALyingServerIsNotBelieved(t *testing.T) {
 		{"an actor that lists its key as a victim's", document(named(t, mallory, listing(t, malloryKey, victor, testKeys()[1]))), fetchKey(malloryKey), actor.ErrMalformed, false},
 		{"a key that is a victim's by its id", document(named(t, mallory, listing(t, victorKey, mallory, testKeys()[1]))), fetchKey(malloryKey), actor.ErrNotFound, false},
 		{"a key with a victim's id at a key's address", document(keyDoc(t, victorKey, victor, testKeys()[1])), fetchKey("http://evil.test/key"), actor.ErrIDMismatch, false},
+		{"a key that its owner shows with other material", func(w http.ResponseWriter, r *http.Request) {
+			body := named(t, mallory, listing(t, "http://evil.test/key", mallory, testKeys()[0]))
+			if r.URL.Path == "/key" {
+				body = keyDoc(t, "http://evil.test/key", mallory, testKeys()[1])
+			}
+			document(body)(w, r)
+		}, fetchKey("http://evil.test/key"), actor.ErrMalformed, false},
 		{"a redirect to a private address", redirect("http://10.0.0.1/users/mallory"), fetchActor, actor.ErrIDMismatch, false},
 		{"a redirect to loopback, of a search", redirect("http://127.0.0.1:1/users/mallory"), func(t *testing.T, r *actor.Resolver) error {
 			_, err := r.Lookup(t.Context(), mallory)
