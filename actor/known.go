@@ -87,6 +87,13 @@ func checkActor(a *activity.Actor) error {
 			*ref = activity.Ref{}
 		}
 	}
+	var usable activity.Refs // not in place: the caller's a may share the list
+	for _, ref := range a.URL {
+		if validURL(ref.ID) {
+			usable = append(usable, ref)
+		}
+	}
+	a.URL = usable
 	return nil
 }
 
