@@ -58,7 +58,7 @@ type container struct {
 	ends   byte                // '}' or ']'
 	opaque bool                // under the name @context
 	names  int                 // how many
-	seen   [4]uint64           // one bit for the hash of each
+	seen   [8]uint64           // one bit for the hash of each
 	many   map[string]struct{} // all names, if there are more than fewNames or one has escapes
 }
 
@@ -223,29 +223,23 @@ func (s *scanner) name(c *container, i int) (next int, isContext bool, err error
 		return 0, false, s.unexpected(i)
 	}
 	start := i
-	end, plain := endOfPlain(data, i+1)
-	if !plain {
-		s.naming = true
-		if end, err = s.string(i, end); err != nil {
-			return 0, false, err
-		}
-		s.naming = false
+	i, plain := endOfPlain(data, start+1)
+	var name []byte // what it means
+	var n *node
+	if plain {
+		name = data[start+1 : i-1]
+		n = s.add('"', start, i)
+	} else if i, name, err = s.oddName(c, start, i); err != nil {
+		return 0, false, err
 	} else {
-		s.add('"', i, end)
+		n = &s.nodes[len(s.nodes)-1]
 	}
-	i = end
-	n := &s.nodes[len(s.nodes)-1]
-	name := data[start+1 : end-1]
-	if n.escaped {
-		s.buf = appendMeaning(s.buf[:0], name)
-		name = s.buf
-		c.names = max(c.names, fewNames) // what it means is not to be found out for every other name
-	}
-	n.hash = nameHash(name)
+	hash := nameHash(name)
+	n.hash = hash
 	c.names++
-	if word, bit := &c.seen[n.hash>>6%4], uint64(1)<<(n.hash%64); *word&bit == 0 && c.names <= fewNames {
+	if word, bit := &c.seen[hash>>6%8], uint64(1)<<(hash%64); *word&bit == 0 && c.names <= fewNames {
 		*word |= bit
-	} else if s.isTwice(c, name, n.hash) {
+	} else if s.isTwice(c, name, hash) {
 		return 0, false, s.wrong(start, "a name for the second time")
 	}
 	if len(name) == len("bto") && isBlind(string(name)) {
@@ -262,6 +256,22 @@ func (s *scanner) name(c *container, i int) (next int, isContext bool, err error
 		i = s.space(i)
 	}
 	return i, string(name) == contextName, nil
+}
+
+// oddName reads the name at i that is no plain string, though plain up to plain, and makes a node of it.
+func (s *scanner) oddName(c *container, i, plain int) (end int, name []byte, err error) {
+	s.naming = true
+	if end, err = s.string(i, plain); err != nil {
+		return 0, nil, err
+	}
+	s.naming = false
+	name = s.data[i+1 : end-1]
+	if s.nodes[len(s.nodes)-1].escaped {
+		s.buf = appendMeaning(s.buf[:0], name)
+		name = s.buf
+		c.names = max(c.names, fewNames) // what it means is not to be found out again for each other name
+	}
+	return end, name, nil
 }
 
 // isTwice adds a name, which is the last node, to those of c if there are more than fewNames of them.

@@ -170,15 +170,23 @@ func hex4(b []byte) (r rune, ok bool) {
 
 // scalar is the offset behind the number or the literal at i.
 func (s *scanner) scalar(i int) (end int, err error) {
-	for _, text := range [...]string{"true", "false", "null"} {
-		if end := i + len(text); end <= len(s.data) && string(s.data[i:end]) == text {
-			return end, nil
+	text := ""
+	if i < len(s.data) {
+		switch s.data[i] {
+		case 't':
+			text = "true"
+		case 'f':
+			text = "false"
+		case 'n':
+			text = "null"
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			return s.number(i)
 		}
 	}
-	if i < len(s.data) && kindOfByte(s.data[i]) == '0' {
-		return s.number(i)
+	if end = i + len(text); text == "" || end > len(s.data) || string(s.data[i:end]) != text {
+		return 0, s.unexpected(i)
 	}
-	return 0, s.unexpected(i)
+	return end, nil
 }
 
 // kindOfByte is the kind of a value that begins with c.
