@@ -69,14 +69,18 @@ func (v value) source() string {
 
 // text is what a string means, and "" for what is no string.
 func (v value) text() string {
-	n := v.node()
-	switch {
-	case n.kind != '"':
-		return ""
-	case n.start < v.in.base:
+	if n := v.node(); n.kind == '"' {
+		return v.in.meaning(n)
+	}
+	return ""
+}
+
+// meaning is what the string in n means.
+func (in *index) meaning(n *node) string {
+	if n.start < in.base {
 		return contextName
 	}
-	text := v.in.text[n.start+1-v.in.base : n.end-1-v.in.base]
+	text := in.text[n.start+1-in.base : n.end-1-in.base]
 	if n.escaped {
 		return string(appendMeaning(nil, []byte(text)))
 	}

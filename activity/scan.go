@@ -252,7 +252,10 @@ func (s *scanner) name(c *container, i int) (next int, isContext bool, err error
 		return 0, false, s.unexpected(i)
 	}
 	i++
-	if i < len(data) && data[i] <= ' ' {
+	if i+1 < len(data) && data[i] == ' ' && data[i+1] > ' ' {
+		s.spaced = true
+		i++
+	} else if i < len(data) && data[i] <= ' ' {
 		i = s.space(i)
 	}
 	return i, string(name) == contextName, nil
