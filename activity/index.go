@@ -21,6 +21,11 @@ type index struct {
 	blind  bool // a member at some depth isBlind
 	modest bool // within the limits of the zero Decoder
 
+	settled bool // no longer written to
+
+	// spare are Refs that nobody has yet, while the document is read. Once settled there are none.
+	spare []Ref
+
 	// first is the place of nodes[0]. Once settled, an index has only the nodes from the first to the last that a Ref
 	// refers to, which is what keep was called with.
 	first          uint32
@@ -172,8 +177,23 @@ func (v value) keep() {
 	}
 }
 
+// refs makes a list of n, to which nobody can append in place. Most properties hold one, and a document has several of
+// these: they are made together while it is read, by one goroutine, but not when many may read what it embeds.
+func (in *index) refs(n int) []Ref {
+	if in.settled || n == 0 || n > 2 {
+		return make([]Ref, n)
+	}
+	if n > len(in.spare) {
+		in.spare = make([]Ref, 4)
+	}
+	list := in.spare[:n:n]
+	in.spare = in.spare[n:]
+	return list
+}
+
 // settle makes in independent of the scanner that made it.
 func (in *index) settle() {
+	in.settled, in.spare = true, nil
 	if in.keepTo == 0 {
 		in.nodes = nil
 		return
