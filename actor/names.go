@@ -20,6 +20,11 @@ type Names struct {
 	// Prefix is where minted ids live, with a slash in front and none at the end. Zero means "/ap".
 	// Changing it changes every id, which no other server follows.
 	Prefix string
+
+	// Domain is what stands behind the @ of handles, where that is not the origin's host: "example.com"
+	// for @alice@example.com whose actor lives on https://social.example.com. Zero means the origin's
+	// host. See [Names.HandleDomain] for what the domain's own server has to do.
+	Domain string
 }
 
 // Kind tells what an id of ours is of. The zero Kind is none.
@@ -59,6 +64,9 @@ func (n Names) Check() error {
 	}
 	if !handlePattern.MatchString(u.Hostname()) {
 		return fmt.Errorf("actor: Names.Origin %q: the instance actor can't be called %q", n.Origin, u.Hostname())
+	}
+	if a, err := parseAccount("x@" + n.Domain); n.Domain != "" && (err != nil || a.host != n.Domain) {
+		return fmt.Errorf("actor: Names.Domain %q: must be a host in lower case and ASCII, as in \"example.com\"", n.Domain)
 	}
 	if n.Prefix == "" {
 		return nil

@@ -50,7 +50,7 @@ func (h *Handler) ServeNodeInfoLinks(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	serve(w, r, "application/json", time.Hour, body)
+	serve(w, r, "application/json", freshSite, newEncoded(body, time.Time{}))
 }
 
 const nodeInfoSchema = "http://nodeinfo.diaspora.software/ns/schema/"
@@ -79,7 +79,7 @@ func (h *Handler) ServeNodeInfo(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	serve(w, r, `application/json; profile="`+nodeInfoSchema+version+`#"`, time.Hour, body)
+	serve(w, r, `application/json; profile="`+nodeInfoSchema+version+`#"`, freshSite, newEncoded(body, time.Time{}))
 }
 
 type nodeInfoWire struct {
