@@ -10,7 +10,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/fedihook/fedihook/activity"
 )
@@ -39,20 +38,12 @@ func (h *Handler) ServeWebFinger(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	if err := p.check(h.Names); p.ID != h.Names.Instance() && err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	j := h.jrd(p)
-	if len(rels) > 0 { // RFC 7033 §4.3
-		j.Links = slices.DeleteFunc(j.Links, func(l JRDLink) bool { return !slices.Contains(rels, l.Rel) })
-	}
-	body, err := encode(j)
+	e, err := h.fingerBody(p, rels)
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
-	serve(w, r, jrdType, freshFinger, newEncoded(body, time.Time{}))
+	serve(w, r, jrdType, freshFinger, e)
 }
 
 // fingerQuery reads the query of a WebFinger request. RFC 7033 §4.1.
@@ -73,11 +64,10 @@ func fingerQuery(raw string) (resource string, rels []string, err error) {
 // resource finds whom a WebFinger resource names. The error wraps ErrNotFound if nobody here, and is a
 // requestError if it names nobody anywhere.
 func (h *Handler) resource(ctx context.Context, resource string) (Profile, error) {
-	nobody := fmt.Errorf("actor: %q: %w", resource, ErrNotFound)
 	if scheme, rest, ok := strings.Cut(resource, ":"); ok && !strings.Contains(scheme, "@") && !strings.EqualFold(scheme, "acct") {
 		switch {
 		case !strings.EqualFold(scheme, "https") && !strings.EqualFold(scheme, "http"):
-			return Profile{}, nobody // of another kind
+			return Profile{}, nobody(resource) // of another kind
 		case scheme != strings.ToLower(scheme):
 			resource = strings.ToLower(scheme) + ":" + rest
 		}
@@ -94,7 +84,7 @@ func (h *Handler) resource(ctx context.Context, resource string) (Profile, error
 	case err != nil:
 		return Profile{}, &requestError{"resource is neither a URL nor of the form acct:user@host"}
 	case a.host != h.Names.Authority() && a.host != h.Names.HandleDomain():
-		return Profile{}, nobody
+		return Profile{}, nobody(resource)
 	case strings.EqualFold(a.user, h.Names.Host()), strings.EqualFold(a.user, a.host):
 		return h.instance(), nil
 	}
@@ -113,7 +103,7 @@ func (h *Handler) resourceURL(ctx context.Context, address string) (Profile, err
 	case bare == h.Names.Origin, h.Names.Domain != "" && bare == "https://"+h.Names.Domain:
 		return h.instance(), nil
 	case !h.Names.Ours(address):
-		return Profile{}, fmt.Errorf("actor: %q: %w", address, ErrNotFound)
+		return Profile{}, nobody(address)
 	}
 	p, err := h.findID(ctx, address)
 	if !errors.Is(err, ErrNotFound) {
@@ -137,6 +127,8 @@ func (h *Handler) resourceURL(ctx context.Context, address string) (Profile, err
 	}
 	return page, nil
 }
+
+func nobody(resource string) error { return fmt.Errorf("actor: %q: %w", resource, ErrNotFound) }
 
 func (h *Handler) jrd(p Profile) JRD {
 	j := JRD{Subject: "acct:" + h.Names.Handle(p.Handle)}

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
@@ -26,12 +28,11 @@ type written struct {
 // keys; only if these are, byte for byte, what the last document was made of, that one is served again.
 // Writing it anew takes 30 times as long.
 func (h *Handler) actorBody(ctx context.Context, p Profile) (*encoded, error) {
-	h.once.Do(func() { h.bodies = newCache[*written](maxWritten) })
 	c := &h.Collections
 	linked := [...]bool{c.Liked != nil, c.Featured != nil, c.FeaturedTags != nil}
 	from, ok := appendAll(make([]byte, 0, 2<<10), &p, &linked, &h.Names)
-	old, found := h.bodies.get(p.ID)
-	if !ok || !found || !bytes.HasPrefix(old.from, from) {
+	old := h.lastBody("actor " + p.ID)
+	if !ok || !bytes.HasPrefix(old.from, from) {
 		if err := p.check(h.Names); err != nil {
 			return nil, err // before a key is made for it
 		}
@@ -43,7 +44,7 @@ func (h *Handler) actorBody(ctx context.Context, p Profile) (*encoded, error) {
 	if ok {
 		from, ok = appendAll(from, &keys)
 	}
-	if ok && found && bytes.Equal(old.from, from) {
+	if ok && bytes.Equal(old.from, from) {
 		return &old.encoded, nil
 	}
 	a, err := h.describe(ctx, p)
@@ -56,9 +57,44 @@ func (h *Handler) actorBody(ctx context.Context, p Profile) (*encoded, error) {
 	}
 	fresh := &written{from: from, encoded: *newEncoded(body, a.Updated)}
 	if ok {
-		h.bodies.put(p.ID, fresh, len(from)+len(body))
+		h.bodies.put("actor "+p.ID, fresh, len(from)+len(body))
 	}
 	return &fresh.encoded, nil
+}
+
+// fingerBody is what WebFinger answers of an actor, kept as actorBody keeps the document.
+func (h *Handler) fingerBody(p Profile, rels []string) (*encoded, error) {
+	from, ok := appendAll(make([]byte, 0, 1<<10), &p, &h.Names, &h.Subscribe, &h.Intents)
+	if ok = ok && len(rels) == 0; ok {
+		if old := h.lastBody("finger " + p.ID); bytes.Equal(old.from, from) {
+			return &old.encoded, nil
+		}
+	}
+	if err := p.check(h.Names); p.ID != h.Names.Instance() && err != nil {
+		return nil, err
+	}
+	j := h.jrd(p)
+	if len(rels) > 0 { // RFC 7033 §4.3
+		j.Links = slices.DeleteFunc(j.Links, func(l JRDLink) bool { return !slices.Contains(rels, l.Rel) })
+	}
+	body, err := encode(j)
+	if err != nil {
+		return nil, err
+	}
+	fresh := &written{from: from, encoded: *newEncoded(body, time.Time{})}
+	if ok {
+		h.bodies.put("finger "+p.ID, fresh, len(from)+len(body))
+	}
+	return &fresh.encoded, nil
+}
+
+// lastBody is what was written last under a key. It was made of nothing if there is none.
+func (h *Handler) lastBody(key string) *written {
+	h.once.Do(func() { h.bodies = newCache[*written](maxWritten) })
+	if old, ok := h.bodies.get(key); ok {
+		return old
+	}
+	return &written{}
 }
 
 // appendAll appends what pointers point to, see appendValue.
@@ -128,14 +164,33 @@ func appendValue(b []byte, v reflect.Value, depth int) ([]byte, bool) {
 		}
 		return appendValue(b, v.Elem(), depth+1)
 	case reflect.Map:
-		if v.Len() == 0 {
-			if v.IsNil() {
-				return append(b, 0), true
-			}
-			return append(b, 1), true
+		if v.Len() == 0 || v.Type() == textsType {
+			return appendTexts(b, v)
 		}
 	}
 	return b, false
+}
+
+var textsType = reflect.TypeFor[map[string]string]()
+
+func appendTexts(b []byte, v reflect.Value) ([]byte, bool) {
+	if v.IsNil() {
+		return append(b, 0), true
+	}
+	if b = append(b, 1); v.Len() == 0 {
+		return append(b, 0), true
+	}
+	if !v.CanInterface() {
+		return b, false
+	}
+	texts, _ := v.Interface().(map[string]string)
+	b = binary.AppendUvarint(b, uint64(len(texts)))
+	for _, k := range slices.Sorted(maps.Keys(texts)) {
+		for _, s := range [...]string{k, texts[k]} {
+			b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+		}
+	}
+	return b, true
 }
 
 var timeType = reflect.TypeFor[time.Time]()
