@@ -81,21 +81,27 @@ type Handler struct {
 func (h *Handler) Register(mux *http.ServeMux) {
 	prefix := h.Names.path()
 	for pattern, serve := range map[string]http.HandlerFunc{
-		prefix + "/users/{handle}":              h.ServeActor,
-		prefix + "/users/{handle}/{collection}": h.ServeCollection,
-		prefix + "/actor":                       h.ServeActor,
-		prefix + "/actor/{collection}":          h.ServeCollection,
-		prefix + "/objects/{key}":               h.ServeObject,
-		prefix + "/objects/{key}/{collection}":  h.ServeCollection,
-		prefix + "/activities/{key}":            h.ServeObject,
-		prefix + "/of/{object}/{collection}":    h.ServeCollection,
-		webFingerPath:                           h.ServeWebFinger,
-		hostMetaPath:                            h.ServeHostMeta,
-		hostMetaPath + ".json":                  h.ServeHostMeta,
-		"/.well-known/nodeinfo":                 h.ServeNodeInfoLinks,
-		nodeInfoPath + "{version}":              h.ServeNodeInfo,
+		prefix + "/users/{handle}":   h.ServeActor,
+		prefix + "/actor":            h.ServeActor,
+		prefix + "/objects/{key}":    h.ServeObject,
+		prefix + "/activities/{key}": h.ServeObject,
+		webFingerPath:                h.ServeWebFinger,
+		hostMetaPath:                 h.ServeHostMeta,
+		hostMetaPath + ".json":       h.ServeHostMeta,
+		"/.well-known/nodeinfo":      h.ServeNodeInfoLinks,
+		nodeInfoPath + "{version}":   h.ServeNodeInfo,
 	} {
 		mux.HandleFunc("GET "+pattern, serve)
+	}
+	for owner, names := range map[string][]string{
+		"/users/{handle}": ofActors,
+		"/actor":          ofActors,
+		"/objects/{key}":  ofObjects,
+		"/of/{object}":    ofObjects,
+	} {
+		for _, name := range names {
+			mux.HandleFunc("GET "+prefix+owner+"/"+name, h.ServeCollection)
+		}
 	}
 	for path := range h.Collections.Own {
 		mux.HandleFunc("GET "+path, h.ServeCollection)

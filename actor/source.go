@@ -61,6 +61,12 @@ type Page struct {
 	Unordered bool
 }
 
+// The names of collections, which end their ids.
+var (
+	ofActors  = []string{"outbox", "followers", "following", "liked", "featured", "featuredTags"}
+	ofObjects = []string{"replies", "likes", "shares"}
+)
+
 // of is the source of this name for an actor or an object, nil if there is none.
 func (c *Collections) of(kind Kind, name string) Source {
 	if kind == KindObject {
@@ -119,8 +125,8 @@ func (c *Collections) Link(n Names, o *activity.Object) *activity.Object {
 	return &linked
 }
 
-// Check returns an error that names what of Own can't be served.
-func (c *Collections) Check() (err error) {
+// Check returns an error that names what of Own can't be served, on the site that n names.
+func (c *Collections) Check(n Names) (err error) {
 	for path, source := range c.Own {
 		if source == nil {
 			return fmt.Errorf("actor: Collections.Own[%q] is nil", path)
@@ -134,6 +140,10 @@ func (c *Collections) Check() (err error) {
 			err = fmt.Errorf("actor: Collections.Own: %v", r)
 		}
 	}()
-	(&Handler{Collections: *c}).Register(http.NewServeMux())
+	mux := http.NewServeMux()
+	(&Handler{Names: n, Collections: *c}).Register(mux)
+	for _, inbox := range []string{"/inbox", "/actor/inbox", "/users/{handle}/inbox"} {
+		mux.HandleFunc(n.path()+inbox, http.NotFound)
+	}
 	return nil
 }
