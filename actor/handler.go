@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/fedihook/fedihook/activity"
@@ -204,6 +205,9 @@ func (h *Handler) describe(ctx context.Context, p Profile) (*activity.Actor, err
 	a, err := p.Document(h.Names, keys)
 	if err != nil {
 		return nil, err
+	}
+	if a.Webfinger == "" { // FEP-2c59
+		a.Webfinger = strings.TrimPrefix(h.jrd(p).Subject, "acct:")
 	}
 	h.Collections.link(h.Names, a)
 	return a, nil
