@@ -26,6 +26,21 @@ func (s *Server) collections() actor.Collections {
 	return c
 }
 
+// Collection is a page of an actor's outbox, followers or following as it is served where Config.Collections has no source for
+// it. A source of the app's may ask for it and hide or filter what comes. Any other collection is actor.ErrNotFound.
+func (s *Server) Collection(ctx context.Context, q actor.Query) (actor.Page, error) {
+	if q.Limit <= 0 {
+		q.Limit = 20
+	}
+	switch q.Name {
+	case "outbox":
+		return s.outboxPage(ctx, q)
+	case "followers", "following":
+		return s.followsPage(ctx, q)
+	}
+	return actor.Page{}, fmt.Errorf("fedihook: collection %q: %w", q.Name, actor.ErrNotFound)
+}
+
 // position reads a cursor of ours: the number of the item after which a page begins.
 func position(cursor string) (int64, error) {
 	if cursor == "" {

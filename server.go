@@ -52,7 +52,7 @@ type Config struct {
 	NodeInfo func(ctx context.Context) (actor.NodeInfo, error)
 
 	// Collections are what the app lists: pinned posts, replies, lists of its own. Followers, Following and Outbox are there
-	// without it; a source that is set takes their place, and may hide members while Followers still holds them.
+	// without it; a source that is set takes their place. One that hides the members asks Server.Collection for the rest.
 	Collections actor.Collections
 	// AuthorizedFetch says which documents are only for who signs the request. Whom Policy refuses is then refused them too.
 	// The zero value asks for a signature only where something is not for everyone.

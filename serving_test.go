@@ -2,6 +2,7 @@ package fedihook_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -314,6 +315,36 @@ func TestTheAppsCollectionsAreServedAndLinked(t *testing.T) {
 		if status, body, _ := a.get(a.origin+path, activity.ContentType, nil, ""); status != want {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
+	}
+}
+
+func TestTheAppMayHideItsFollowersAndStillHaveThem(t *testing.T) {
+	t.Parallel()
+	var a *site
+	s := newSites(t, func(host string, c *fedihook.Config) {
+		if host == "a.test" {
+			c.Collections.Followers = func(ctx context.Context, q actor.Query) (actor.Page, error) {
+				p, err := a.Collection(ctx, q)
+				p.Hidden = true
+				return p, err
+			}
+		}
+	}, "a.test", "b.test")
+	a = s[0]
+	s[1].follow("bob", a, "alice")
+	a.follow("alice", s[1], "bob")
+	followers, following := a.id("alice")+"/followers", a.id("alice")+"/following"
+	if status, body, _ := a.get(followers, activity.ContentType, nil, ""); status != 200 || !strings.Contains(body, `"totalItems":1`) || strings.Contains(body, "first") {
+		t.Errorf("followers: %d %s", status, body)
+	}
+	if status, body, _ := a.get(followers+"?page=true", activity.ContentType, nil, ""); status != 404 {
+		t.Errorf("a page of hidden followers: %d %s", status, body)
+	}
+	if status, body, _ := a.get(following+"?page=true", activity.ContentType, nil, ""); status != 200 || !strings.Contains(body, s[1].id("bob")) {
+		t.Errorf("following: %d %s", status, body)
+	}
+	if _, err := a.Collection(t.Context(), actor.Query{Name: "liked"}); !errors.Is(err, actor.ErrNotFound) {
+		t.Errorf("liked: %v", err)
 	}
 }
 

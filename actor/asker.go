@@ -24,8 +24,8 @@ const (
 	// FetchSigned asks for one for objects, activities and collections. Actors are for everyone.
 	FetchSigned
 
-	// FetchSignedActors asks for one for actors too. Servers that ask for our keys unsigned, as some do
-	// to verify what we send them, can then take nothing from here (WordPress, WriteFreely, seen 2026).
+	// FetchSignedActors asks for one for actors too. Servers that fetch keys unsigned, as Threads and Epicyon
+	// do (seen 2026), can then take nothing that is sent to them.
 	FetchSignedActors
 )
 
