@@ -37,6 +37,17 @@ func TestPagesOfTheAppVaryByAccept(t *testing.T) {
 		want []string
 	}{
 		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<p>") }, []string{"Accept"}},
+		{"a page in bytes", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<p>")) }, []string{"Accept"}},
+		{"a page whose header goes first", func(w http.ResponseWriter, _ *http.Request) {
+			if err := http.NewResponseController(w).Flush(); err != nil {
+				panic(err)
+			}
+			_, _ = io.WriteString(w, "<p>")
+		}, []string{"Accept"}},
+		{"a page whose header goes first, of old", func(w http.ResponseWriter, _ *http.Request) {
+			w.(http.Flusher).Flush()
+			_, _ = io.WriteString(w, "<p>")
+		}, []string{"Accept"}},
 		{"a page that is named so", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			w.WriteHeader(http.StatusOK)

@@ -73,10 +73,8 @@ func (h *Handler) show(r *http.Request, signed bool, get func(ctx context.Contex
 	if err != nil && !hidden {
 		return v, err
 	}
-	if hidden || !signed {
-		if !v.Private || len(r.Header["Signature"]) == 0 {
-			return v, err
-		}
+	if !v.Private {
+		return v, nil
 	}
 	asker, failed := h.asker(r)
 	if failed != nil {
@@ -98,6 +96,7 @@ func (h *Handler) show(r *http.Request, signed bool, get func(ctx context.Contex
 	return v, err
 }
 
+// asker is who signed a request, which is not looked at without a signature.
 func (h *Handler) asker(r *http.Request) (string, error) {
 	if len(r.Header["Signature"]) == 0 {
 		return "", &signature.Error{Status: http.StatusUnauthorized, Err: signature.ErrUnsigned}
