@@ -63,8 +63,15 @@ func (h *Handler) Show(r *http.Request, get func(ctx context.Context, asker stri
 	return h.show(r, h.AuthorizedFetch >= FetchSigned, get)
 }
 
-func (h *Handler) show(r *http.Request, signed bool, get func(ctx context.Context, asker string) (activity.Document, error)) (View, error) {
-	doc, err := get(r.Context(), "")
+func (h *Handler) show(r *http.Request, signed bool, ask func(ctx context.Context, asker string) (activity.Document, error)) (View, error) {
+	get := func(asker string) (activity.Document, error) {
+		doc, err := ask(r.Context(), asker)
+		if doc == nil && (err == nil || errors.Is(err, ErrPartial)) {
+			return nil, ErrNotFound
+		}
+		return doc, err
+	}
+	doc, err := get("")
 	hidden, partial := errors.Is(err, ErrHidden), errors.Is(err, ErrPartial)
 	if partial {
 		err = nil
@@ -89,7 +96,7 @@ func (h *Handler) show(r *http.Request, signed bool, get func(ctx context.Contex
 		return v, nil // what strangers see of it
 	}
 	v.Asker = asker
-	v.Document, err = get(r.Context(), asker)
+	v.Document, err = get(asker)
 	if errors.Is(err, ErrPartial) {
 		err = nil
 	}

@@ -82,7 +82,7 @@ func (q *Query) read(raw string) (paged bool, err error) {
 	if !usableCursor(q.Cursor) {
 		return false, ErrNotFound
 	}
-	return query.Has("page"), nil
+	return query.Has("page") || q.Cursor != "", nil
 }
 
 // usableCursor refuses what no source gave out, or what a database may choke on.
@@ -149,9 +149,11 @@ func (n Names) objectOf(owner string) (id string, ok bool) {
 func (h *Handler) page(ctx context.Context, q Query, source Source, paged bool) (activity.Document, error) {
 	if h.Collections.of(KindObject, q.Name) != nil {
 		// What is partial of the object says nothing of this list.
-		if doc, err := h.Object(ctx, q.Owner, q.Asker); err != nil && !errors.Is(err, ErrPartial) {
+		doc, err := h.Object(ctx, q.Owner, q.Asker)
+		switch {
+		case err != nil && !errors.Is(err, ErrPartial):
 			return nil, err
-		} else if doc.Is("Tombstone") {
+		case doc == nil || doc.Is("Tombstone"):
 			return nil, ErrNotFound
 		}
 	}

@@ -265,6 +265,9 @@ func TestCollectionsArePagedByTheApp(t *testing.T) {
 	if strings.Join(items, " ") != "https://b.test/1 https://b.test/2" {
 		t.Errorf("items %v", items)
 	}
+	if p := ask(id + "?cursor=a%2Fb+c%26d"); !p.Is("OrderedCollectionPage") || p.OrderedItems.IDs()[0] != "https://b.test/2" {
+		t.Errorf("a cursor without page: %+v", p)
+	}
 	if rec := get(mux, id+"?page=true&cursor=made-up", ap); rec.Code != http.StatusNotFound {
 		t.Errorf("a cursor that nobody gave out: %d", rec.Code)
 	}

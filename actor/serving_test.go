@@ -91,6 +91,22 @@ func TestWhoHasADocumentGetsNoSecondCopy(t *testing.T) {
 	}
 }
 
+func TestAnObjectThatIsNilIsNotThere(t *testing.T) {
+	t.Parallel()
+	h, mux, _ := newHandler(&bytes.Buffer{})
+	h.Collections.Likes = func(context.Context, actor.Query) (actor.Page, error) { return actor.Page{}, nil }
+	for _, err := range []error{nil, actor.ErrPartial} {
+		h.Object = func(context.Context, string, string) (activity.Document, error) { return nil, err }
+		for _, path := range []string{"/ap/objects/1", "/ap/objects/1/likes"} {
+			for _, accept := range []string{activity.ContentType, "text/html"} {
+				if rec := get(mux, "https://a.test"+path, map[string]string{"Accept": accept}); rec.Code != 404 {
+					t.Errorf("%s with %v: %d", path, err, rec.Code)
+				}
+			}
+		}
+	}
+}
+
 func TestBrowsersAreSentToThePageOfAnObject(t *testing.T) {
 	t.Parallel()
 	h, mux, _ := newHandler(&bytes.Buffer{})
