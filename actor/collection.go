@@ -24,9 +24,17 @@ const (
 
 var errCursor = errors.New("a source gave out a cursor that is too long or no text")
 
-// Collection is the id of one of an actor's collections.
+// Collection is the id of one of an actor's collections, by its property's name: "outbox", "featuredTags".
 func (n Names) Collection(actorID, handle, name string) string {
-	return n.base(actorID, handle) + "/" + name
+	return n.base(actorID, handle) + "/" + segment(name)
+}
+
+// segment is what the id of a collection ends with. That of featuredTags is as on Mastodon.
+func segment(name string) string {
+	if name == "featuredTags" {
+		return "tags"
+	}
+	return name
 }
 
 // ObjectCollection is the id of one of an object's collections. It lies under the object's id if that
@@ -105,6 +113,10 @@ func (h *Handler) collection(r *http.Request) (q Query, s Source, err error) {
 		}
 		return q, s, nil
 	}
+	if name == segment("featuredTags") {
+		name = "featuredTags"
+	}
+	q.Name = name
 	kind, handle, _ := h.Names.Parse(owner)
 	s = h.Collections.of(KindActor, name)
 	if s == nil || owner != withoutFragment(owner) || kind != KindActor && kind != KindInstance {

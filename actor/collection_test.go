@@ -60,7 +60,7 @@ func TestEachCollectionHasTheShapeThatServersRead(t *testing.T) {
 		whole   bool // as Mastodon reads it: without pages
 	}{
 		{"/ap/users/alice/outbox", true, false}, {"/ap/users/alice/followers", true, false}, {"/ap/users/alice/following", true, false},
-		{"/ap/users/alice/liked", true, false}, {"/ap/users/alice/featured", true, true}, {"/ap/users/alice/featuredTags", false, true},
+		{"/ap/users/alice/liked", true, false}, {"/ap/users/alice/featured", true, true}, {"/ap/users/alice/tags", false, true},
 		{"/ap/objects/1/replies", false, false}, {"/ap/objects/1/likes", false, false}, {"/ap/objects/1/shares", false, false},
 		{"/ap/actor/outbox", true, false},
 	} {
@@ -87,7 +87,7 @@ func TestWhatHasNoSourceIsNotThere(t *testing.T) {
 	h, mux, _ := newHandler(&bytes.Buffer{})
 	h.Object = public
 	for path, status := range map[string]int{
-		"/ap/users/alice/followers": 200, "/ap/users/alice/liked": 404, "/ap/users/alice/featured": 404, "/ap/users/alice/featuredTags": 404,
+		"/ap/users/alice/followers": 200, "/ap/users/alice/liked": 404, "/ap/users/alice/featured": 404, "/ap/users/alice/tags": 404, "/ap/users/alice/featuredTags": 404,
 		"/ap/objects/1/replies": 404, "/ap/objects/1/outbox": 404, "/ap/users/alice/replies": 404, "/ap/of/L3g/likes": 404,
 	} {
 		if rec := get(mux, "https://a.test"+path, ap); rec.Code != status {
@@ -109,7 +109,7 @@ func TestDocumentsLinkToTheCollectionsThatAreThere(t *testing.T) {
 	h, _, _ := newHandler(&bytes.Buffer{})
 	h.Collections = actor.Collections{Liked: fixed(actor.Page{}), Featured: fixed(actor.Page{}), FeaturedTags: fixed(actor.Page{}), Replies: fixed(actor.Page{}), Shares: fixed(actor.Page{})}
 	doc, err := h.Document(t.Context(), "https://a.test/author/jane")
-	if err != nil || doc.Featured.ID != "https://a.test/ap/users/jane/featured" || doc.FeaturedTags.ID != "https://a.test/ap/users/jane/featuredTags" || doc.Liked.ID != "https://a.test/ap/users/jane/liked" {
+	if err != nil || doc.Featured.ID != "https://a.test/ap/users/jane/featured" || doc.FeaturedTags.ID != "https://a.test/ap/users/jane/tags" || doc.Liked.ID != "https://a.test/ap/users/jane/liked" {
 		t.Errorf("%+v, %v", doc, err)
 	}
 	o := &activity.Object{ID: "https://a.test/2026/bread?x=1", Shares: activity.IRI("https://a.test/own")}

@@ -101,7 +101,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 		"/of/{object}":    ofObjects,
 	} {
 		for _, name := range names {
-			mux.HandleFunc("GET "+prefix+owner+"/"+name, h.ServeCollection)
+			mux.HandleFunc("GET "+prefix+owner+"/"+segment(name), h.ServeCollection)
 		}
 	}
 	for path := range h.Collections.Own {

@@ -61,7 +61,7 @@ type Page struct {
 	Unordered bool
 }
 
-// The names of collections, which end their ids.
+// The names of collections.
 var (
 	ofActors  = []string{"outbox", "followers", "following", "liked", "featured", "featuredTags"}
 	ofObjects = []string{"replies", "likes", "shares"}
