@@ -40,13 +40,29 @@ type Config struct {
 	// Object returns the app's post by its full URL, as asked, for asker: a verified actor id, or "" for a
 	// stranger. It may return a Tombstone, or an error that wraps actor.ErrNotFound or actor.ErrGone. What it returns is
 	// completed from what was published under this id (attributedTo, audience, published), and shown only to those whom
-	// it is addressed to, so it need not look at asker; who signed a request is found out only where something is there
-	// that strangers may not see. What was deleted is a Tombstone whatever it says. Nil: what was published is shown.
+	// it is addressed to, so it need not look at asker. It may show less than that: with an error that wraps
+	// actor.ErrHidden nothing, and beside a post one that wraps actor.ErrPartial says that others may see more of it. Who
+	// signed a request is found out only after one of these, where the audience leaves strangers out, or where
+	// AuthorizedFetch asks for it. The outbox shows what Object would. What was deleted is a Tombstone whatever it says.
+	// Nil: what was published is shown.
 	Object func(ctx context.Context, id, asker string) (*activity.Object, error)
 	// Hooks are what the app does about activities that come in. See [inbox.Hooks].
 	Hooks inbox.Hooks
 	// NodeInfo describes the site. Nil: only the protocol is told.
 	NodeInfo func(ctx context.Context) (actor.NodeInfo, error)
+
+	// Collections are what the app lists: pinned posts, replies, lists of its own. Followers, Following and Outbox are there
+	// without it; a source that is set takes their place. One that hides the members asks Server.Collection for the rest.
+	Collections actor.Collections
+	// AuthorizedFetch says which documents are only for who signs the request. Whom Policy refuses is then refused them too.
+	// The zero value asks for a signature only where something is not for everyone.
+	AuthorizedFetch actor.AuthorizedFetch
+	// HandleDomain is what stands behind the @ of handles if that is not Origin's host; see [actor.Names.HandleDomain] for
+	// what the server of that domain has to do. Empty: it is Origin's host.
+	HandleDomain string
+	// Subscribe and Intents are pages where a visitor from elsewhere confirms what to do. See [actor.Handler].
+	Subscribe string
+	Intents   map[string]string
 
 	// Policy tells who may be talked to. Nil: everyone.
 	Policy *moderation.Policy
@@ -94,9 +110,15 @@ func New(c Config) (*Server, error) {
 	if c.Profile == nil {
 		return nil, errors.New("fedihook: Config.Profile is required")
 	}
-	names := actor.Names{Origin: c.Origin, Prefix: c.Prefix}
+	names := actor.Names{Origin: c.Origin, Prefix: c.Prefix, Domain: c.HandleDomain}
 	if err := names.Check(); err != nil {
-		return nil, fmt.Errorf("fedihook: Config.Origin or Config.Prefix: %w", err)
+		return nil, fmt.Errorf("fedihook: Config.Origin, Config.Prefix or Config.HandleDomain: %w", err)
+	}
+	if err := c.Collections.Check(names); err != nil {
+		return nil, fmt.Errorf("fedihook: Config.Collections: %w", err)
+	}
+	if c.AuthorizedFetch > actor.FetchSignedActors {
+		return nil, fmt.Errorf("fedihook: Config.AuthorizedFetch: %d is none", c.AuthorizedFetch)
 	}
 	if c.Storage == (storage.Storage{}) {
 		c.Storage = storage.Memory()
@@ -122,7 +144,8 @@ func New(c Config) (*Server, error) {
 		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names},
 	}
 	s.handler = &actor.Handler{
-		Names: names, Profile: c.Profile, Keyring: s.keys, Collection: s.collection, NodeInfo: c.NodeInfo, Logger: c.Logger,
+		Names: names, Profile: c.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
+		AuthorizedFetch: c.AuthorizedFetch, Asker: s.asker, Subscribe: c.Subscribe, Intents: c.Intents, Logger: c.Logger,
 	}
 	if err := s.wire(client); err != nil {
 		return nil, fmt.Errorf("fedihook: %w", err)

@@ -136,7 +136,7 @@ func (f fingers) lookup(ctx context.Context, query string) (known, string, error
 	if err != nil {
 		return known{}, "", &badQuery{err}
 	}
-	if asked.host == f.r.config.Names.Authority() {
+	if names := f.r.config.Names; asked.host == names.Authority() || asked.host == names.HandleDomain() {
 		a, err := f.r.local(ctx, "acct:"+asked.String())
 		if errors.Is(err, ErrNotFound) {
 			err = fmt.Errorf("%w: %w", err, errUnknown)

@@ -20,6 +20,11 @@ type Names struct {
 	// Prefix is where minted ids live, with a slash in front and none at the end. Zero means "/ap".
 	// Changing it changes every id, which no other server follows.
 	Prefix string
+
+	// Domain is what stands behind the @ of handles, where that is not the origin's host: "example.com"
+	// for @alice@example.com whose actor lives on https://social.example.com. Zero means the origin's
+	// host. See [Names.HandleDomain] for what the domain's own server has to do.
+	Domain string
 }
 
 // Kind tells what an id of ours is of. The zero Kind is none.
@@ -59,6 +64,9 @@ func (n Names) Check() error {
 	}
 	if !handlePattern.MatchString(u.Hostname()) {
 		return fmt.Errorf("actor: Names.Origin %q: the instance actor can't be called %q", n.Origin, u.Hostname())
+	}
+	if a, err := parseAccount("x@" + n.Domain); n.Domain != "" && (err != nil || a.host != n.Domain) {
+		return fmt.Errorf("actor: Names.Domain %q: must be a host in lower case and ASCII, as in \"example.com\"", n.Domain)
 	}
 	if n.Prefix == "" {
 		return nil
@@ -121,6 +129,10 @@ func (n Names) KeyID(actorID string) string { return actorID + "#main-key" }
 
 // Authority is the host of the site, with its port if that is not the scheme's default.
 func (n Names) Authority() string {
+	const plain = "abcdefghijklmnopqrstuvwxyz0123456789-."
+	if _, host, ok := strings.Cut(n.Origin, "://"); ok && host != "" && strings.Trim(host, plain) == "" {
+		return host // as nearly always, and this is asked with every request
+	}
 	u, err := url.Parse(n.Origin)
 	if err != nil {
 		return ""
@@ -155,6 +167,9 @@ func (n Names) Ours(iri string) bool {
 }
 
 func (n Names) ours(u *url.URL) bool {
+	if scheme, host, ok := strings.Cut(n.Origin, "://"); ok && scheme == u.Scheme && host == u.Host {
+		return true // written as ours is, which is asked with every request
+	}
 	o, err := url.Parse(n.Origin)
 	return err == nil && n.Origin != "" && u.Scheme == o.Scheme && authority(u) == authority(o)
 }

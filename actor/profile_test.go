@@ -44,6 +44,7 @@ func TestTheActorDocumentIsWhatEveryServerTakes(t *testing.T) {
 		"icon":                      map[string]any{"type": "Image", "url": "https://a.test/alice.png"},
 		"publicKey":                 map[string]any{"id": id + "#main-key", "owner": id},
 		"published":                 "2026-01-02T03:04:05Z",
+		"webfinger":                 "alice@a.test",
 		"manuallyApprovesFollowers": false, "discoverable": false, "indexable": false,
 	}
 	if !reflect.DeepEqual(got, want) {
