@@ -34,7 +34,8 @@ type Handler struct {
 	Names Names
 
 	// Profile returns the user with this handle as it was written by whoever asks, or an error that
-	// wraps [ErrNotFound] or [ErrGone]; any other is logged and answered 503. It is asked with a full
+	// wraps [ErrNotFound] or [ErrGone]; any other is logged and answered 503. A handle that is not found is asked for
+	// again in lower case. A user may be found by former handles too: those lead to the one in the profile. It is asked with a full
 	// id where a request names one that no current handle maps to, and returns the profile that has
 	// this ID. It must be set.
 	Profile func(ctx context.Context, handle string) (Profile, error)
@@ -88,13 +89,19 @@ func (h *Handler) ServeActor(w http.ResponseWriter, r *http.Request) {
 	}
 	id := h.Names.Of(r)
 	p, err := h.findID(r.Context(), id)
+	key := false
+	if errors.Is(err, ErrNotFound) {
+		// Threads and Friendica (seen 2026) ask for the actor at its key's id.
+		_, p, err = h.whoseKey(r.Context(), id)
+		key = err == nil
+	}
 	w.Header().Set("Vary", "Accept")
 	switch {
 	case errors.Is(err, ErrGone):
 		h.tombstone(w, r, id)
 	case err != nil:
 		h.fail(w, r, err)
-	case p.ID != id:
+	case p.ID != id && !key:
 		redirect(w, r, p.ID, http.StatusMovedPermanently)
 	case p.URL != "" && p.URL != id && !Accepts(r):
 		w.Header().Set("Cache-Control", "no-store") // a cache without regard for Vary would show servers the page
@@ -165,8 +172,6 @@ func (h *Handler) instance() Profile {
 func (h *Handler) findID(ctx context.Context, id string) (Profile, error) {
 	kind, handle, ok := h.Names.Parse(id)
 	switch {
-	case ok && id != withoutFragment(id):
-		return Profile{}, fmt.Errorf("actor: %s: %w", id, ErrNotFound) // a key
 	case kind == KindInstance:
 		return h.instance(), nil
 	case kind == KindActor:
@@ -200,6 +205,9 @@ func (h *Handler) ask(ctx context.Context, name string) (Profile, error) {
 		return Profile{}, errors.New("actor: Handler.Profile is nil")
 	}
 	p, err := h.Profile(ctx, name)
+	if lower := strings.ToLower(name); errors.Is(err, ErrNotFound) && lower != name && !strings.Contains(name, "/") {
+		p, err = h.Profile(ctx, lower) // Mastodon has no regard for the case of handles
+	}
 	if err != nil {
 		return Profile{}, fmt.Errorf("actor: profile of %q: %w", name, err)
 	}
@@ -252,6 +260,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status, text = http.StatusNotFound, "not found"
 	case errors.Is(err, ErrGone):
 		status, text = http.StatusGone, "gone"
+	case errors.Is(err, ErrBusy): // which is no fault
+		w.Header().Set("Retry-After", "10")
 	case r.Context().Err() != nil: // nobody waits for the answer, and nothing is wrong here
 	default:
 		logger := h.Logger

@@ -1,0 +1,196 @@
+package actor
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/signature"
+)
+
+// Capabilities of FEP-844e: what the Verifier of package signature takes.
+const (
+	capabilityRFC9421 = "https://datatracker.ietf.org/doc/html/rfc9421"
+	capabilityEd25519 = capabilityRFC9421 + "#name-eddsa-using-curve-edwards25"
+)
+
+// Document makes the actor's document as all known servers accept it: ids all on one host, and
+// spelled out what some take for true when it is missing. Ed25519 keys stand in assertionMethod, all others in
+// publicKey, of which there must be one. ActivityPub §4.1, FEP-521a.
+func (p Profile) Document(n Names, keys []signature.PublicKey) (*activity.Actor, error) {
+	p = p.withDefaults(n)
+	if err := p.check(n); err != nil {
+		return nil, err
+	}
+	if p.Suspended { // Mastodon (4.6) shows no more of its own
+		p.Name, p.Summary, p.Icon, p.Image, p.Fields, p.Tag = "", "", "", "", nil, nil
+	}
+	a := &activity.Actor{
+		ID:                p.ID,
+		Type:              activity.Types{p.Type},
+		PreferredUsername: p.Handle,
+		Webfinger:         p.address(n),
+		Name:              p.Name,
+		Summary:           p.Summary,
+		URL:               activity.Refs{activity.IRI(p.URL)},
+		Icon:              picture(p.Icon),
+		Image:             picture(p.Image),
+		Attachment:        fields(p.Fields),
+		Tag:               p.Tag,
+		Published:         p.Published,
+		Updated:           p.Updated,
+		Inbox:             activity.IRI(n.Inbox(p.ID, p.Handle)),
+		Outbox:            activity.IRI(n.Outbox(p.ID, p.Handle)),
+		Followers:         activity.IRI(n.Followers(p.ID, p.Handle)),
+		Following:         activity.IRI(n.Following(p.ID, p.Handle)),
+		Featured:          activity.IRI(p.Featured),
+		FeaturedTags:      activity.IRI(p.FeaturedTags),
+		Liked:             activity.IRI(p.Liked),
+		Endpoints:         activity.Endpoints(n.SharedInbox()),
+
+		ManuallyApprovesFollowers: p.ManuallyApprovesFollowers,
+		Discoverable:              p.Discoverable,
+		Indexable:                 p.Indexable,
+		Suspended:                 p.Suspended,
+		Memorial:                  p.Memorial,
+		PostingRestrictedToMods:   p.PostingRestrictedToMods,
+		Sensitive:                 p.Sensitive,
+	}
+	if p.Name == "" {
+		a.Name = p.Handle // Pixelfed and others show an actor without one as nobody
+	}
+	if p.URL == "" {
+		a.URL = activity.Refs{activity.IRI(p.ID)}
+	}
+	for _, id := range p.AlsoKnownAs {
+		a.AlsoKnownAs = append(a.AlsoKnownAs, activity.IRI(id))
+	}
+	for _, host := range p.AttributionDomains {
+		a.AttributionDomains = append(a.AttributionDomains, activity.IRI(host))
+	}
+	if p.MovedTo != "" {
+		a.MovedTo = activity.IRI(p.MovedTo)
+	}
+	if p.Type == "Group" {
+		a.AttributedTo = activity.Refs{activity.IRI(n.Instance())}
+		if p.Moderators != "" {
+			a.AttributedTo, a.Moderators = activity.Refs{activity.IRI(p.Moderators)}, activity.IRI(p.Moderators)
+		}
+	}
+	if err := p.extend(n, a); err != nil {
+		return nil, err
+	}
+	if err := showKeys(a, keys); err != nil {
+		return nil, fmt.Errorf("actor: profile %q: %w", p.Handle, err)
+	}
+	return a, nil
+}
+
+// extend writes what has no field of an Actor, and what is said although it is false.
+func (p Profile) extend(n Names, a *activity.Actor) error {
+	for name, value := range p.Extra {
+		if err := a.Extra.Set(name, value); err != nil {
+			return err
+		}
+	}
+	// Pixelfed (seen 2026) takes an actor that does not say for a locked one.
+	said := map[string]bool{
+		"manuallyApprovesFollowers": p.ManuallyApprovesFollowers,
+		"discoverable":              p.Discoverable,
+		"indexable":                 p.Indexable,
+	}
+	if p.Type == "Group" {
+		said["postingRestrictedToMods"] = p.PostingRestrictedToMods // Lemmy's groups always say
+	}
+	for name, set := range said {
+		if !set {
+			if err := a.Extra.Set(name, false); err != nil {
+				return err
+			}
+		}
+	}
+	if len(p.SearchableBy) > 0 {
+		by := make([]string, len(p.SearchableBy))
+		for i, who := range p.SearchableBy {
+			if by[i] = who; who == activity.Followers {
+				by[i] = a.Followers.ID
+			}
+		}
+		if err := a.Extra.Set("searchableBy", by); err != nil {
+			return err
+		}
+	}
+	implements := p.capabilities()
+	switch {
+	case len(implements) == 0:
+	case p.ID == n.Instance():
+		a.Implements = implements
+	default:
+		a.Generator = activity.Embed(&activity.Actor{
+			ID: n.Instance(), Type: activity.Types{"Application"}, Implements: implements,
+		})
+	}
+	return nil
+}
+
+// capabilities lists what the server can do. FEP-844e.
+func (p Profile) capabilities() (list activity.List) {
+	hrefs := p.Implements
+	if hrefs == nil {
+		hrefs = []string{capabilityRFC9421, capabilityEd25519}
+	}
+	for _, href := range hrefs {
+		l := &activity.Link{Href: href}
+		switch href {
+		case capabilityRFC9421:
+			l.Name = "RFC-9421: HTTP Message Signatures"
+		case capabilityEd25519:
+			l.Name = "RFC-9421 signatures using the Ed25519 algorithm"
+		}
+		list = append(list, activity.Embed(l))
+	}
+	return list
+}
+
+// showKeys writes an actor's keys into its document, in place of those that are there.
+func showKeys(a *activity.Actor, keys []signature.PublicKey) error {
+	a.PublicKey, a.AssertionMethod = nil, nil
+	for _, k := range keys {
+		if _, ok := k.Key.(ed25519.PublicKey); ok {
+			multibase, err := signature.MarshalMultikey(k.Key)
+			if err != nil {
+				return fmt.Errorf("key %s: %w", k.ID, err)
+			}
+			a.AssertionMethod = append(a.AssertionMethod, activity.Embed(&activity.Object{
+				ID: k.ID, Type: activity.Types{activity.TypeMultikey}, Controller: activity.IRI(a.ID), PublicKeyMultibase: multibase,
+			}))
+			continue
+		}
+		pem, err := signature.MarshalPublicKey(k.Key)
+		if err != nil {
+			return fmt.Errorf("key %s: %w", k.ID, err)
+		}
+		a.PublicKey = append(a.PublicKey, activity.PublicKey{ID: k.ID, Owner: a.ID, PEM: pem}.Ref())
+	}
+	if len(a.PublicKey) == 0 {
+		return errors.New("no public key")
+	}
+	return nil
+}
+
+func picture(url string) activity.Refs {
+	if url == "" {
+		return nil
+	}
+	return activity.Refs{activity.Embed(activity.Image(url, "", ""))}
+}
+
+// fields writes a table as Mastodon shows it. FEP-fb2a.
+func fields(rows []Field) activity.List {
+	var out activity.List
+	for _, f := range rows {
+		out = append(out, activity.Embed(activity.PropertyValue(f.Name, f.Value)))
+	}
+	return out
+}
