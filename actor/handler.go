@@ -134,10 +134,15 @@ func (h *Handler) Local(ctx context.Context, iri string) (p Profile, ok bool, er
 	return p, true, nil
 }
 
-// Document is the document of a local actor, named by its id, as acct:user@host with our host, or by
-// its profile's URL. The error wraps [ErrNotFound] if there is none.
+// Document is the document of a local actor, named by its id, as acct:user@host with our host, by
+// its profile's URL or by the id of one of its keys. The error wraps [ErrNotFound] if there is none.
 func (h *Handler) Document(ctx context.Context, resource string) (*activity.Actor, error) {
 	p, err := h.resource(ctx, resource)
+	if errors.Is(err, ErrNotFound) {
+		if kind, owner, ok, keyErr := h.Whose(ctx, resource); ok && kind == KindKey || keyErr != nil {
+			p, err = owner, keyErr
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
