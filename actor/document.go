@@ -2,8 +2,11 @@ package actor
 
 import (
 	"crypto/ed25519"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/signature"
@@ -19,6 +22,29 @@ const (
 // spelled out what some take for true when it is missing. Ed25519 keys stand in assertionMethod, all others in
 // publicKey, of which there must be one. ActivityPub §4.1, FEP-521a.
 func (p Profile) Document(n Names, keys []signature.PublicKey) (*activity.Actor, error) {
+	shown, err := showing(n, p.withDefaults(n).ID, keys)
+	if err != nil {
+		return nil, fmt.Errorf("actor: profile %q: %w", p.Handle, err)
+	}
+	return p.document(n, shown)
+}
+
+// shown is what stands in documents and costs more to write than all the rest.
+type shown struct {
+	publicKey       activity.Refs
+	assertionMethod activity.List
+	generator       activity.Ref
+}
+
+func showing(n Names, actorID string, keys []signature.PublicKey) (s shown, err error) {
+	if err := s.keys(actorID, keys); err != nil {
+		return s, err
+	}
+	s.generator = generator(n, capabilities(nil))
+	return s, nil
+}
+
+func (p Profile) document(n Names, s shown) (*activity.Actor, error) {
 	p = p.withDefaults(n)
 	if err := p.check(n); err != nil {
 		return nil, err
@@ -78,22 +104,16 @@ func (p Profile) Document(n Names, keys []signature.PublicKey) (*activity.Actor,
 			a.AttributedTo, a.Moderators = activity.Refs{activity.IRI(p.Moderators)}, activity.IRI(p.Moderators)
 		}
 	}
-	if err := p.extend(n, a); err != nil {
+	if err := p.extend(n, a, s.generator); err != nil {
 		return nil, err
 	}
-	if err := showKeys(a, keys); err != nil {
-		return nil, fmt.Errorf("actor: profile %q: %w", p.Handle, err)
-	}
+	a.PublicKey, a.AssertionMethod = slices.Clip(s.publicKey), slices.Clip(s.assertionMethod) // shared with other documents
 	return a, nil
 }
 
 // extend writes what has no field of an Actor, and what is said although it is false.
-func (p Profile) extend(n Names, a *activity.Actor) error {
-	for name, value := range p.Extra {
-		if err := a.Extra.Set(name, value); err != nil {
-			return err
-		}
-	}
+func (p Profile) extend(n Names, a *activity.Actor, usual activity.Ref) error {
+	a.Extra = maps.Clone(p.Extra)
 	// Pixelfed (seen 2026) takes an actor that does not say for a locked one.
 	said := map[string]bool{
 		"manuallyApprovesFollowers": p.ManuallyApprovesFollowers,
@@ -104,11 +124,13 @@ func (p Profile) extend(n Names, a *activity.Actor) error {
 		said["postingRestrictedToMods"] = p.PostingRestrictedToMods // Lemmy's groups always say
 	}
 	for name, set := range said {
-		if !set {
-			if err := a.Extra.Set(name, false); err != nil {
-				return err
-			}
+		if set {
+			continue
 		}
+		if a.Extra == nil {
+			a.Extra = make(activity.Extra, len(said))
+		}
+		a.Extra[name] = json.RawMessage("false")
 	}
 	if len(p.SearchableBy) > 0 {
 		by := make([]string, len(p.SearchableBy))
@@ -121,22 +143,24 @@ func (p Profile) extend(n Names, a *activity.Actor) error {
 			return err
 		}
 	}
-	implements := p.capabilities()
 	switch {
-	case len(implements) == 0:
 	case p.ID == n.Instance():
-		a.Implements = implements
-	default:
-		a.Generator = activity.Embed(&activity.Actor{
-			ID: n.Instance(), Type: activity.Types{"Application"}, Implements: implements,
-		})
+		a.Implements = capabilities(p.Implements)
+	case p.Implements == nil && usual.ID == n.Instance():
+		a.Generator = usual
+	case p.Implements == nil || len(p.Implements) > 0:
+		a.Generator = generator(n, capabilities(p.Implements))
 	}
 	return nil
 }
 
+// generator is the server as its actors name it. FEP-844e.
+func generator(n Names, implements activity.List) activity.Ref {
+	return activity.Embed(&activity.Actor{ID: n.Instance(), Type: activity.Types{"Application"}, Implements: implements})
+}
+
 // capabilities lists what the server can do. FEP-844e.
-func (p Profile) capabilities() (list activity.List) {
-	hrefs := p.Implements
+func capabilities(hrefs []string) (list activity.List) {
 	if hrefs == nil {
 		hrefs = []string{capabilityRFC9421, capabilityEd25519}
 	}
@@ -153,17 +177,16 @@ func (p Profile) capabilities() (list activity.List) {
 	return list
 }
 
-// showKeys writes an actor's keys into its document, in place of those that are there.
-func showKeys(a *activity.Actor, keys []signature.PublicKey) error {
-	a.PublicKey, a.AssertionMethod = nil, nil
+// keys writes an actor's keys as its document shows them.
+func (s *shown) keys(actorID string, keys []signature.PublicKey) error {
 	for _, k := range keys {
 		if _, ok := k.Key.(ed25519.PublicKey); ok {
 			multibase, err := signature.MarshalMultikey(k.Key)
 			if err != nil {
 				return fmt.Errorf("key %s: %w", k.ID, err)
 			}
-			a.AssertionMethod = append(a.AssertionMethod, activity.Embed(&activity.Object{
-				ID: k.ID, Type: activity.Types{activity.TypeMultikey}, Controller: activity.IRI(a.ID), PublicKeyMultibase: multibase,
+			s.assertionMethod = append(s.assertionMethod, activity.Embed(&activity.Object{
+				ID: k.ID, Type: activity.Types{activity.TypeMultikey}, Controller: activity.IRI(actorID), PublicKeyMultibase: multibase,
 			}))
 			continue
 		}
@@ -171,9 +194,9 @@ func showKeys(a *activity.Actor, keys []signature.PublicKey) error {
 		if err != nil {
 			return fmt.Errorf("key %s: %w", k.ID, err)
 		}
-		a.PublicKey = append(a.PublicKey, activity.PublicKey{ID: k.ID, Owner: a.ID, PEM: pem}.Ref())
+		s.publicKey = append(s.publicKey, activity.PublicKey{ID: k.ID, Owner: actorID, PEM: pem}.Ref())
 	}
-	if len(a.PublicKey) == 0 {
+	if len(s.publicKey) == 0 {
 		return errors.New("no public key")
 	}
 	return nil

@@ -153,11 +153,11 @@ func (h *Handler) describe(ctx context.Context, p Profile) (*activity.Actor, err
 	if err := p.check(h.Names); err != nil {
 		return nil, err // before a key is made for it
 	}
-	keys, err := h.Keyring.Public(ctx, p.ID)
+	keys, err := h.Keyring.hold(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	return p.Document(h.Names, keys)
+	return p.document(h.Names, keys.shown)
 }
 
 // instance is the profile of the actor that signs what no user asked for. Its document needs nothing

@@ -76,6 +76,7 @@ type held struct {
 	serial  int64 // of those in use
 	rsa, ed signature.Key
 	public  []signature.PublicKey
+	shown   shown
 }
 
 // Private returns the RSA key with which the actor signs, and makes one if there is none. It asks nobody
@@ -298,6 +299,10 @@ func (k *Keyring) parse(ctx context.Context, pairs []KeyPair, serial int64, now 
 	}
 	for _, key := range []signature.Key{h.rsa, h.ed} {
 		h.public = append(h.public, signature.PublicKey{ID: key.ID, Owner: pairs[0].ActorID, Key: key.Private.Public()})
+	}
+	var err error
+	if h.shown, err = showing(k.Names, pairs[0].ActorID, h.public); err != nil {
+		return nil, err
 	}
 	if old > 0 {
 		// If that fails it is tried again with the next read: nothing is signed with them any more.

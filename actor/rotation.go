@@ -191,7 +191,14 @@ func (k *Keyring) fresh(ctx context.Context, actorID string) (*held, error) {
 }
 
 // Show puts the next keys into the actor's document in place of those in use.
-func (r Rotation) Show(a *activity.Actor) error { return showKeys(a, r.Keys) }
+func (r Rotation) Show(a *activity.Actor) error {
+	var s shown
+	if err := s.keys(r.ActorID, r.Keys); err != nil {
+		return fmt.Errorf("actor: rotate keys of %s: %w", r.ActorID, err)
+	}
+	a.PublicKey, a.AssertionMethod = s.publicKey, s.assertionMethod
+	return nil
+}
 
 // Name is made of the keys: it is the same for all who prepared this change, and no other's.
 func (r Rotation) Name() (string, error) {

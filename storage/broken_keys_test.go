@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -151,16 +152,15 @@ var brokenKeys = []struct {
 		}}
 	}},
 	{"dropped keys are gone and their ids too", func(s actor.Keys) actor.Keys {
-		var ids atomic.Value
-		ids.Store(map[string]string{})
+		var ids sync.Map
 		return &brokenKey{Keys: s, // ids stay
 			add: func(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error) {
-				ids.Load().(map[string]string)[k.KeyID] = k.ActorID
+				ids.Store(k.KeyID, k.ActorID)
 				return s.AddKey(ctx, k)
 			},
 			owner: func(ctx context.Context, keyID string) (string, error) {
-				if id, ok := ids.Load().(map[string]string)[keyID]; ok {
-					return id, nil
+				if id, ok := ids.Load(keyID); ok {
+					return id.(string), nil
 				}
 				return s.KeyOwner(ctx, keyID)
 			}}
