@@ -34,13 +34,14 @@ type shown struct {
 	publicKey       activity.Refs
 	assertionMethod activity.List
 	generator       activity.Ref
+	endpoints       activity.Ref
 }
 
 func showing(n Names, actorID string, keys []signature.PublicKey) (s shown, err error) {
 	if err := s.keys(actorID, keys); err != nil {
 		return s, err
 	}
-	s.generator = generator(n, capabilities(nil))
+	s.generator, s.endpoints = generator(n, capabilities(nil)), activity.Endpoints(n.SharedInbox())
 	return s, nil
 }
 
@@ -52,6 +53,10 @@ func (p Profile) document(n Names, s shown) (*activity.Actor, error) {
 	if p.Suspended { // Mastodon (4.6) shows no more of its own
 		p.Name, p.Summary, p.Icon, p.Image, p.Fields, p.Tag = "", "", "", "", nil, nil
 	}
+	if s.generator.ID != n.Instance() { // the keys are those of a Keyring with other Names
+		s.generator, s.endpoints = generator(n, capabilities(nil)), activity.Endpoints(n.SharedInbox())
+	}
+	inbox, outbox, followers, following := n.boxes(p.ID, p.Handle)
 	a := &activity.Actor{
 		ID:                p.ID,
 		Type:              activity.Types{p.Type},
@@ -66,14 +71,14 @@ func (p Profile) document(n Names, s shown) (*activity.Actor, error) {
 		Tag:               p.Tag,
 		Published:         p.Published,
 		Updated:           p.Updated,
-		Inbox:             activity.IRI(n.Inbox(p.ID, p.Handle)),
-		Outbox:            activity.IRI(n.Outbox(p.ID, p.Handle)),
-		Followers:         activity.IRI(n.Followers(p.ID, p.Handle)),
-		Following:         activity.IRI(n.Following(p.ID, p.Handle)),
+		Inbox:             activity.IRI(inbox),
+		Outbox:            activity.IRI(outbox),
+		Followers:         activity.IRI(followers),
+		Following:         activity.IRI(following),
 		Featured:          activity.IRI(p.Featured),
 		FeaturedTags:      activity.IRI(p.FeaturedTags),
 		Liked:             activity.IRI(p.Liked),
-		Endpoints:         activity.Endpoints(n.SharedInbox()),
+		Endpoints:         s.endpoints,
 
 		ManuallyApprovesFollowers: p.ManuallyApprovesFollowers,
 		Discoverable:              p.Discoverable,
@@ -146,9 +151,9 @@ func (p Profile) extend(n Names, a *activity.Actor, usual activity.Ref) error {
 	switch {
 	case p.ID == n.Instance():
 		a.Implements = capabilities(p.Implements)
-	case p.Implements == nil && usual.ID == n.Instance():
+	case p.Implements == nil:
 		a.Generator = usual
-	case p.Implements == nil || len(p.Implements) > 0:
+	case len(p.Implements) > 0:
 		a.Generator = generator(n, capabilities(p.Implements))
 	}
 	return nil

@@ -132,6 +132,12 @@ func (n Names) FeaturedTags(actorID, handle string) string { return n.base(actor
 // Liked is the collection of what a local actor likes. ActivityPub §5.5.
 func (n Names) Liked(actorID, handle string) string { return n.base(actorID, handle) + "/liked" }
 
+// boxes are Inbox, Outbox, Followers and Following, for the price of one.
+func (n Names) boxes(actorID, handle string) (inbox, outbox, followers, following string) {
+	base := n.base(actorID, handle)
+	return base + "/inbox", base + "/outbox", base + "/followers", base + "/following"
+}
+
 func (n Names) base(actorID, handle string) string {
 	if kind, _, ok := n.Parse(actorID); ok && (kind == KindActor || kind == KindInstance) {
 		return actorID
@@ -181,6 +187,9 @@ func (n Names) Ours(iri string) bool {
 }
 
 func (n Names) ours(u *url.URL) bool {
+	if rest, ok := strings.CutPrefix(n.Origin, u.Scheme+"://"); ok && rest == u.Host {
+		return true // as ids are spelled that we made
+	}
 	o, err := url.Parse(n.Origin)
 	return err == nil && n.Origin != "" && u.Scheme == o.Scheme && authority(u) == authority(o)
 }
