@@ -59,13 +59,14 @@ func (s *Server) serveShared(w http.ResponseWriter, r *http.Request) bool {
 		s.handler.ServeActor(w, r)
 		return true
 	}
-	if kind, _, _, keyErr := s.handler.Whose(r.Context(), id); err == nil && kind == actor.KindKey && keyErr == nil {
-		s.handler.ServeActor(w, r) // the whole actor, who had this key before it was here
-		return true
-	}
 	doc, err := s.showTo(r, func(asker string) (activity.Document, error) { return s.object(r.Context(), id, asker) })
 	if errors.Is(err, actor.ErrNotFound) {
-		return false
+		kind, _, _, err := s.handler.Whose(r.Context(), id)
+		if err != nil || kind != actor.KindKey {
+			return false
+		}
+		s.handler.ServeActor(w, r) // the whole actor, who had this key before it was here
+		return true
 	}
 	s.answer(w, r, doc, err)
 	return true
