@@ -112,7 +112,7 @@ func (p Profile) document(n Names, s shown) (*activity.Actor, error) {
 	if err := p.extend(n, a, s.generator); err != nil {
 		return nil, err
 	}
-	a.PublicKey, a.AssertionMethod = slices.Clip(s.publicKey), slices.Clip(s.assertionMethod) // shared with other documents
+	a.PublicKey, a.AssertionMethod = slices.Clone(s.publicKey), slices.Clone(s.assertionMethod) // others have them too
 	return a, nil
 }
 
