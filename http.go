@@ -81,7 +81,12 @@ func (s *Server) serveShared(w http.ResponseWriter, r *http.Request) bool {
 	}
 	v, err := s.handler.Show(r, s.show(id))
 	if errors.Is(err, actor.ErrNotFound) {
-		return false
+		kind, _, _, err := s.handler.Whose(r.Context(), id)
+		if err != nil || kind != actor.KindKey {
+			return false
+		}
+		s.handler.ServeActor(w, r) // the whole actor, who had this key before it was here
+		return true
 	}
 	s.handler.Answer(w, r, v, err)
 	return true

@@ -115,6 +115,7 @@ func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (st
 func (s *Server) heard(ctx context.Context, authority string, v signature.Verified) {
 	s.queue.Wake(authority)
 	(&signature.Transport{Memory: s.suites}).Heard(ctx, authority, v)
+	s.capable.heard(ctx, authority, v.Owner)
 }
 
 func (s *Server) loop(ctx context.Context, sender string, body []byte) error {
@@ -129,8 +130,12 @@ func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[out
 	case "Announce":
 		class = delivery.Bulk
 	}
+	sender, err := s.senderOf(ctx, d)
+	if err != nil {
+		return err
+	}
 	receipt, err := s.queue.Enqueue(ctx, delivery.Activity{
-		ID: d.ID, Sender: d.Sender, Key: d.Key, Class: class, Body: d.Body, Expires: d.Expires,
+		ID: d.ID, Sender: sender, Key: d.Key, Class: class, Body: d.Body, Expires: d.Expires,
 	}, func(yield func(delivery.Target) bool) {
 		for t := range to {
 			if !yield(delivery.Target{Inbox: t.Inbox, SharedInbox: t.SharedInbox}) {
@@ -195,7 +200,10 @@ func (p *peers) Update(ctx context.Context, a *activity.Actor) error {
 	if err != nil {
 		return err
 	}
-	return p.resolver.Update(ctx, a, raw)
+	if err := p.resolver.Update(ctx, a, raw); !errors.Is(err, actor.ErrOurs) { // of actors here there is nothing to replace
+		return err
+	}
+	return nil
 }
 
 func (p *peers) Gone(ctx context.Context, id string) error { return p.resolver.Gone(ctx, id) }

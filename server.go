@@ -76,6 +76,11 @@ type Config struct {
 	Queue    *delivery.Queue
 	Resolver *actor.Resolver
 
+	// SealKey encrypts users' private keys before they are kept, and OpenKey decrypts them: see [actor.Keyring.Seal]. Nil:
+	// they are kept as PEM, and who can read the storage can sign as any user.
+	SealKey func(ctx context.Context, private, bound []byte) ([]byte, error)
+	OpenKey func(ctx context.Context, sealed, bound []byte) ([]byte, error)
+
 	// UserAgent names the app to other servers. Empty means Fedihook and the site's address.
 	UserAgent string
 	// RootCAs verifies other servers. Nil means the system's.
@@ -102,6 +107,7 @@ type Server struct {
 	base    http.RoundTripper
 	signers *semaphore.Weighted
 	suites  *signature.Hosts // how each host wants requests signed
+	capable *capable         // what hosts say of themselves
 	tx      storage.Execer   // of In
 }
 
@@ -126,6 +132,9 @@ func New(c Config) (*Server, error) {
 	if missing := c.Storage.Missing(); missing != "" {
 		return nil, fmt.Errorf("fedihook: Config.Storage.%s is nil", missing)
 	}
+	if (c.SealKey == nil) != (c.OpenKey == nil) {
+		return nil, errors.New("fedihook: Config.SealKey needs Config.OpenKey, and the other way round")
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -141,7 +150,8 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, names: names, base: client.Transport,
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts),
-		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names},
+		capable: &capable{store: c.Storage.Remotes},
+		keys:    &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
 	s.handler = &actor.Handler{
 		Names: names, Profile: c.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
@@ -209,6 +219,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.inbox.Run(ctx) })
+	g.Go(func() error { return s.keys.Run(ctx) })
 	if s.config.Queue == nil {
 		g.Go(func() error { return s.queue.Run(ctx) })
 	}
@@ -221,25 +232,6 @@ func (s *Server) In(tx storage.Execer) *Server {
 	in := *s
 	in.tx = tx
 	return &in
-}
-
-// Transport posts in the name of a local actor: it signs with the actor's key when it sends. A
-// delivery.Queue that several Servers share asks each for its own actors.
-func (s *Server) Transport(sender string) (http.RoundTripper, error) {
-	if !s.names.Ours(sender) {
-		return nil, fmt.Errorf("fedihook: %s is not an actor of %s: %w", sender, s.names.Origin, delivery.ErrRefused)
-	}
-	return &signature.Transport{Base: s.base, Signers: s.signers, Memory: s.suites, Key: func(ctx context.Context) (signature.Key, error) {
-		key, err := s.keys.Private(ctx, sender)
-		if err != nil {
-			err = fmt.Errorf("%w: %w", delivery.ErrLocal, err) // no fault of the host's
-		}
-		return key, err
-	}}, nil
-}
-
-func (s *Server) keyOf(actorID string) func(context.Context) (signature.Key, error) {
-	return func(ctx context.Context) (signature.Key, error) { return s.keys.Private(ctx, actorID) }
 }
 
 // Queue is where deliveries wait, for operators: what is stuck and why, and what to do about it.

@@ -138,7 +138,7 @@ func (h *Handler) tombstone(w http.ResponseWriter, r *http.Request, id string) {
 
 // fail answers with the status that belongs to err, and tells no more than that.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, text := http.StatusServiceUnavailable, "not available now"
+	status, text, wait := http.StatusServiceUnavailable, "not available now", "60"
 	var bad *requestError
 	var unsigned *signature.Error
 	switch {
@@ -153,6 +153,8 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		if status == http.StatusUnauthorized {
 			signature.Challenge(w.Header(), r.Method)
 		}
+	case errors.Is(err, ErrBusy): // which is no fault
+		wait = "10"
 	case r.Context().Err() != nil: // nobody waits for the answer, and nothing is wrong here
 	default:
 		logger := h.Logger
@@ -162,7 +164,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		logger.ErrorContext(r.Context(), "actor: cannot answer", "path", r.URL.Path, "error", err)
 	}
 	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "60")
+		w.Header().Set("Retry-After", wait)
 	}
 	w.Header().Set("Cache-Control", notKept)
 	body, err := json.Marshal(map[string]string{"error": text})

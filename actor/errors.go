@@ -14,6 +14,8 @@ var (
 	ErrNotFound = errors.New("actor: not found")
 	// ErrGone: there was one, and it will not come back. 410.
 	ErrGone = errors.New("actor: gone")
+	// ErrBusy: too many keys are being made at once. The same works some seconds later. 503.
+	ErrBusy = errors.New("actor: too many keys are being made")
 )
 
 // Why another server's document was not had. Each is wrapped in an [*Error].

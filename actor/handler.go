@@ -34,8 +34,9 @@ type Handler struct {
 	Names Names
 
 	// Profile returns the user with this handle as it was written by whoever asks, or an error that
-	// wraps [ErrNotFound] or [ErrGone]; any other is logged and answered 503. It is asked with a full
-	// URL where a request names one that no current handle maps to: an id, and returns the profile that has
+	// wraps [ErrNotFound] or [ErrGone]; any other is logged and answered 503. A handle that is not found is asked for
+	// again in lower case. A user may be found by former handles too: those lead to the one in the profile. It is asked
+	// with a full URL where a request names one that no current handle maps to: an id, and returns the profile that has
 	// this ID, or a profile's page, and may return whose URL that is. It must be set.
 	Profile func(ctx context.Context, handle string) (Profile, error)
 
@@ -117,13 +118,19 @@ func (h *Handler) ServeActor(w http.ResponseWriter, r *http.Request) {
 	}
 	id := h.Names.Of(r)
 	p, err := h.findID(r.Context(), id)
+	key := false
+	if errors.Is(err, ErrNotFound) {
+		// Threads and Friendica (seen 2026) ask for the actor at its key's id.
+		_, p, err = h.whoseKey(r.Context(), id)
+		key = err == nil
+	}
 	w.Header()["Vary"] = []string{"Accept"}
 	switch {
 	case errors.Is(err, ErrGone):
 		h.tombstone(w, r, id)
 	case err != nil:
 		h.fail(w, r, err)
-	case p.ID != id:
+	case p.ID != id && !key:
 		redirect(w, r, p.ID, http.StatusMovedPermanently)
 	case p.URL != "" && p.URL != id && !Accepts(r):
 		w.Header().Set("Cache-Control", notKept) // a cache without regard for Vary would show servers the page
@@ -184,10 +191,15 @@ func (h *Handler) Local(ctx context.Context, iri string) (p Profile, ok bool, er
 	return p, true, nil
 }
 
-// Document is the document of a local actor, named by its id, as acct:user@host with our host, or by
-// its profile's URL. The error wraps [ErrNotFound] if there is none.
+// Document is the document of a local actor, named by its id, as acct:user@host with our host, by
+// its profile's URL or by the id of one of its keys. The error wraps [ErrNotFound] if there is none.
 func (h *Handler) Document(ctx context.Context, resource string) (*activity.Actor, error) {
 	p, err := h.resource(ctx, resource)
+	if errors.Is(err, ErrNotFound) {
+		if kind, owner, ok, keyErr := h.Whose(ctx, resource); ok && kind == KindKey || keyErr != nil {
+			p, err = owner, keyErr
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -198,16 +210,13 @@ func (h *Handler) describe(ctx context.Context, p Profile) (*activity.Actor, err
 	if err := p.check(h.Names); err != nil {
 		return nil, err // before a key is made for it
 	}
-	keys, err := h.Keyring.Public(ctx, p.ID)
+	keys, err := h.Keyring.hold(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	a, err := p.Document(h.Names, keys)
+	a, err := p.document(h.Names, keys.shown)
 	if err != nil {
 		return nil, err
-	}
-	if a.Webfinger == "" { // FEP-2c59
-		a.Webfinger = strings.TrimPrefix(h.jrd(p).Subject, "acct:")
 	}
 	h.Collections.link(h.Names, a)
 	return a, nil
@@ -230,8 +239,6 @@ func (h *Handler) instance() Profile {
 func (h *Handler) findID(ctx context.Context, id string) (Profile, error) {
 	kind, handle, ok := h.Names.Parse(id)
 	switch {
-	case ok && id != withoutFragment(id):
-		return Profile{}, fmt.Errorf("actor: %s: %w", id, ErrNotFound) // a key
 	case kind == KindInstance:
 		return h.instance(), nil
 	case kind == KindActor:
@@ -265,6 +272,9 @@ func (h *Handler) ask(ctx context.Context, name string) (Profile, error) {
 		return Profile{}, errors.New("actor: Handler.Profile is nil")
 	}
 	p, err := h.Profile(ctx, name)
+	if lower := strings.ToLower(name); errors.Is(err, ErrNotFound) && lower != name && !strings.Contains(name, "/") {
+		p, err = h.Profile(ctx, lower) // Mastodon has no regard for the case of handles
+	}
 	if err != nil {
 		return Profile{}, fmt.Errorf("actor: profile of %q: %w", name, err)
 	}

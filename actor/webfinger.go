@@ -88,11 +88,7 @@ func (h *Handler) resource(ctx context.Context, resource string) (Profile, error
 	case strings.EqualFold(a.user, h.Names.Host()), strings.EqualFold(a.user, a.host):
 		return h.instance(), nil
 	}
-	p, err := h.ask(ctx, a.user)
-	if lower := strings.ToLower(a.user); errors.Is(err, ErrNotFound) && lower != a.user {
-		return h.ask(ctx, lower)
-	}
-	return p, err
+	return h.ask(ctx, a.user)
 }
 
 // resourceURL finds whom a URL on this site names: the site, an actor's id, or a profile's page, if the app
@@ -131,7 +127,7 @@ func (h *Handler) resourceURL(ctx context.Context, address string) (Profile, err
 func nobody(resource string) error { return fmt.Errorf("actor: %q: %w", resource, ErrNotFound) }
 
 func (h *Handler) jrd(p Profile) JRD {
-	j := JRD{Subject: "acct:" + h.Names.Handle(p.Handle)}
+	j := JRD{Subject: "acct:" + p.address(h.Names)}
 	if p.URL != "" {
 		j.Aliases = append(j.Aliases, p.URL)
 		j.Links = append(j.Links, JRDLink{Rel: relProfile, Type: "text/html", Href: p.URL})
@@ -139,8 +135,6 @@ func (h *Handler) jrd(p Profile) JRD {
 	j.Aliases = append(j.Aliases, p.ID)
 	j.Links = append(j.Links, JRDLink{Rel: relSelf, Type: activity.ContentType, Href: p.ID})
 	if p.ID == h.Names.Instance() {
-		// Its name is where it lives: a server that goes from its id to its handle asks there.
-		j.Subject = "acct:" + p.Handle + "@" + h.Names.Authority()
 		j.Aliases = append(j.Aliases, h.Names.Origin+"/")
 		j.Links = append(j.Links, JRDLink{Rel: relService, Type: activity.ContentType, Href: p.ID})
 		return j

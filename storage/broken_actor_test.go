@@ -150,67 +150,6 @@ var brokenFollowers = []struct {
 	}},
 }
 
-type brokenKey struct {
-	actor.Keys
-	key func(ctx context.Context, id string) (actor.KeyPair, error)
-	add func(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error)
-}
-
-func (b *brokenKey) Key(ctx context.Context, id string) (actor.KeyPair, error) {
-	if b.key != nil {
-		return b.key(ctx, id)
-	}
-	return b.Keys.Key(ctx, id)
-}
-
-func (b *brokenKey) AddKey(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error) {
-	if b.add != nil {
-		return b.add(ctx, k)
-	}
-	return b.Keys.AddKey(ctx, k)
-}
-
-// returnsItsOwn gives everyone back the key that they brought, whichever is kept.
-func returnsItsOwn(s actor.Keys) actor.Keys {
-	return &brokenKey{Keys: s, add: func(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error) {
-		_, err := s.AddKey(ctx, k)
-		return k, err
-	}}
-}
-
-var brokenKeys = []struct {
-	check string
-	fault func(s actor.Keys) actor.Keys
-}{
-	{"a key comes back as it was added", func(s actor.Keys) actor.Keys {
-		return &brokenKey{Keys: s, key: func(ctx context.Context, id string) (actor.KeyPair, error) {
-			k, err := s.Key(ctx, id)
-			k.KeyID = k.ActorID + "#main-key"
-			return k, err
-		}}
-	}},
-	{"an actor without a key has none", func(s actor.Keys) actor.Keys {
-		return &brokenKey{Keys: s, key: func(ctx context.Context, id string) (actor.KeyPair, error) {
-			return s.Key(ctx, strings.TrimSuffix(id, "/"))
-		}}
-	}},
-	{"the first key of an actor is kept", returnsItsOwn},
-	{"all who add a key at once get the same", returnsItsOwn},
-	{"what is given and returned is the caller's", func(s actor.Keys) actor.Keys {
-		var kept atomic.Value
-		return &brokenKey{Keys: s,
-			add: func(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error) {
-				kept.Store(k.Private)
-				return s.AddKey(ctx, k)
-			},
-			key: func(ctx context.Context, id string) (actor.KeyPair, error) {
-				k, err := s.Key(ctx, id)
-				k.Private, _ = kept.Load().([]byte)
-				return k, err
-			}}
-	}},
-}
-
 type brokenRemote struct {
 	actor.Remotes
 	remote func(ctx context.Context, id string) (actor.Remote, error)

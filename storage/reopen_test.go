@@ -156,11 +156,20 @@ func (r reFollowers) CountFollows(ctx context.Context, q actor.FollowQuery) (int
 
 type reKeys struct{ o *opener }
 
-func (r reKeys) Key(ctx context.Context, id string) (actor.KeyPair, error) {
-	return one(r.o, func(s storage.Storage) (actor.KeyPair, error) { return s.Keys.Key(ctx, id) })
+func (r reKeys) ActorKeys(ctx context.Context, id string) ([]actor.KeyPair, error) {
+	return one(r.o, func(s storage.Storage) ([]actor.KeyPair, error) { return s.Keys.ActorKeys(ctx, id) })
 }
 func (r reKeys) AddKey(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error) {
 	return one(r.o, func(s storage.Storage) (actor.KeyPair, error) { return s.Keys.AddKey(ctx, k) })
+}
+func (r reKeys) RetireKeys(ctx context.Context, id string, serial int64, at time.Time) error {
+	return r.o.with(func(s storage.Storage) error { return s.Keys.RetireKeys(ctx, id, serial, at) })
+}
+func (r reKeys) DropKeys(ctx context.Context, id string, serial int64) error {
+	return r.o.with(func(s storage.Storage) error { return s.Keys.DropKeys(ctx, id, serial) })
+}
+func (r reKeys) KeyOwner(ctx context.Context, keyID string) (string, error) {
+	return one(r.o, func(s storage.Storage) (string, error) { return s.Keys.KeyOwner(ctx, keyID) })
 }
 
 type reRemotes struct{ o *opener }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,27 @@ func TestTablesOfALaterVersionAreRefused(t *testing.T) {
 		if !errors.As(err, &newer) || newer.Room != room {
 			t.Errorf("%s: got %v", room, err)
 		}
+	}
+}
+
+// Actors had one key each before they had several.
+func TestKeysOfTheFirstVersionAreKept(t *testing.T) {
+	t.Parallel()
+	f := newFiles(t)
+	own := openSQL(t, f.own)
+	openSQLite(t, openApp(t, f.app), own)
+	mustExec(t, own, `DROP TABLE fedihook_keys;
+		CREATE TABLE fedihook_keys (actor TEXT PRIMARY KEY, id TEXT NOT NULL, private BLOB, created INTEGER NOT NULL) WITHOUT ROWID;
+		INSERT INTO fedihook_keys VALUES ('https://a.example/u', 'https://a.example/u#main-key', x'505249', 1770000000000000);
+		UPDATE fedihook_schema SET version = 1 WHERE room = 'keys'`)
+	s := openSQLite(t, openApp(t, f.app), own)
+	got, err := s.Keys.ActorKeys(t.Context(), "https://a.example/u")
+	want := []actor.KeyPair{{
+		ActorID: "https://a.example/u", Serial: 1, Kind: actor.KeyRSA, KeyID: "https://a.example/u#main-key",
+		Private: []byte("PRI"), Created: time.UnixMicro(1770000000000000).UTC(),
+	}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
 }
 
@@ -136,7 +158,10 @@ func TestEveryStoreReportsABrokenDatabase(t *testing.T) {
 		"DeleteFollow":  func() error { return s.Followers.DeleteFollow(ctx, "a", "b") },
 		"Follows":       func() error { _, err := s.Followers.Follows(ctx, actor.FollowQuery{}); return err },
 		"CountFollows":  func() error { _, err := s.Followers.CountFollows(ctx, actor.FollowQuery{}); return err },
-		"Key":           func() error { _, err := s.Keys.Key(ctx, "a"); return err },
+		"ActorKeys":     func() error { _, err := s.Keys.ActorKeys(ctx, "a"); return err },
+		"RetireKeys":    func() error { return s.Keys.RetireKeys(ctx, "a", 1, time.Now()) },
+		"DropKeys":      func() error { return s.Keys.DropKeys(ctx, "a", 1) },
+		"KeyOwner":      func() error { _, err := s.Keys.KeyOwner(ctx, "a"); return err },
 		"AddKey":        func() error { _, err := s.Keys.AddKey(ctx, actor.KeyPair{}); return err },
 		"Remote":        func() error { _, err := s.Remotes.Remote(ctx, "a"); return err },
 		"RemoteByKey":   func() error { _, err := s.Remotes.RemoteByKey(ctx, "a"); return err },

@@ -50,7 +50,7 @@ func Memory() Storage {
 		Log:       &memoryLog{records: map[string]*outbox.Record{}},
 		Journal:   &memoryJournal{marks: map[inbox.Mark]mark{}},
 		Followers: &memoryFollowers{pairs: map[pair]*actor.Follow{}},
-		Keys:      &memoryKeys{pairs: map[string]actor.KeyPair{}},
+		Keys:      &memoryKeys{pairs: map[string][]actor.KeyPair{}, owner: map[string][]string{}},
 		Remotes:   &memoryRemotes{actors: map[string]actor.Remote{}, byKey: map[string]map[string]bool{}},
 		Rules:     &memoryRules{rules: map[string]moderation.Rule{}},
 		Queue:     queue.Memory(),
