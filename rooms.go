@@ -96,7 +96,7 @@ func (s *Server) local(ctx context.Context, id string) (ok, approves bool, err e
 }
 
 func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (string, error) {
-	doc, _, err := s.resolver.FetchAs(ctx, s.keyOf(asker), objectID)
+	doc, _, err := s.resolver.As(s.keyOf(asker)).Fetch(ctx, objectID)
 	if err != nil {
 		return "", gone(err)
 	}
@@ -165,7 +165,8 @@ func (p *peers) Known(ctx context.Context, id string) (bool, error) {
 func (p *peers) Trust(ctx context.Context, id string) error { return p.resolver.Trust(ctx, id) }
 
 func (p *peers) Fetch(ctx context.Context, id string) (activity.Document, error) {
-	doc, _, err := p.resolver.Fetch(ctx, id)
+	// The only document that an activity makes us ask for, and one that says it has another id.
+	doc, _, err := p.resolver.Within(&actor.Budget{Requests: 8, Bytes: 4 << 20}).Fetch(ctx, id)
 	if final(err) {
 		err = fmt.Errorf("%w: %w", inbox.ErrDrop, err)
 	}
@@ -268,8 +269,18 @@ func (r *relations) Answered(ctx context.Context, local, remote, followID string
 	if !accepted {
 		return true, r.store.DeleteFollow(ctx, f.Follower, f.Followed)
 	}
+	others, err := r.store.CountFollows(ctx, actor.FollowQuery{Followed: f.Followed, State: actor.Accepted})
+	if err != nil {
+		return true, err
+	}
 	f.State = actor.Accepted
-	return true, r.store.PutFollow(ctx, f)
+	if err := r.store.PutFollow(ctx, f); err != nil {
+		return true, err
+	}
+	if others == 0 {
+		r.resolver.Complete(f.Followed) // if there is no room, the app has what it would have without
+	}
+	return true, nil
 }
 
 func (r *relations) Forget(ctx context.Context, id string) error {

@@ -45,6 +45,9 @@ type Config struct {
 	Object func(ctx context.Context, id, asker string) (*activity.Object, error)
 	// Hooks are what the app does about activities that come in. See [inbox.Hooks].
 	Hooks inbox.Hooks
+	// Completed is given what an actor did before it was followed, and its totals, when the first of the app's users begins
+	// to follow it. It may fill a timeline; nobody is to be notified. See actor.ResolverConfig. Nil: nothing is asked for.
+	Completed func(ctx context.Context, c *actor.Completion) error
 	// NodeInfo describes the site. Nil: only the protocol is told.
 	NodeInfo func(ctx context.Context) (actor.NodeInfo, error)
 
@@ -56,7 +59,7 @@ type Config struct {
 	Verifier inbox.Verifier
 
 	// Queue and Resolver may be shared by several Servers over one storage. Who brings a Queue runs it, and gives it
-	// [Server.Transport]. Nil makes one for this Server.
+	// [Server.Transport]; who brings a Resolver runs that. Nil makes one for this Server.
 	Queue    *delivery.Queue
 	Resolver *actor.Resolver
 
@@ -138,7 +141,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		s.resolver, err = actor.NewResolver(actor.ResolverConfig{
 			Client: client, Store: c.Storage.Remotes, Names: s.names, Local: s.handler.Document, Allow: c.Policy.Allow,
 			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback, Suites: s.suites,
-			Key: s.keyOf(s.names.Instance()),
+			Key: s.keyOf(s.names.Instance()), Completed: c.Completed, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -188,6 +191,9 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.inbox.Run(ctx) })
 	if s.config.Queue == nil {
 		g.Go(func() error { return s.queue.Run(ctx) })
+	}
+	if s.config.Resolver == nil {
+		g.Go(func() error { return s.resolver.Run(ctx) })
 	}
 	return g.Wait()
 }

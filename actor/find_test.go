@@ -1,0 +1,19 @@
+package actor_test
+
+import (
+	"context"
+	"time"
+)
+
+func (m *memory) PruneRemotes(_ context.Context, before time.Time, limit int) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for id, r := range m.remotes {
+		if n < limit && r.Fetched.Before(before) && r.Gone.Before(before) {
+			delete(m.remotes, id)
+			n++
+		}
+	}
+	return n, m.fail
+}
