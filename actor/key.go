@@ -281,7 +281,7 @@ func keyDocument(doc *activity.Object, raw []byte, keyID string) (key crypto.Pub
 		return nil, "", fmt.Errorf("%w: the document is not the key's", ErrMalformed)
 	}
 	if doc.Is(activity.TypeMultikey) {
-		if json.Unmarshal(doc.Extra["controller"], &owner) != nil || owner == "" {
+		if owner = doc.Controller.ID; owner == "" {
 			return nil, "", fmt.Errorf("%w: a Multikey without a controller", ErrMalformed)
 		}
 		listed, err := json.Marshal(map[string]any{"id": owner, "assertionMethod": json.RawMessage(raw)})

@@ -2,8 +2,8 @@ package actor
 
 import (
 	"context"
-	"errors"
 	"iter"
+	"slices"
 
 	"github.com/fedihook/fedihook/activity"
 )
@@ -54,26 +54,28 @@ func newThread(r *Resolver, caps Caps, yield func(*activity.Object, error) bool)
 }
 
 func (t *thread) walk(ctx context.Context, id string) {
-	post := t.fetch(ctx, id)
+	post, err := t.get(ctx, id)
 	if post == nil {
+		t.fail(ctx, err)
 		return
 	}
 	path := []*activity.Object{post}
-	for len(path) <= t.r.budget.depth() && !t.done {
+	for len(path) <= t.r.budget.depth() {
 		up := path[len(path)-1].InReplyTo.ID
 		if up == "" || t.seen[up] {
 			break
 		}
-		above := t.fetch(ctx, up)
-		if above == nil {
+		var above *activity.Object
+		if above, err = t.get(ctx, up); above == nil {
 			break
 		}
 		path = append(path, above)
 	}
-	for i := len(path) - 1; i >= 0 && !t.done; i-- {
-		t.say(path[i], nil)
-		t.level = append(t.level, path[i])
+	for _, o := range slices.Backward(path) {
+		t.say(o, nil)
+		t.level = append(t.level, o)
 	}
+	t.fail(ctx, err) // of the search upwards, but what was found comes first
 	for _, o := range path { // the nearest first; usually all name the same
 		if t.done || t.context(ctx, o) {
 			return
@@ -98,7 +100,7 @@ func (t *thread) context(ctx context.Context, o *activity.Object) bool {
 	c, n, err := t.r.collection(ctx, id)
 	if err != nil {
 		if over(ctx, err) {
-			t.say(nil, err)
+			t.fail(ctx, err)
 		}
 		return false // to many servers a context is but a name
 	}
@@ -136,8 +138,7 @@ func (t *thread) list(ctx context.Context, ref activity.Ref, owner string, each 
 func (t *thread) each(ctx context.Context, each func(context.Context, activity.Ref)) func(activity.Ref, error) bool {
 	return func(item activity.Ref, err error) bool {
 		if err != nil {
-			t.say(nil, err)
-			t.done = t.done || over(ctx, err)
+			t.fail(ctx, err)
 			return !t.done
 		}
 		each(ctx, item)
@@ -153,8 +154,12 @@ func (t *thread) post(ctx context.Context, item activity.Ref) {
 	}
 	if o != nil {
 		t.seen[id] = true
-	} else if o = t.fetch(ctx, id); o == nil {
-		return
+	} else {
+		var err error
+		if o, err = t.get(ctx, id); o == nil {
+			t.fail(ctx, err)
+			return
+		}
 	}
 	t.say(o, nil)
 	t.level = append(t.level, o)
@@ -193,26 +198,26 @@ func embeddedPost(item activity.Ref) (*activity.Object, string) {
 	return o, o.ID
 }
 
-// fetch gets a post, or says why not and returns nil.
-func (t *thread) fetch(ctx context.Context, id string) *activity.Object {
+// get gets a post that was not seen yet. Without an error it is nil if it was, or is ours: the app has it.
+func (t *thread) get(ctx context.Context, id string) (*activity.Object, error) {
 	t.seen[id] = true
 	if t.r.config.Names.Ours(id) {
-		return nil // the app has it
+		return nil, nil
 	}
 	o, err := t.r.Object(ctx, id)
-	switch {
-	case err == nil && o.ID != id && t.seen[o.ID]:
-		return nil
-	case err == nil:
-		t.seen[o.ID] = true
-		return o
-	case errors.Is(err, ErrGone), errors.Is(err, ErrNotFound):
-		t.say(nil, err)
-	default:
+	if err != nil || o.ID != id && t.seen[o.ID] {
+		return nil, err
+	}
+	t.seen[o.ID] = true
+	return o, nil
+}
+
+// fail says err, if it is one, and ends the walk if it does not concern one post alone.
+func (t *thread) fail(ctx context.Context, err error) {
+	if err != nil {
 		t.say(nil, err)
 		t.done = t.done || over(ctx, err)
 	}
-	return nil
 }
 
 func (t *thread) say(o *activity.Object, err error) {
