@@ -196,7 +196,10 @@ func (p *peers) Update(ctx context.Context, a *activity.Actor) error {
 	if err != nil {
 		return err
 	}
-	return p.resolver.Update(ctx, a, raw)
+	if err = p.resolver.Update(ctx, a, raw); final(err) {
+		err = fmt.Errorf("%w: %w", inbox.ErrDrop, err)
+	}
+	return err
 }
 
 func (p *peers) Gone(ctx context.Context, id string) error { return p.resolver.Gone(ctx, id) }

@@ -223,6 +223,32 @@ func TestAnOldActorServesWhileItIsFetchedBehindItsUsersBack(t *testing.T) {
 	})
 }
 
+func TestAKeyApartFromItsOwnerIsFetchedWithItOnceADay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const apart = "https://b.test/keys/1"
+		w := newWeb()
+		w.set("b.test", newPages().
+			json("/keys/1", text(t, multikey(t, apart, bob, edKey(1)))).
+			json("/users/bob", person(t, bob, map[string]any{"assertionMethod": []any{apart}})))
+		r := resolver(t, actor.ResolverConfig{Client: w.client()})
+		stop := running(t, r)
+		for day := 1; day <= 3; day++ {
+			for range 20 {
+				if _, err := r.ProofKey(t.Context(), apart); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+			}
+			if w.count(apart) != day || w.count(bob) != day {
+				t.Errorf("day %d: the key was asked for %d times, its owner %d times", day, w.count(apart), w.count(bob))
+			}
+			time.Sleep(25 * time.Hour)
+		}
+		stop()
+	})
+}
+
 func TestARefreshBuriesWhoIsGone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

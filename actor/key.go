@@ -21,6 +21,7 @@ type keyed struct {
 	key     signature.PublicKey
 	fetched time.Time
 	tried   time.Time // when a refresh was last tried
+	apart   bool      // its owner lists it by its id alone: what it is stands in a document of its own
 }
 
 // keys is what is known of keys of one kind.
@@ -87,7 +88,7 @@ func (r *Resolver) key(ctx context.Context, ks *keys, keyID string) (signature.P
 	if err != nil {
 		return signature.PublicKey{}, err
 	}
-	if age := time.Since(k.fetched); have && (age < r.config.MaxAge || r.later(k.key.Owner, age)) {
+	if age := time.Since(k.fetched); have && (age < r.config.MaxAge || !k.apart && r.later(k.key.Owner, age)) {
 		return k.key, nil
 	}
 	got, err := r.fetchKey(ctx, ks, keyID, r.config.MaxAge)
@@ -232,8 +233,8 @@ func (r *Resolver) requestKey(ctx context.Context, ks *keys, keyID string) (keye
 		}
 		return keyed{key: key, fetched: k.fetched}, keyError(keyID, key, err)
 	case *activity.Object:
-		key, err := r.ownKey(ctx, ks, doc, f.raw, keyID)
-		return keyed{key: key, fetched: time.Now()}, keyError(keyID, key, err)
+		k, err := r.ownKey(ctx, ks, doc, f.raw, keyID)
+		return k, keyError(keyID, k.key, err)
 	}
 	return keyed{}, &Error{ID: keyID, Err: fmt.Errorf("%w: neither an actor nor a key", ErrMalformed)}
 }
@@ -251,27 +252,28 @@ func unremembered(err error) error {
 }
 
 // ownKey reads a document that is itself a key, and asks its owner whether that is so.
-func (r *Resolver) ownKey(ctx context.Context, ks *keys, doc *activity.Object, raw []byte, keyID string) (signature.PublicKey, error) {
+func (r *Resolver) ownKey(ctx context.Context, ks *keys, doc *activity.Object, raw []byte, keyID string) (keyed, error) {
 	own, ownerID, err := keyDocument(doc, raw, keyID)
 	if err != nil {
-		return signature.PublicKey{}, err
+		return keyed{}, err
 	}
 	if !activity.SameAuthority(ownerID, keyID) {
-		return signature.PublicKey{}, fmt.Errorf("%w: its owner %q is on another host", ErrMalformed, ownerID)
+		return keyed{}, fmt.Errorf("%w: its owner %q is on another host", ErrMalformed, ownerID)
 	}
 	owner, err := r.find(ctx, ownerID, refreshAge)
 	if err != nil {
-		return signature.PublicKey{}, err
+		return keyed{}, err
 	}
 	key, err := ks.in(owner, keyID)
 	if err != nil {
-		return signature.PublicKey{}, unremembered(err)
+		return keyed{}, unremembered(err)
 	}
 	if key.Key != nil && !equalKeys(key.Key, own) {
-		return signature.PublicKey{}, fmt.Errorf("%w: its owner shows another key under this id", ErrMalformed)
+		return keyed{}, fmt.Errorf("%w: its owner shows another key under this id", ErrMalformed)
 	}
-	key.Key = own
-	return key, nil
+	k := keyed{key: key, fetched: time.Now(), apart: key.Key == nil}
+	k.key.Key = own
+	return k, nil
 }
 
 // keyDocument reads a key, and whose it says it is, from its own document: PEM, or a Multikey.

@@ -18,6 +18,9 @@ const maxStale = 7
 // result points to is shared and must not be changed. The error is an [*Error], or the store's; one
 // that wraps [ErrGone] means that the actor was deleted.
 func (r *Resolver) Actor(ctx context.Context, id string) (*activity.Actor, error) {
+	if k, ok := r.actors.get(id); ok && k.actor != nil && (k.kept || r.config.Store == nil) && time.Since(k.fetched) < r.config.MaxAge {
+		return shallow(k.actor), nil // none of ours gets in there
+	}
 	if r.config.Names.Ours(id) {
 		a, err := r.local(ctx, id)
 		if err == nil && a.ID != id {
