@@ -56,6 +56,7 @@ func TestAProfileIsCompletedWithWhatIsTheActorsOwn(t *testing.T) {
 				create("https://c.test/c6", carol, note("https://c.test/n6", bob)), // another server's
 				`"https://b.test/c7"`,
 				`{"id":"https://b.test/a8","type":"Announce","actor":"` + bob + `","object":` + note("https://c.test/n8", carol) + `}`,
+				`{"id":"https://b.test/a9","type":"Announce","actor":"` + eve + `","object":"https://b.test/n9"}`, // eve's
 				`"https://b.test/missing"`,
 				note("https://b.test/n9", bob),
 			}, ",")+`]}}`).
@@ -198,6 +199,11 @@ func TestAnOldActorServesWhileItIsFetchedBehindItsUsersBack(t *testing.T) {
 		synctest.Wait()
 		if got := name(); got != "Second" || w.count(bob) != 2 {
 			t.Errorf("got %q after %d requests", got, w.count(bob))
+		}
+		key()
+		synctest.Wait()
+		if w.count(bob) != 2 {
+			t.Error("a key that its owner has just confirmed was fetched again")
 		}
 		time.Sleep(25 * time.Hour)
 		key() // a key that has grown old has its owner fetched

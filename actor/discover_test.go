@@ -105,7 +105,9 @@ func TestAPageIsNotBelievedMoreThanItMaySay(t *testing.T) {
 
 func TestAPastedURLOfAPostIsConfirmedByItsServer(t *testing.T) {
 	t.Parallel()
-	note := func(id, by string) string { return `{"id":"` + id + `","type":"Note","attributedTo":"` + by + `","content":"x"}` }
+	note := func(id, by string) string {
+		return `{"id":"` + id + `","type":"Note","attributedTo":"` + by + `","content":"x"}`
+	}
 	w := newWeb()
 	site := newPages().
 		json("/1", note("https://b.test/1", bob)).

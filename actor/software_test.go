@@ -68,7 +68,9 @@ func TestAServerSaysWhatItRuns(t *testing.T) {
 func TestWhatAServerSaysOfItselfIsHeldAtArmsLength(t *testing.T) {
 	t.Parallel()
 	links := nodeInfoLinks(infoLink("2.0", "https://b.test/2.0"))
-	doc := func(body string) *pages { return newPages().put("/.well-known/nodeinfo", links).put("/2.0", page{body: body}) }
+	doc := func(body string) *pages {
+		return newPages().put("/.well-known/nodeinfo", links).put("/2.0", page{body: body})
+	}
 	for name, c := range map[string]struct {
 		site *pages
 		want error

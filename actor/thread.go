@@ -75,7 +75,7 @@ func (t *thread) walk(ctx context.Context, id string) {
 		t.say(o, nil)
 		t.level = append(t.level, o)
 	}
-	t.fail(ctx, err) // of the search upwards, but what was found comes first
+	t.fail(ctx, err)         // of the search upwards, but what was found comes first
 	for _, o := range path { // the nearest first; usually all name the same
 		if t.done || t.context(ctx, o) {
 			return

@@ -96,7 +96,7 @@ func TestACollectionThatLeadsAstrayEnds(t *testing.T) {
 		"too long":                   {huge, actor.Caps{Bytes: 1000}, 1, actor.ErrCut},
 		"a page on another host":     {root(`"https://c.test/page"`), actor.Caps{}, 0, actor.ErrIDMismatch},
 		"a page in it of another":    {root(`{"id":"https://c.test/page","type":"CollectionPage","items":["https://c.test/1"]}`), actor.Caps{}, 0, actor.ErrIDMismatch},
-		"a page that redirects away": {root(`"` + outbox + `?p=1"`).put("/users/bob/outbox?p=1", page{to: "https://c.test/page"}), actor.Caps{}, 0, actor.ErrIDMismatch},
+		"a page that redirects away": {root(`"`+outbox+`?p=1"`).put("/users/bob/outbox?p=1", page{to: "https://c.test/page"}), actor.Caps{}, 0, actor.ErrIDMismatch},
 		"a page that leads back": {root(`"`+outbox+`?p=1"`).json("/users/bob/outbox?p=1", `{"type":"CollectionPage","next":"`+outbox+`?p=2","items":["https://b.test/1"]}`).
 			json("/users/bob/outbox?p=2", `{"type":"CollectionPage","next":"`+outbox+`?p=1","items":["https://b.test/2"]}`), actor.Caps{}, 2, actor.ErrMalformed},
 		"a page within a page within a page": {root(strings.Repeat(`{"type":"CollectionPage","next":`, 20) + `{"type":"CollectionPage"}` + strings.Repeat("}", 20)), actor.Caps{}, 0, actor.ErrCut},
@@ -143,7 +143,9 @@ func TestWhatIsShownToAFollowerIsAskedForAsTheFollower(t *testing.T) {
 	w := newWeb()
 	w.set("b.test", newPages().json("/1", `{"id":"https://b.test/1","type":"Note"}`).json("/users/bob", person(t, bob, nil)))
 	key := func(id string) func(context.Context) (signature.Key, error) {
-		return func(context.Context) (signature.Key, error) { return signature.Key{ID: id, Private: testKeys()[0]}, nil }
+		return func(context.Context) (signature.Key, error) {
+			return signature.Key{ID: id, Private: testKeys()[0]}, nil
+		}
 	}
 	r := resolver(t, actor.ResolverConfig{Client: w.client(), Key: key("https://a.test/ap/actor#main-key")})
 	alice := r.As(key("https://a.test/ap/users/alice#main-key"))
