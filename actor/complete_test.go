@@ -291,13 +291,13 @@ func TestWhoWasNotAskedForInHalfAYearIsForgotten(t *testing.T) {
 		}
 		stop := running(t, resolver(t, actor.ResolverConfig{Client: newWeb().client(), Store: store}))
 		synctest.Wait()
-		if len(store.remotes) != 2 {
-			t.Errorf("%d are left, want 2", len(store.remotes))
+		if store.held() != 2 {
+			t.Errorf("%d are left, want 2", store.held())
 		}
 		time.Sleep(49 * time.Hour)
 		synctest.Wait()
-		if len(store.remotes) != 1 {
-			t.Errorf("two days later %d are left, want 1", len(store.remotes))
+		if store.held() != 1 {
+			t.Errorf("two days later %d are left, want 1", store.held())
 		}
 		stop()
 	})

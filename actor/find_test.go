@@ -17,3 +17,10 @@ func (m *memory) PruneRemotes(_ context.Context, before time.Time, limit int) (i
 	}
 	return n, m.fail
 }
+
+// held is how many actors are stored.
+func (m *memory) held() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.remotes)
+}
