@@ -122,7 +122,7 @@ func (s *Server) Transport(sender string) (http.RoundTripper, error) {
 			func(ctx context.Context) (signature.Key, error) { return s.keys.Retired(ctx, id, serial) })}, nil
 	}
 	return &signature.Transport{
-		Base: s.base, Signers: s.signers, Memory: s.suites, Verifies: s.capable.verifies,
+		Base: s.base, Signers: s.signers, Memory: s.suites, Verifies: s.resolver.Verifies,
 		Key:     ourFault(func(ctx context.Context) (signature.Key, error) { return s.keys.Private(ctx, id) }),
 		Ed25519: ourFault(func(ctx context.Context) (signature.Key, error) { return s.keys.Ed25519(ctx, id) }),
 	}, nil

@@ -243,7 +243,7 @@ func TestAHostThatSaysNothingGetsNoEd25519(t *testing.T) {
 	}, "a.test", "b.test")
 	a, b := sites[0], sites[1]
 	b.follow("bob", a, "alice")
-	if seen.has("ed25519-key") || !seen.has(`keyId="http://a.test/ap/users/alice#main-key"`) {
+	if seen.has("ed25519-key") || !seen.has(`"http://a.test/ap/users/alice#main-key"`) {
 		t.Errorf("b got %q", seen.seen)
 	}
 }

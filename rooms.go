@@ -96,7 +96,7 @@ func (s *Server) local(ctx context.Context, id string) (ok, approves bool, err e
 }
 
 func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (string, error) {
-	doc, _, err := s.resolver.FetchAs(ctx, s.keyOf(asker), objectID)
+	doc, _, err := s.resolver.As(s.keyOf(asker)).Fetch(ctx, objectID)
 	if err != nil {
 		return "", gone(err)
 	}
@@ -115,7 +115,6 @@ func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (st
 func (s *Server) heard(ctx context.Context, authority string, v signature.Verified) {
 	s.queue.Wake(authority)
 	(&signature.Transport{Memory: s.suites}).Heard(ctx, authority, v)
-	s.capable.heard(ctx, authority, v.Owner)
 }
 
 func (s *Server) loop(ctx context.Context, sender string, body []byte) error {
@@ -170,7 +169,8 @@ func (p *peers) Known(ctx context.Context, id string) (bool, error) {
 func (p *peers) Trust(ctx context.Context, id string) error { return p.resolver.Trust(ctx, id) }
 
 func (p *peers) Fetch(ctx context.Context, id string) (activity.Document, error) {
-	doc, _, err := p.resolver.Fetch(ctx, id)
+	// The only document that an activity makes us ask for, and one that says it has another id.
+	doc, _, err := p.resolver.Within(&actor.Budget{Requests: 8, Bytes: 4 << 20}).Fetch(ctx, id)
 	if final(err) {
 		err = fmt.Errorf("%w: %w", inbox.ErrDrop, err)
 	}
@@ -200,10 +200,14 @@ func (p *peers) Update(ctx context.Context, a *activity.Actor) error {
 	if err != nil {
 		return err
 	}
-	if err := p.resolver.Update(ctx, a, raw); !errors.Is(err, actor.ErrOurs) { // of actors here there is nothing to replace
-		return err
+	err = p.resolver.Update(ctx, a, raw)
+	switch {
+	case errors.Is(err, actor.ErrOurs): // of actors here there is nothing to replace
+		return nil
+	case final(err):
+		return fmt.Errorf("%w: %w", inbox.ErrDrop, err)
 	}
-	return nil
+	return err
 }
 
 func (p *peers) Gone(ctx context.Context, id string) error { return p.resolver.Gone(ctx, id) }
@@ -276,8 +280,18 @@ func (r *relations) Answered(ctx context.Context, local, remote, followID string
 	if !accepted {
 		return true, r.store.DeleteFollow(ctx, f.Follower, f.Followed)
 	}
+	others, err := r.store.CountFollows(ctx, actor.FollowQuery{Followed: f.Followed, State: actor.Accepted})
+	if err != nil {
+		return true, err
+	}
 	f.State = actor.Accepted
-	return true, r.store.PutFollow(ctx, f)
+	if err := r.store.PutFollow(ctx, f); err != nil {
+		return true, err
+	}
+	if others == 0 {
+		r.resolver.Complete(f.Followed) // if there is no room, the app has what it would have without
+	}
+	return true, nil
 }
 
 func (r *relations) Forget(ctx context.Context, id string) error {

@@ -48,6 +48,9 @@ type Config struct {
 	Object func(ctx context.Context, id, asker string) (*activity.Object, error)
 	// Hooks are what the app does about activities that come in. See [inbox.Hooks].
 	Hooks inbox.Hooks
+	// Completed is given what an actor did before it was followed, and its totals, when the first of the app's users begins
+	// to follow it. It may fill a timeline; nobody is to be notified. See actor.ResolverConfig. Nil: nothing is asked for.
+	Completed func(ctx context.Context, c *actor.Completion) error
 	// NodeInfo describes the site. Nil: only the protocol is told.
 	NodeInfo func(ctx context.Context) (actor.NodeInfo, error)
 
@@ -72,7 +75,7 @@ type Config struct {
 	Verifier inbox.Verifier
 
 	// Queue and Resolver may be shared by several Servers over one storage. Who brings a Queue runs it, and gives it
-	// [Server.Transport]. Nil makes one for this Server.
+	// [Server.Transport]; who brings a Resolver runs that. Nil makes one for this Server.
 	Queue    *delivery.Queue
 	Resolver *actor.Resolver
 
@@ -107,7 +110,6 @@ type Server struct {
 	base    http.RoundTripper
 	signers *semaphore.Weighted
 	suites  *signature.Hosts // how each host wants requests signed
-	capable *capable         // what hosts say of themselves
 	tx      storage.Execer   // of In
 }
 
@@ -150,8 +152,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, names: names, base: client.Transport,
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts),
-		capable: &capable{store: c.Storage.Remotes},
-		keys:    &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
+		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
 	s.handler = &actor.Handler{
 		Names: names, Profile: c.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
@@ -171,7 +172,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		s.resolver, err = actor.NewResolver(actor.ResolverConfig{
 			Client: client, Store: c.Storage.Remotes, Names: s.names, Local: s.handler.Document, Allow: c.Policy.Allow,
 			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback, Suites: s.suites,
-			Key: s.keyOf(s.names.Instance()),
+			Key: s.keyOf(s.names.Instance()), Completed: c.Completed, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -222,6 +223,9 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.keys.Run(ctx) })
 	if s.config.Queue == nil {
 		g.Go(func() error { return s.queue.Run(ctx) })
+	}
+	if s.config.Resolver == nil {
+		g.Go(func() error { return s.resolver.Run(ctx) })
 	}
 	return g.Wait()
 }

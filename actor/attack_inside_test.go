@@ -165,7 +165,7 @@ func TestCVE_2026_77632_ASignedRequestIsNotRedirectedInside(t *testing.T) {
 		if _, _, err := r.Fetch(t.Context(), "http://evil.test"+path); err == nil {
 			t.Errorf("%s: there was an answer", path)
 		}
-		if _, _, err := r.FetchAs(t.Context(), as, "http://evil.test"+path); err == nil {
+		if _, _, err := r.As(as).Fetch(t.Context(), "http://evil.test"+path); err == nil {
 			t.Errorf("%s, for a user: there was an answer", path)
 		}
 		if _, err := r.Lookup(t.Context(), "http://evil.test"+path); err == nil {

@@ -135,7 +135,7 @@ var testKeys = sync.OnceValue(func() [2]*rsa.PrivateKey {
 	return keys
 })
 
-func pem(t *testing.T, k *rsa.PrivateKey) string {
+func pem(t testing.TB, k *rsa.PrivateKey) string {
 	t.Helper()
 	text, err := signature.MarshalPublicKey(k.Public())
 	if err != nil {
@@ -145,7 +145,7 @@ func pem(t *testing.T, k *rsa.PrivateKey) string {
 }
 
 // person writes a stranger's actor document, with changes on top.
-func person(t *testing.T, id string, changes map[string]any) string {
+func person(t testing.TB, id string, changes map[string]any) string {
 	t.Helper()
 	doc := map[string]any{
 		"@context":          []string{"https://www.w3.org/ns/activitystreams", "https://w3id.org/security/v1"},

@@ -302,7 +302,7 @@ func TestADocumentCostsFewAllocations(t *testing.T) {
 	}
 }
 
-func TestAPageLeadsToItsDocument(t *testing.T) {
+func TestTheHeaderOfAPageLeadsToItsDocument(t *testing.T) {
 	t.Parallel()
 	header := http.Header{"Link": {"</style.css>; rel=preload"}}
 	actor.SetAlternate(header, "https://a.test/ap/objects/1?a=1&b=2")

@@ -198,3 +198,7 @@ func (r reRules) DeleteRule(ctx context.Context, domain string) error {
 func (r reRules) MatchRules(ctx context.Context, domains []string) ([]moderation.Rule, error) {
 	return one(r.o, func(s storage.Storage) ([]moderation.Rule, error) { return s.Rules.MatchRules(ctx, domains) })
 }
+
+func (r reRemotes) PruneRemotes(ctx context.Context, before time.Time, limit int) (int, error) {
+	return one(r.o, func(s storage.Storage) (int, error) { return s.Remotes.PruneRemotes(ctx, before, limit) })
+}
