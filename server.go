@@ -84,6 +84,9 @@ type Config struct {
 	SealKey func(ctx context.Context, private, bound []byte) ([]byte, error)
 	OpenKey func(ctx context.Context, sealed, bound []byte) ([]byte, error)
 
+	// MaxFetches bounds the documents fetched from one host in a minute. Zero means 3,000: see [actor.ResolverConfig].
+	MaxFetches int
+
 	// UserAgent names the app to other servers. Empty means Fedihook and the site's address.
 	UserAgent string
 	// RootCAs verifies other servers. Nil means the system's.
@@ -171,7 +174,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	if s.resolver = c.Resolver; s.resolver == nil {
 		s.resolver, err = actor.NewResolver(actor.ResolverConfig{
 			Client: client, Store: c.Storage.Remotes, Names: s.names, Local: s.handler.Document, Allow: c.Policy.Allow,
-			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback, Suites: s.suites,
+			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback, Suites: s.suites, MaxFetches: c.MaxFetches,
 			Key: s.keyOf(s.names.Instance()), Completed: c.Completed, Logger: c.Logger,
 		})
 		if err != nil {
