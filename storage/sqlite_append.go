@@ -223,12 +223,9 @@ func (b *appending) put(ctx context.Context, m inbox.Mark, at time.Time) error {
 }
 
 func (b *appending) drop(ctx context.Context, m inbox.Mark) error {
-	had, err := b.has(ctx, m)
-	if err != nil || !had {
-		return err
-	}
-	b.marks--
-	return dropMark(ctx, &b.prepared, m[:])
+	n, err := dropMark(ctx, &b.prepared, m[:])
+	b.marks -= int(n)
+	return err
 }
 
 func (b *appending) lacking(ctx context.Context, m inbox.Mark, owners []string) (missing []string, err error) {

@@ -69,7 +69,7 @@ const forgottenAtOnce = 1000
 // Forget works in short transactions, each of which finds the oldest anew.
 func (s *sqliteJournal) Forget(ctx context.Context, before time.Time, keep int) error {
 	for {
-		var n int64
+		n := int64(0)
 		err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
 			var marks int64
 			if err := tx.QueryRowContext(ctx, `SELECT marks FROM fedihook_journal`).Scan(&marks); err != nil {
@@ -91,11 +91,12 @@ func (s *sqliteJournal) Forget(ctx context.Context, before time.Time, keep int) 
 			}
 			p := &prepared{tx: tx}
 			for _, mark := range gone {
-				if err := dropMark(ctx, p, mark); err != nil {
+				dropped, err := dropMark(ctx, p, mark)
+				if err != nil {
 					return err
 				}
+				n += dropped
 			}
-			n = int64(len(gone))
 			_, err = tx.ExecContext(ctx, `UPDATE fedihook_journal SET marks = marks - ?`, n)
 			return err
 		})
@@ -108,10 +109,13 @@ func (s *sqliteJournal) Forget(ctx context.Context, before time.Time, keep int) 
 	}
 }
 
-func dropMark(ctx context.Context, p *prepared, mark []byte) error {
+func dropMark(ctx context.Context, p *prepared, mark []byte) (dropped int64, err error) {
 	if _, err := p.exec(ctx, `DELETE FROM fedihook_mark_owners WHERE mark = ?`, mark); err != nil {
-		return err
+		return 0, err
 	}
-	_, err := p.exec(ctx, `DELETE FROM fedihook_marks WHERE mark = ?`, mark)
-	return err
+	res, err := p.exec(ctx, `DELETE FROM fedihook_marks WHERE mark = ?`, mark)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
 }

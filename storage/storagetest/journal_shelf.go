@@ -82,6 +82,8 @@ var journalShelfChecks = []check[inbox.Journal]{
 		equal(t, "then", plainEntry(list[0]), plainEntry(again))
 		_, err := j.Append(ctx, entry(9, ""), inbox.Bounds{All: 1})
 		want(t, "what came back counts", err, inbox.ErrFull)
+		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq}}))
+		exactly(t, 0, due(t, ctx, j, epoch, start.Add(time.Hour), 10))
 	}},
 	{"what is not on its shelf can't be taken", func(t *testing.T, ctx context.Context, j inbox.Journal) {
 		add(t, ctx, j, entry(0, ""))
