@@ -19,10 +19,11 @@ type audience struct {
 	To          []string
 	More        bool
 	ToFollowers bool
+	blind       bool // from somebody who is followed here, and it says of nobody that it is for them: a blind copy
 }
 
 // concerns tells whether it is anybody's here.
-func (a *audience) concerns() bool { return len(a.To) > 0 || a.ToFollowers }
+func (a *audience) concerns() bool { return len(a.To) > 0 || a.ToFollowers || a.blind }
 
 func (a *audience) add(actorID string) {
 	switch {
@@ -126,6 +127,8 @@ func (in *Inbox) audienceOf(ctx context.Context, a *activity.Activity, object ac
 	switch a.Type.String() {
 	case "Move", "Add", "Remove":
 		out.ToFollowers = true
+	case "Create", "Update":
+		out.blind = len(whom) == 0
 	}
 	return out, nil
 }

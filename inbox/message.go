@@ -41,6 +41,8 @@ type Message struct {
 	Featured bool
 	// Labels are the filter's.
 	Labels []string
+
+	key string // the entry's
 }
 
 // notes are what judgement found out and the hook shall know.
@@ -99,7 +101,7 @@ func (in *Inbox) message(ctx context.Context, e Entry) (*Message, error) {
 	}
 	m := &Message{
 		Activity: a, Body: e.Body, Sender: e.Sender, By: n.By, Received: e.Received, ObjectID: a.Object.First(),
-		Owner: e.Owner, To: e.To, More: n.More, ToFollowers: n.ToFollowers && !e.Alone, Alone: e.Alone,
+		Owner: e.Owner, To: e.To, More: n.More, ToFollowers: n.ToFollowers && !e.Alone, Alone: e.Alone, key: e.Key,
 	}
 	if m.By == ByOrigin {
 		if err := in.proveAtOrigin(ctx, m); err != nil {
@@ -197,11 +199,12 @@ func (in *Inbox) readFollow(ctx context.Context, m *Message) error {
 	if err != nil || !ok {
 		return err
 	}
-	party := f.Follower
-	if !m.Activity.Is("Undo") {
-		party = f.Followed
+	party, before := f.Followed, true
+	if m.Activity.Is("Undo") {
+		// With another key it came when there was no such follow: that is a later one of the same id.
+		party, before = f.Follower, m.key == pairKey(f.Follower, f.Followed)
 	}
-	if party == m.Sender {
+	if party == m.Sender && before {
 		m.Object = f.activity()
 	}
 	return nil
