@@ -306,3 +306,10 @@ func refusing(hosts ...string) *moderation.Policy {
 	}
 	return p
 }
+
+// goneVerifier finds nobody's key any more.
+type goneVerifier struct{}
+
+func (goneVerifier) Verify(*http.Request, []byte) (signature.Verified, error) {
+	return signature.Verified{}, &signature.Error{Status: http.StatusUnauthorized, Err: signature.ErrKeyGone}
+}
