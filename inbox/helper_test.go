@@ -313,3 +313,10 @@ type goneVerifier struct{}
 func (goneVerifier) Verify(*http.Request, []byte) (signature.Verified, error) {
 	return signature.Verified{}, &signature.Error{Status: http.StatusUnauthorized, Err: signature.ErrKeyGone}
 }
+
+// serveTo gives r to the shared inbox and returns the status.
+func (b *bench) serveTo(r *http.Request) int {
+	w := httptest.NewRecorder()
+	b.ServeHTTP(w, r)
+	return w.Code
+}
