@@ -57,10 +57,18 @@ func TestCVE_2024_37903ACreateOfAnExistingPostOfSomebodyElseIsRefused(t *testing
 // Mastodon: what was posted by a suspended author came in by the shares and edits of others.
 func TestCVE_2026_23961ASuspendedAuthorIsNotHeardThroughOthers(t *testing.T) {
 	t.Parallel()
+	reports := 0
 	b := newBench(t, func(c *inbox.Config) {
 		c.Policy = refusing("evil.example")
-		c.Hooks = all(func(context.Context, *inbox.Message) error { t.Error("a hook ran"); return nil })
+		c.Hooks = all(func(_ context.Context, m *inbox.Message) error {
+			if !m.Activity.Is("Flag") {
+				t.Errorf("a hook ran for %s", m.Activity.Type)
+			}
+			reports++
+			return nil
+		})
 	})
+	b.post(bob, act("Flag", there+"/a/0", bob, []string{"https://evil.example/n/1", here + "/ap/objects/1"}))
 	for _, body := range []string{
 		act("Announce", there+"/a/1", bob, "https://evil.example/n/1", "to", activity.Public),
 		act("Like", there+"/a/2", bob, []string{here + "/ap/objects/1", "https://evil.example/n/1"}),
@@ -73,6 +81,9 @@ func TestCVE_2026_23961ASuspendedAuthorIsNotHeardThroughOthers(t *testing.T) {
 		t.Errorf("in its name: status %d", got)
 	}
 	b.run()
+	if reports != 1 {
+		t.Errorf("%d hooks ran, want that of the report alone", reports)
+	}
 }
 
 // Mastodon: the answer to a request to quote was believed with a stamp from another server.
