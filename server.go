@@ -56,7 +56,7 @@ type Config struct {
 	// pass. See [inbox.Verdict].
 	Filter func(ctx context.Context, m *inbox.Message) (inbox.Verdict, error)
 	// Proxies are the addresses of reverse proxies, whose X-Forwarded-For is believed. Behind one that is not named here all
-	// strangers share one limit.
+	// strangers share one limit, or have none if its address is a private one.
 	Proxies []netip.Prefix
 	// NodeInfo describes the site. Nil: only the protocol is told.
 	NodeInfo func(ctx context.Context) (actor.NodeInfo, error)

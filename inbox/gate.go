@@ -63,7 +63,7 @@ func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err err
 	}
 	from := in.client(r)
 	// Known actors are looked up only where it matters.
-	crowded := g.count(from, 0) >= in.MaxStrangers || g.fetchingFrom(host) >= in.MaxFetching/2
+	crowded := from.IsValid() && g.count(from, 0) >= in.MaxStrangers || g.fetchingFrom(host) >= in.MaxFetching/2
 	known, err := false, error(nil)
 	if crowded {
 		if known, err = in.Peers.Known(r.Context(), c.sender); err != nil {
@@ -73,7 +73,7 @@ func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err err
 	if known {
 		return func() {}, nil
 	}
-	if g.count(from, 1) > in.MaxStrangers {
+	if from.IsValid() && g.count(from, 1) > in.MaxStrangers {
 		return nil, c.refuse(http.StatusTooManyRequests, fmt.Errorf("%w: from %s", ErrBusy, from))
 	}
 	if !g.fetch(host, in.MaxFetching) {
@@ -158,7 +158,8 @@ func (g *gate) turn(e *Entry, interactive bool) {
 	g.turns[lane] = e.Turn.Add(pace)
 }
 
-// client is whom a request is from: the last address that none of our proxies vouches for.
+// client is whom a request is from: the last address that none of our proxies vouches for. It is not valid for one that
+// nobody on the Internet has: that is a proxy of which we were not told, behind which is everyone.
 func (in *Inbox) client(r *http.Request) netip.Prefix {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -172,6 +173,9 @@ func (in *Inbox) client(r *http.Request) netip.Prefix {
 			break
 		}
 		from = hop.Unmap().WithZone("")
+	}
+	if from.IsLoopback() || from.IsPrivate() || from.IsLinkLocalUnicast() {
+		return netip.Prefix{}
 	}
 	bits := 64
 	if from.Is4() {

@@ -135,6 +135,13 @@ func TestStrangersFromOneAddressAreLimitedAndOthersAreNot(t *testing.T) {
 		if got := post(stranger, "[2001:db8:0:1::1]:99", ""); got != 202 {
 			t.Errorf("another network: %d", got)
 		}
+		for _, from := range []string{"127.0.0.1:99", "192.168.0.1:99"} { // a proxy of which nobody told us
+			for i := range 20 {
+				if got := post(stranger, from, fmt.Sprintf("198.51.100.%d", i)); got != 202 {
+					t.Errorf("%d from %s: %d", i, from, got)
+				}
+			}
+		}
 		if got := post(bob, "192.0.2.1:99", ""); got != 202 {
 			t.Errorf("who is known, from an address that strangers used up: %d", got)
 		}

@@ -112,7 +112,8 @@ type Config struct {
 	// MaxFetching bounds the requests by actors of one host that are not known here and are being verified at once, each of
 	// which may have to fetch a key from there; beyond it senders get 503. Zero means 16.
 	MaxFetching int
-	// Proxies are the addresses whose X-Forwarded-For is believed. Empty: the address of the connection counts.
+	// Proxies are the addresses whose X-Forwarded-For is believed. Empty: the address of the connection counts, unless it is
+	// a private one, which has no limit of its own.
 	Proxies []netip.Prefix
 	// Workers bounds how many hooks run at once. Zero means 8.
 	Workers int
