@@ -5,23 +5,37 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/moderation"
+	"github.com/fedihook/fedihook/signature"
 )
 
 // Wrap answers what other servers ask and send: everything under the prefix, the well-known paths, and requests for any
-// other URL that ask for ActivityPub and mean an actor or an object of this site. All else goes to next.
+// other URL that ask for ActivityPub and mean an actor, an object or a collection of this site. All else goes to next.
+//
+// A page and a document may so have one URL. The document is then never to be cached (private, no-store), and next's pages
+// get Vary: Accept if they don't say it themselves. Most CDNs heed neither Vary nor that there are two answers, and would
+// show servers a page that they hold: tell them to pass requests whose Accept names application/activity+json or
+// application/ld+json, or give objects ids under the prefix, as those have that the library mints, with the page's
+// address in URL; [actor.SetAlternate] then leads from the page to the document.
 func (s *Server) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, pattern := s.mux.Handler(r); pattern != "" {
+		read := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if _, pattern := s.mux.Handler(r); pattern != "" && (s.apart(pattern) || read && actor.Accepts(r)) {
 			s.mux.ServeHTTP(w, r)
 			return
 		}
-		// ActivityPub §3.2: the same URL, asked for in another way.
-		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && actor.Accepts(r) && s.serveShared(w, r) {
+		if !read {
+			next.ServeHTTP(w, r)
 			return
 		}
+		// ActivityPub §3.2: the same URL, asked for in another way.
+		if actor.Accepts(r) && s.serveShared(w, r) {
+			return
+		}
+		v, w := withVary(w)
 		next.ServeHTTP(w, r)
+		v.say()
 	})
 }
 
@@ -31,13 +45,21 @@ func (s *Server) Handler() http.Handler { return s.Wrap(http.NotFoundHandler()) 
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	s.handler.Register(mux)
-	prefix := strings.TrimSuffix(strings.TrimPrefix(s.names.Instance(), s.names.Origin), "/actor")
+	prefix := s.prefix()
 	mux.Handle(prefix+"/inbox", s.inbox)
 	mux.HandleFunc(prefix+"/users/{handle}/inbox", s.servePersonalInbox)
 	mux.Handle(prefix+"/actor/inbox", s.inbox.Personal(s.names.Instance()))
-	mux.HandleFunc("GET "+prefix+"/objects/{key}", s.serveObject)
-	mux.HandleFunc("GET "+prefix+"/activities/{key}", s.serveActivity)
 	return mux
+}
+
+func (s *Server) prefix() string {
+	return strings.TrimSuffix(strings.TrimPrefix(s.names.Instance(), s.names.Origin), "/actor")
+}
+
+// apart tells whether a pattern matches no URL that the app has a page under: all but the app's own collections.
+func (s *Server) apart(pattern string) bool {
+	path := strings.TrimPrefix(pattern, "GET ")
+	return s.config.Collections.Own[path] == nil || strings.HasPrefix(path, s.prefix()+"/")
 }
 
 func (s *Server) servePersonalInbox(w http.ResponseWriter, r *http.Request) {
@@ -53,89 +75,40 @@ func (s *Server) servePersonalInbox(w http.ResponseWriter, r *http.Request) {
 func (s *Server) serveShared(w http.ResponseWriter, r *http.Request) bool {
 	id := s.names.Of(r)
 	p, ok, err := s.handler.Local(r.Context(), id)
-	if ok && (err == nil || errors.Is(err, actor.ErrGone)) && p.ID == id {
-		// Caches between us and browsers do not all heed Vary.
-		w.Header().Set("Cache-Control", "private, no-store")
+	if ok && (err == nil && p.ID == id || errors.Is(err, actor.ErrGone)) {
 		s.handler.ServeActor(w, r)
 		return true
 	}
-	doc, err := s.showTo(r, func(asker string) (activity.Document, error) { return s.object(r.Context(), id, asker) })
+	v, err := s.handler.Show(r, s.show(id))
 	if errors.Is(err, actor.ErrNotFound) {
-		return false
+		kind, _, _, err := s.handler.Whose(r.Context(), id)
+		if err != nil || kind != actor.KindKey {
+			return false
+		}
+		s.handler.ServeActor(w, r) // the whole actor, who had this key before it was here
+		return true
 	}
-	s.answer(w, r, doc, err)
+	s.handler.Answer(w, r, v, err)
 	return true
 }
 
-func (s *Server) serveObject(w http.ResponseWriter, r *http.Request) {
-	id := s.names.Of(r)
-	doc, err := s.showTo(r, func(asker string) (activity.Document, error) { return s.object(r.Context(), id, asker) })
-	if o, ok := doc.(*activity.Object); ok && !actor.Accepts(r) && len(o.URL) > 0 && o.URL.First() != id && !o.Is("Tombstone") {
-		w.Header().Set("Vary", "Accept")
-		w.Header().Set("Cache-Control", "no-store")
-		http.Redirect(w, r, o.URL.First(), http.StatusSeeOther)
-		return
-	}
-	s.answer(w, r, doc, err)
-}
-
-func (s *Server) serveActivity(w http.ResponseWriter, r *http.Request) {
-	id := s.names.Of(r)
-	doc, err := s.showTo(r, func(asker string) (activity.Document, error) { return s.activity(r.Context(), id, asker) })
-	s.answer(w, r, doc, err)
-}
-
-// showTo asks as a stranger, and as whoever signed the request only if there is something that strangers may not see:
-// verifying may mean to fetch a key, and the other server may be asking us for the same reason. GoToSocial (seen 2026-11)
-// looks at a domain that fetches from it with signed requests for pages that are nothing here; who verified those would
-// fetch its key, be looked at again, and so on.
-func (s *Server) showTo(r *http.Request, get func(asker string) (activity.Document, error)) (activity.Document, error) {
-	doc, err := get("")
-	if !errors.Is(err, errHidden) || r.Header.Get("Signature") == "" {
-		return doc, err
-	}
-	verified, err := s.config.Verifier.Verify(r, nil)
+// asker finds out who signed a request, and whether that one may read here.
+func (s *Server) asker(r *http.Request) (string, error) {
+	v, err := s.config.Verifier.Verify(r, nil)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return get(verified.Owner)
-}
-
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, doc activity.Document, err error) {
-	w.Header().Set("Vary", "Accept, Signature")
-	w.Header().Set("Cache-Control", "private, no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	verdict, err := s.config.Policy.Judge(r.Context(), moderation.Question{Purpose: moderation.Serve, Actor: v.Owner})
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return "", err
 	}
-	body, err := activity.Encode(doc)
-	if err != nil {
-		s.fail(w, r, err)
-		return
+	if verdict.Refuse {
+		return "", &signature.Error{Status: http.StatusForbidden, KeyID: v.KeyID, Err: signature.ErrRefused}
 	}
-	w.Header().Set("Content-Type", activity.ContentType)
-	if doc.Is("Tombstone") {
-		w.WriteHeader(http.StatusGone) // ActivityPub §6.4
-	}
-	_, _ = w.Write(body) // who asked may have left
+	return v.Owner, nil
 }
 
 // fail answers with the status that belongs to err, and says no more than that.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status := http.StatusServiceUnavailable
-	var refused *signatureError
-	switch {
-	case errors.Is(err, actor.ErrNotFound):
-		status = http.StatusNotFound
-	case errors.Is(err, actor.ErrGone):
-		status = http.StatusGone
-	case errors.As(err, &refused):
-		status = refused.Status
-	default:
-		s.config.Logger.WarnContext(r.Context(), "fedihook: can't answer", "path", r.URL.Path, "error", err)
-		w.Header().Set("Retry-After", "60")
-	}
-	w.Header().Set("Cache-Control", "private, no-store")
-	http.Error(w, http.StatusText(status), status)
+	s.handler.Answer(w, r, actor.View{}, err)
 }

@@ -5,36 +5,50 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/outbox"
-	"github.com/fedihook/fedihook/signature"
 )
-
-type signatureError = signature.Error
-
-// errHidden is what is there, but not for who asked. It is answered as what is not there.
-var errHidden = fmt.Errorf("fedihook: not for everyone: %w", actor.ErrNotFound)
 
 // maxVersions bounds how many records about one object are read to show it.
 const maxVersions = 1000
 
-// object finds an object as asker may see it. Whether it lives the app says, completed from what was published; without
+// show is what [actor.Handler.Show] asks for the object or activity with this id.
+func (s *Server) show(id string) func(ctx context.Context, asker string) (activity.Document, error) {
+	return func(ctx context.Context, asker string) (activity.Document, error) { return s.document(ctx, id, asker) }
+}
+
+// document finds an object or activity as asker may see it.
+func (s *Server) document(ctx context.Context, id, asker string) (activity.Document, error) {
+	if kind, _, ok := s.names.Parse(id); ok && kind == actor.KindActivity {
+		return s.activity(ctx, id, asker)
+	}
+	o, err := s.object(ctx, id, asker)
+	if o == nil {
+		return nil, err
+	}
+	return s.config.Collections.Link(s.names, o), err
+}
+
+// object finds an object as asker may see it; with actor.ErrPartial it is not all of it. Whether it lives the app says, completed from what was published; without
 // Config.Object it is what was published. What was deleted is a Tombstone whatever the app says. Whom it is not for gets the
-// same ErrNotFound as for what is not there.
-func (s *Server) object(ctx context.Context, id, asker string) (activity.Document, error) {
+// ErrHidden that others take for not there.
+func (s *Server) object(ctx context.Context, id, asker string) (*activity.Object, error) {
 	sent, err := s.published(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	var partial error
 	shown := sent.object
 	if s.config.Object != nil && (shown == nil || !shown.Is("Tombstone")) {
 		live := shown != nil
 		shown, err = s.ask(ctx, id, asker)
 		if live && errors.Is(err, actor.ErrNotFound) { // the app may know better whom it is for
-			return nil, fmt.Errorf("%w: %s", errHidden, id)
+			return nil, fmt.Errorf("fedihook: object %s: %w", id, actor.ErrHidden)
+		}
+		if errors.Is(err, actor.ErrPartial) {
+			partial, err = err, nil
 		}
 		if err != nil {
 			return nil, err
@@ -54,7 +68,7 @@ func (s *Server) object(ctx context.Context, id, asker string) (activity.Documen
 	if err := s.mayRead(ctx, id, asker, author, append(shown.Recipients(), sent.audience...)); err != nil {
 		return nil, err
 	}
-	return shown, nil
+	return shown, partial
 }
 
 // ask asks the app.
@@ -63,7 +77,7 @@ func (s *Server) ask(ctx context.Context, id, asker string) (*activity.Object, e
 	switch {
 	case errors.Is(err, actor.ErrGone):
 		return &activity.Object{ID: id, Type: activity.Types{"Tombstone"}}, nil
-	case err != nil:
+	case err != nil && !errors.Is(err, actor.ErrPartial):
 		return nil, fmt.Errorf("fedihook: object %s: %w", id, err)
 	case o == nil:
 		return nil, fmt.Errorf("fedihook: object %s: %w", id, actor.ErrNotFound)
@@ -75,7 +89,7 @@ func (s *Server) ask(ctx context.Context, id, asker string) (*activity.Object, e
 	if o.ID != id {
 		return nil, fmt.Errorf("fedihook: object %s: Config.Object returned %s", id, o.ID)
 	}
-	return o, nil
+	return o, err
 }
 
 // version is the last of an object that was published, a Tombstone if it was deleted.
@@ -151,7 +165,7 @@ func (s *Server) mayRead(ctx context.Context, id, asker, author string, audience
 	if slices.ContainsFunc(audience, activity.IsPublic) {
 		return nil
 	}
-	hidden := fmt.Errorf("%w: %s", errHidden, id)
+	hidden := fmt.Errorf("fedihook: %s: %w", id, actor.ErrHidden)
 	if asker == "" {
 		return hidden
 	}
@@ -186,63 +200,4 @@ func (s *Server) activity(ctx context.Context, id, asker string) (activity.Docum
 		return nil, err
 	}
 	return a, s.mayRead(ctx, id, asker, r.Actor, append(a.Recipients(), r.To...))
-}
-
-const pageSize = 20
-
-// collection is a page of an actor's outbox, followers or following. Everyone may see what is in it.
-func (s *Server) collection(ctx context.Context, actorID, name, cursor string) (actor.Page, error) {
-	var after int64
-	if cursor != "" {
-		var err error
-		if after, err = strconv.ParseInt(cursor, 10, 64); err != nil || after <= 0 {
-			return actor.Page{}, fmt.Errorf("fedihook: cursor %q: %w", cursor, actor.ErrNotFound)
-		}
-	}
-	if name == "outbox" {
-		return s.outboxPage(ctx, actorID, after)
-	}
-	q := actor.FollowQuery{Followed: actorID, State: actor.Accepted, After: after, Limit: pageSize}
-	if name == "following" {
-		q.Followed, q.Follower = "", actorID
-	}
-	total, err := s.config.Storage.Followers.CountFollows(ctx, q)
-	if err != nil {
-		return actor.Page{}, err
-	}
-	list, err := s.config.Storage.Followers.Follows(ctx, q)
-	if err != nil {
-		return actor.Page{}, err
-	}
-	page := actor.Page{Total: total}
-	for _, f := range list {
-		id := f.Follower
-		if name == "following" {
-			id = f.Followed
-		}
-		page.Items = append(page.Items, activity.IRI(id))
-	}
-	if len(list) == pageSize {
-		page.Next = strconv.FormatInt(list[len(list)-1].Seq, 10)
-	}
-	return page, nil
-}
-
-func (s *Server) outboxPage(ctx context.Context, actorID string, before int64) (actor.Page, error) {
-	list, total, err := s.config.Storage.Log.PublicRecords(ctx, actorID, before, pageSize)
-	if err != nil {
-		return actor.Page{}, err
-	}
-	page := actor.Page{Total: total}
-	for _, r := range list {
-		a, err := decodeActivity(r.Activity)
-		if err != nil {
-			return actor.Page{}, err
-		}
-		page.Items = append(page.Items, activity.Embed(a))
-	}
-	if len(list) == pageSize {
-		page.Next = strconv.FormatInt(list[len(list)-1].Seq, 10)
-	}
-	return page, nil
 }

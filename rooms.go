@@ -95,8 +95,19 @@ func (s *Server) local(ctx context.Context, id string) (ok, approves bool, err e
 	return ok && id != s.names.Instance(), p.ManuallyApprovesFollowers, err
 }
 
+// objectOwner finds whose an object is, here or among what the app keeps of others.
+func (s *Server) objectOwner(ctx context.Context, id string) (string, error) {
+	if s.names.Ours(id) {
+		return s.outbox.OwnerHere(ctx, id)
+	}
+	if s.config.Owner == nil {
+		return "", nil
+	}
+	return s.config.Owner(ctx, id)
+}
+
 func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (string, error) {
-	doc, _, err := s.resolver.FetchAs(ctx, s.keyOf(asker), objectID)
+	doc, _, err := s.resolver.As(s.keyOf(asker)).Fetch(ctx, objectID)
 	if err != nil {
 		return "", gone(err)
 	}
@@ -129,8 +140,12 @@ func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[out
 	case "Announce":
 		class = delivery.Bulk
 	}
+	sender, err := s.senderOf(ctx, d)
+	if err != nil {
+		return err
+	}
 	receipt, err := s.queue.Enqueue(ctx, delivery.Activity{
-		ID: d.ID, Sender: d.Sender, Key: d.Key, Class: class, Body: d.Body, Expires: d.Expires,
+		ID: d.ID, Sender: sender, Key: d.Key, Class: class, Body: d.Body, Expires: d.Expires,
 	}, func(yield func(delivery.Target) bool) {
 		for t := range to {
 			if !yield(delivery.Target{Inbox: t.Inbox, SharedInbox: t.SharedInbox}) {
@@ -165,29 +180,34 @@ func (p *peers) Known(ctx context.Context, id string) (bool, error) {
 func (p *peers) Trust(ctx context.Context, id string) error { return p.resolver.Trust(ctx, id) }
 
 func (p *peers) Fetch(ctx context.Context, id string) (activity.Document, error) {
-	doc, _, err := p.resolver.Fetch(ctx, id)
-	if final(err) {
+	// The only document that an activity makes us ask for, and one that says it has another id.
+	doc, _, err := p.resolver.Within(&actor.Budget{Requests: 8, Bytes: 4 << 20}).Fetch(ctx, id)
+	switch {
+	case err == nil, !final(err):
+	case errors.Is(err, actor.ErrGone), errors.Is(err, actor.ErrNotFound):
+		err = fmt.Errorf("%w: %w: %w", inbox.ErrDrop, inbox.ErrGone, err)
+	default:
 		err = fmt.Errorf("%w: %w", inbox.ErrDrop, err)
 	}
 	return doc, err
 }
 
-func (p *peers) Followers(ctx context.Context, id string) (string, error) {
+func (p *peers) Collections(ctx context.Context, id string) (c inbox.Collections, err error) {
 	r, err := p.store.Remote(ctx, id)
 	if errors.Is(err, actor.ErrNotFound) || err == nil && len(r.Document) == 0 {
-		return "", nil
+		return c, nil
 	}
 	if err != nil {
-		return "", err
+		return c, err
 	}
 	doc, err := activity.Decode(r.Document)
 	if err != nil {
-		return "", err
+		return c, err
 	}
 	if a, ok := doc.(*activity.Actor); ok {
-		return a.Followers.ID, nil
+		c = inbox.Collections{Followers: a.Followers.ID, Featured: a.Featured.ID}
 	}
-	return "", nil
+	return c, nil
 }
 
 func (p *peers) Update(ctx context.Context, a *activity.Actor) error {
@@ -195,7 +215,14 @@ func (p *peers) Update(ctx context.Context, a *activity.Actor) error {
 	if err != nil {
 		return err
 	}
-	return p.resolver.Update(ctx, a, raw)
+	err = p.resolver.Update(ctx, a, raw)
+	switch {
+	case errors.Is(err, actor.ErrOurs): // of actors here there is nothing to replace
+		return nil
+	case final(err):
+		return fmt.Errorf("%w: %w", inbox.ErrDrop, err)
+	}
+	return err
 }
 
 func (p *peers) Gone(ctx context.Context, id string) error { return p.resolver.Gone(ctx, id) }
@@ -236,6 +263,26 @@ func (r *relations) put(ctx context.Context, f actor.Follow, remote string) erro
 	return r.store.PutFollow(ctx, f)
 }
 
+func (r *relations) Between(ctx context.Context, follower, followed string) (inbox.Follow, bool, error) {
+	return kept(r.store.Follow(ctx, follower, followed))
+}
+
+func (r *relations) ByID(ctx context.Context, id string) (inbox.Follow, bool, error) {
+	return kept(r.store.FollowByID(ctx, id))
+}
+
+func kept(f actor.Follow, err error) (inbox.Follow, bool, error) {
+	if errors.Is(err, actor.ErrNotFound) {
+		return inbox.Follow{}, false, nil
+	}
+	return inbox.Follow{ID: f.ID, Follower: f.Follower, Followed: f.Followed, Accepted: f.State == actor.Accepted}, err == nil, err
+}
+
+func (r *relations) FollowedHere(ctx context.Context, id string) (bool, error) {
+	list, err := r.store.Follows(ctx, actor.FollowQuery{Followed: id, State: actor.Accepted, Limit: 1})
+	return len(list) > 0, err
+}
+
 func (r *relations) Followed(ctx context.Context, follower, local, followID string, pending bool) error {
 	f := actor.Follow{Follower: follower, Followed: local, ID: followID, State: actor.Accepted}
 	if pending {
@@ -268,8 +315,18 @@ func (r *relations) Answered(ctx context.Context, local, remote, followID string
 	if !accepted {
 		return true, r.store.DeleteFollow(ctx, f.Follower, f.Followed)
 	}
+	others, err := r.store.CountFollows(ctx, actor.FollowQuery{Followed: f.Followed, State: actor.Accepted})
+	if err != nil {
+		return true, err
+	}
 	f.State = actor.Accepted
-	return true, r.store.PutFollow(ctx, f)
+	if err := r.store.PutFollow(ctx, f); err != nil {
+		return true, err
+	}
+	if others == 0 {
+		r.resolver.Complete(f.Followed) // if there is no room, the app has what it would have without
+	}
+	return true, nil
 }
 
 func (r *relations) Forget(ctx context.Context, id string) error {

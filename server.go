@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -40,13 +41,44 @@ type Config struct {
 	// Object returns the app's post by its full URL, as asked, for asker: a verified actor id, or "" for a
 	// stranger. It may return a Tombstone, or an error that wraps actor.ErrNotFound or actor.ErrGone. What it returns is
 	// completed from what was published under this id (attributedTo, audience, published), and shown only to those whom
-	// it is addressed to, so it need not look at asker; who signed a request is found out only where something is there
-	// that strangers may not see. What was deleted is a Tombstone whatever it says. Nil: what was published is shown.
+	// it is addressed to, so it need not look at asker. It may show less than that: with an error that wraps
+	// actor.ErrHidden nothing, and beside a post one that wraps actor.ErrPartial says that others may see more of it. Who
+	// signed a request is found out only after one of these, where the audience leaves strangers out, or where
+	// AuthorizedFetch asks for it. The outbox shows what Object would. What was deleted is a Tombstone whatever it says.
+	// Nil: what was published is shown.
 	Object func(ctx context.Context, id, asker string) (*activity.Object, error)
 	// Hooks are what the app does about activities that come in. See [inbox.Hooks].
 	Hooks inbox.Hooks
+	// Owner tells who made an object of another server that the app keeps, "" if it keeps none of this id: nobody else can
+	// edit or delete it. Nil: the hooks look for themselves.
+	Owner func(ctx context.Context, id string) (actorID string, err error)
+	// Wants is asked whether to take in what concerns nobody here, such as the edit of a post that the app keeps, or the posts
+	// of a relay. Nil: no. See [inbox.Config].
+	Wants func(ctx context.Context, a *activity.Activity) (bool, error)
+	// Filter looks at what comes in before it is kept and answered 202, for at most 50 ms. An error is answered 503. Nil lets all
+	// pass. See [inbox.Verdict].
+	Filter func(ctx context.Context, m *inbox.Message) (inbox.Verdict, error)
+	// Proxies are the addresses of reverse proxies, whose X-Forwarded-For is believed. Behind one that is not named here all
+	// strangers share one limit, or have none if its address is a private one.
+	Proxies []netip.Prefix
+	// Completed is given what an actor did before it was followed, and its totals, when the first of the app's users begins
+	// to follow it. It may fill a timeline; nobody is to be notified. See actor.ResolverConfig. Nil: nothing is asked for.
+	Completed func(ctx context.Context, c *actor.Completion) error
 	// NodeInfo describes the site. Nil: only the protocol is told.
 	NodeInfo func(ctx context.Context) (actor.NodeInfo, error)
+
+	// Collections are what the app lists: pinned posts, replies, lists of its own. Followers, Following and Outbox are there
+	// without it; a source that is set takes their place. One that hides the members asks Server.Collection for the rest.
+	Collections actor.Collections
+	// AuthorizedFetch says which documents are only for who signs the request. Whom Policy refuses is then refused them too.
+	// The zero value asks for a signature only where something is not for everyone.
+	AuthorizedFetch actor.AuthorizedFetch
+	// HandleDomain is what stands behind the @ of handles if that is not Origin's host; see [actor.Names.HandleDomain] for
+	// what the server of that domain has to do. Empty: it is Origin's host.
+	HandleDomain string
+	// Subscribe and Intents are pages where a visitor from elsewhere confirms what to do. See [actor.Handler].
+	Subscribe string
+	Intents   map[string]string
 
 	// Policy tells who may be talked to. Nil: everyone.
 	Policy *moderation.Policy
@@ -56,9 +88,17 @@ type Config struct {
 	Verifier inbox.Verifier
 
 	// Queue and Resolver may be shared by several Servers over one storage. Who brings a Queue runs it, and gives it
-	// [Server.Transport]. Nil makes one for this Server.
+	// [Server.Transport]; who brings a Resolver runs that. Nil makes one for this Server.
 	Queue    *delivery.Queue
 	Resolver *actor.Resolver
+
+	// SealKey encrypts users' private keys before they are kept, and OpenKey decrypts them: see [actor.Keyring.Seal]. Nil:
+	// they are kept as PEM, and who can read the storage can sign as any user.
+	SealKey func(ctx context.Context, private, bound []byte) ([]byte, error)
+	OpenKey func(ctx context.Context, sealed, bound []byte) ([]byte, error)
+
+	// MaxFetches bounds the documents fetched from one host in a minute. Zero means 3,000: see [actor.ResolverConfig].
+	MaxFetches int
 
 	// UserAgent names the app to other servers. Empty means Fedihook and the site's address.
 	UserAgent string
@@ -94,15 +134,24 @@ func New(c Config) (*Server, error) {
 	if c.Profile == nil {
 		return nil, errors.New("fedihook: Config.Profile is required")
 	}
-	names := actor.Names{Origin: c.Origin, Prefix: c.Prefix}
+	names := actor.Names{Origin: c.Origin, Prefix: c.Prefix, Domain: c.HandleDomain}
 	if err := names.Check(); err != nil {
-		return nil, fmt.Errorf("fedihook: Config.Origin or Config.Prefix: %w", err)
+		return nil, fmt.Errorf("fedihook: Config.Origin, Config.Prefix or Config.HandleDomain: %w", err)
+	}
+	if err := c.Collections.Check(names); err != nil {
+		return nil, fmt.Errorf("fedihook: Config.Collections: %w", err)
+	}
+	if c.AuthorizedFetch > actor.FetchSignedActors {
+		return nil, fmt.Errorf("fedihook: Config.AuthorizedFetch: %d is none", c.AuthorizedFetch)
 	}
 	if c.Storage == (storage.Storage{}) {
 		c.Storage = storage.Memory()
 	}
 	if missing := c.Storage.Missing(); missing != "" {
 		return nil, fmt.Errorf("fedihook: Config.Storage.%s is nil", missing)
+	}
+	if (c.SealKey == nil) != (c.OpenKey == nil) {
+		return nil, errors.New("fedihook: Config.SealKey needs Config.OpenKey, and the other way round")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -119,10 +168,11 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, names: names, base: client.Transport,
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts),
-		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names},
+		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
 	s.handler = &actor.Handler{
-		Names: names, Profile: c.Profile, Keyring: s.keys, Collection: s.collection, NodeInfo: c.NodeInfo, Logger: c.Logger,
+		Names: names, Profile: c.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
+		AuthorizedFetch: c.AuthorizedFetch, Asker: s.asker, Subscribe: c.Subscribe, Intents: c.Intents, Logger: c.Logger,
 	}
 	if err := s.wire(client); err != nil {
 		return nil, fmt.Errorf("fedihook: %w", err)
@@ -137,8 +187,8 @@ func (s *Server) wire(client *http.Client) (err error) {
 	if s.resolver = c.Resolver; s.resolver == nil {
 		s.resolver, err = actor.NewResolver(actor.ResolverConfig{
 			Client: client, Store: c.Storage.Remotes, Names: s.names, Local: s.handler.Document, Allow: c.Policy.Allow,
-			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback, Suites: s.suites,
-			Key: s.keyOf(s.names.Instance()),
+			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback, Suites: s.suites, MaxFetches: c.MaxFetches,
+			Key: s.keyOf(s.names.Instance()), Completed: c.Completed, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -154,12 +204,8 @@ func (s *Server) wire(client *http.Client) (err error) {
 		}
 	}
 	if c.Verifier == nil {
-		scheme := "https"
-		if s.names.Origin[:5] != "https" {
-			scheme = "http"
-		}
 		c.Verifier = &signature.Verifier{
-			Keys: s.resolver, Authorities: []string{s.names.Authority()}, Scheme: scheme, Allow: s.allowSigner,
+			Keys: s.resolver, Authorities: []string{s.names.Authority()}, Scheme: s.scheme(), Allow: s.allowSigner,
 		}
 	}
 	relations := &relations{store: c.Storage.Followers, resolver: s.resolver, names: s.names}
@@ -174,7 +220,8 @@ func (s *Server) wire(client *http.Client) (err error) {
 	s.inbox, err = inbox.New(inbox.Config{
 		Verifier: c.Verifier, Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
 		Peers: &peers{store: c.Storage.Remotes, resolver: s.resolver},
-		Local: s.local, Owner: s.outbox.OwnerHere, Origin: s.names.Origin,
+		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
+		Proof: s.proofs(), LDSignature: s.ldSignatures(), Proxies: c.Proxies,
 		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Logger: c.Logger,
 	})
 	return err
@@ -186,8 +233,12 @@ func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.inbox.Run(ctx) })
+	g.Go(func() error { return s.keys.Run(ctx) })
 	if s.config.Queue == nil {
 		g.Go(func() error { return s.queue.Run(ctx) })
+	}
+	if s.config.Resolver == nil {
+		g.Go(func() error { return s.resolver.Run(ctx) })
 	}
 	return g.Wait()
 }
@@ -198,25 +249,6 @@ func (s *Server) In(tx storage.Execer) *Server {
 	in := *s
 	in.tx = tx
 	return &in
-}
-
-// Transport posts in the name of a local actor: it signs with the actor's key when it sends. A
-// delivery.Queue that several Servers share asks each for its own actors.
-func (s *Server) Transport(sender string) (http.RoundTripper, error) {
-	if !s.names.Ours(sender) {
-		return nil, fmt.Errorf("fedihook: %s is not an actor of %s: %w", sender, s.names.Origin, delivery.ErrRefused)
-	}
-	return &signature.Transport{Base: s.base, Signers: s.signers, Memory: s.suites, Key: func(ctx context.Context) (signature.Key, error) {
-		key, err := s.keys.Private(ctx, sender)
-		if err != nil {
-			err = fmt.Errorf("%w: %w", delivery.ErrLocal, err) // no fault of the host's
-		}
-		return key, err
-	}}, nil
-}
-
-func (s *Server) keyOf(actorID string) func(context.Context) (signature.Key, error) {
-	return func(ctx context.Context) (signature.Key, error) { return s.keys.Private(ctx, actorID) }
 }
 
 // Queue is where deliveries wait, for operators: what is stuck and why, and what to do about it.

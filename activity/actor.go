@@ -40,7 +40,7 @@ type Actor struct {
 	Endpoints           Ref // see [Actor.SharedInbox]
 
 	PublicKey       Refs // see [Actor.Keys]
-	AssertionMethod Refs // FEP-521a
+	AssertionMethod List // FEP-521a
 
 	ManuallyApprovesFollowers bool
 	Discoverable              bool

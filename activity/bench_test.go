@@ -40,17 +40,17 @@ func decodeAll(b *testing.B, data []byte) activity.Document {
 }
 
 // go-ap loses about a third of what it reads and looks into every embedded document; encoding/json
-// keeps all, knows nothing, and does not see a name that comes twice. Medians of runs of 20,000 on one of
-// two shared cores, Go 1.26, 2026-11; a quiet machine takes half of each:
+// keeps all, knows nothing, and does not see a name that comes twice. Medians of
+// BenchmarkRatio on two cores that others kept busy, Go 1.26, 2026-11; on a quiet machine all take half or less, and go-ap gains most:
 //
-//	Create{Note}, the Note too:  here 14 µs, 20 allocations, 16 KB   go-ap 66 µs, 200, 45 KB   map 336 allocations, 16 KB
-//	actor:                       here 14 µs, 14 allocations, 13 KB   go-ap 47 µs, 181, 41 KB   map 333 allocations, 19 KB
+//	Create{Note}, the Note too:  here 14 µs, 18 allocations, 16 KB   go-ap 79 µs, 200, 45 KB   map 336 allocations, 16 KB
+//	actor:                       here 13 µs, 10 allocations, 11 KB   go-ap 62 µs, 181, 41 KB   map 333 allocations, 19 KB
 //
 // Which library reads the JSON was decided by these, on a quiet core, for the 4.2 KB of each: jsontext says
 // that it is valid, strictly, in 4.0 and 4.3 µs and gives its tokens in 8.6 and 9.1; encoding/json says so in 14, and not
 // strictly; fastjson makes its tree in 3.3 and 2.8 and says so in 6.8 and 4.0, both without seeing duplicate names, invalid UTF-8
-// and lone surrogates, and keeps no places. The scanner of this package takes 3.1 and 3.2 µs with the index made,
-// which is why it is ours; jsontext is what its tests compare it with, and quotes what is written.
+// and lone surrogates, and keeps no places. The scanner of this package took 3.1 and 3.2 µs with the index made,
+// before it looked at sixteen bytes at once, which is why it is ours; jsontext is what its tests compare it with, and quotes what is written.
 func BenchmarkDecode(b *testing.B) {
 	for _, file := range []string{"create-note-media.json", "actor-person.json"} {
 		data := benchFile(b, file)

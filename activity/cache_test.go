@@ -159,6 +159,17 @@ func TestAnEmbeddedDocumentIsReadUnderTheLimitsOfTheZeroDecoder(t *testing.T) {
 	}
 }
 
+// The lists of a document may lie side by side in memory.
+func TestWhatIsAppendedToAListStaysThere(t *testing.T) {
+	t.Parallel()
+	a := mustDecode(t, []byte(`{"type":"Person","url":"https://a.example/1","icon":{"url":"x"},"image":[{"url":"y"},{"url":"z"}],"tag":["https://a.example/2"]}`)).(*activity.Actor)
+	want := mustMarshal(t, &activity.Actor{Type: a.Type, Icon: a.Icon, Image: a.Image, Tag: a.Tag})
+	a.URL = append(a.URL, activity.IRI("https://a.example/3"), activity.IRI("https://a.example/4"))
+	if got := mustMarshal(t, &activity.Actor{Type: a.Type, Icon: a.Icon, Image: a.Image, Tag: a.Tag}); !bytes.Equal(got, want) {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 // For the race detector.
 func TestManyMayReadOneDocument(t *testing.T) {
 	t.Parallel()

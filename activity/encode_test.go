@@ -59,7 +59,7 @@ func TestTheContextDefinesWhatIsUsedAndNoMore(t *testing.T) {
 		{"a context inside defines for itself", &activity.Object{Extra: activity.Extra{"x:y": raw(`{"@context":{"Emoji":"toot:Emoji","type":"Hashtag"},"z":1}`)}}, as},
 		{"a key", &activity.Actor{PublicKey: activity.Refs{activity.PublicKey{ID: "https://a.example/#k", Owner: "https://a.example/", PEM: "P"}.Ref()}}, `[` + as + `,"https://w3id.org/security/v1"]`},
 		{"a key and a property", &activity.Actor{ManuallyApprovesFollowers: true, PublicKey: activity.Refs{activity.PublicKey{ID: "https://a.example/#k"}.Ref()}}, `[` + as + `,"https://w3id.org/security/v1",{"manuallyApprovesFollowers":"as:manuallyApprovesFollowers"}]`},
-		{"lists and ids", &activity.Actor{AssertionMethod: activity.Refs{activity.IRI("https://a.example/#m")}}, `[` + as + `,{"assertionMethod":{"@container":"@set","@id":"sec:assertionMethod","@type":"@id"},"sec":"https://w3id.org/security#"}]`},
+		{"lists and ids", &activity.Actor{AssertionMethod: activity.List{activity.IRI("https://a.example/#m")}}, `[` + as + `,{"assertionMethod":{"@container":"@set","@id":"sec:assertionMethod","@type":"@id"},"sec":"https://w3id.org/security#"}]`},
 		{"one that is already known elsewhere", &activity.Actor{Webfinger: "a@a.example"}, `[` + as + `,{"webfinger":{"@id":"wf:webfinger","@type":"xsd:string"},"wf":"https://purl.archive.org/socialweb/webfinger#"}]`},
 		{"its own", &activity.Object{AtContext: raw(`[ "x:y", {"a" : "b"} ]`), Sensitive: true}, `["x:y",{"a":"b"}]`},
 		{"blind copies define nothing", &activity.Object{BTo: activity.Audience{{Raw: raw(`{"type":"Person","discoverable":true}`)}}}, as},

@@ -85,13 +85,15 @@ func fill[T any, P shaped[T]](x P, v value) P {
 	context, extra := x.common()
 	t := x.table()
 	in := v.in
-	for at, end := v.at+1, v.node().next; at < end; at = in.at(at + 1).next {
-		name, member := value{in, at}, value{in, at + 1}
-		if member.kind() == 'n' {
+	for at, end := v.at+1, v.node().next; at < end; {
+		name, member := in.at(at), value{in, at + 1}
+		text := in.meaning(name)
+		n := member.node()
+		at = n.next
+		if n.kind == 'n' {
 			continue
 		}
-		text := name.text()
-		if i := t.names.find(text, name.node().hash); i >= 0 {
+		if i := t.names.find(text, name.hash); i >= 0 {
 			if set(t.fields[i].at((*T)(x)), member) {
 				continue
 			}

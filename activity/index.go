@@ -3,7 +3,6 @@ package activity
 import (
 	"encoding/json"
 	"iter"
-	"slices"
 )
 
 // index is a JSON text with the place of every value in it. A document and all that it embeds share
@@ -12,17 +11,20 @@ import (
 type index struct {
 	// data is the text. Parts of it are handed out as json.RawMessage, and their owner may write to them.
 	data []byte
-	// text is the text again, which nobody can change, from base on, and behind it what the strings with
-	// escapes mean, so that every string is a part of it. What stands before base is the @context with which
-	// most documents begin: its strings are nobody's.
-	text   string
-	base   uint32
-	nodes  []node // in the order of the text; a name is the node before its value
-	escape []escape
+	// text is the text again, which nobody can change, from base on, so that every string without escapes is
+	// a part of it. What stands before base is the @context with which most documents begin: its strings are nobody's.
+	text  string
+	base  uint32
+	nodes []node // in the order of the text; a name is the node before its value
 
 	spaced bool // there is white space between the values
 	blind  bool // a member at some depth isBlind
 	modest bool // within the limits of the zero Decoder
+
+	settled bool // no longer written to
+
+	// spare are Refs that nobody has yet, while the document is read. Once settled there are none.
+	spare []Ref
 
 	// first is the place of nodes[0]. Once settled, an index has only the nodes from the first to the last that a Ref
 	// refers to, which is what keep was called with.
@@ -40,17 +42,11 @@ type node struct {
 	next       uint32 // the node after it and all that is in it
 	hash       uint16 // of a name
 	kind       kind
-	escaped    bool // a string that does not mean what stands there: see escape
+	escaped    bool // a string that does not mean what stands there
 }
 
 // kind is the first byte of a value, and '0' for all numbers.
 type kind uint8
-
-// escape is what a string with escapes means.
-type escape struct {
-	at         uint32 // its node
-	start, end uint32 // as if it stood behind data
-}
 
 // value is one value, or name, of an index.
 type value struct {
@@ -78,22 +74,22 @@ func (v value) source() string {
 
 // text is what a string means, and "" for what is no string.
 func (v value) text() string {
-	n := v.node()
-	switch {
-	case n.kind != '"':
-		return ""
-	case n.start < v.in.base:
-		return contextName
-	case n.escaped:
-		return v.in.meaning(v.at)
+	if n := v.node(); n.kind == '"' {
+		return v.in.meaning(n)
 	}
-	return v.in.text[n.start+1-v.in.base : n.end-1-v.in.base]
+	return ""
 }
 
-func (in *index) meaning(at uint32) string {
-	i, _ := slices.BinarySearchFunc(in.escape, at, func(e escape, at uint32) int { return int(e.at) - int(at) })
-	e := in.escape[i]
-	return in.text[e.start-in.base : e.end-in.base]
+// meaning is what the string in n means.
+func (in *index) meaning(n *node) string {
+	if n.start < in.base {
+		return contextName
+	}
+	text := in.text[n.start+1-in.base : n.end-1-in.base]
+	if n.escaped {
+		return string(appendMeaning(nil, []byte(text)))
+	}
+	return text
 }
 
 // members yields what is in an object, and nothing of another value.
@@ -181,12 +177,33 @@ func (v value) keep() {
 	}
 }
 
+// refs makes a list of n, to which nobody can append in place. Most properties hold one, and a document has several of
+// these: they are made together while it is read, by one goroutine, but not when many may read what it embeds.
+func (in *index) refs(n int) []Ref {
+	if in.settled || n == 0 || n > 2 {
+		return make([]Ref, n)
+	}
+	if n > len(in.spare) {
+		in.spare = make([]Ref, 4)
+	}
+	list := in.spare[:n:n]
+	in.spare = in.spare[n:]
+	return list
+}
+
 // settle makes in independent of the scanner that made it.
 func (in *index) settle() {
+	in.settled, in.spare = true, nil
 	if in.keepTo == 0 {
-		in.nodes, in.escape = nil, nil
+		in.nodes = nil
 		return
 	}
-	in.nodes, in.first = slices.Clone(in.nodes[in.keepAt:in.keepTo]), in.keepAt
-	in.escape = slices.Clone(in.escape)
+	in.nodes, in.first = cloned(in.nodes[in.keepAt:in.keepTo]), in.keepAt
+}
+
+// cloned is a copy of list without room for more. What slices.Clone makes has some, which it must clear.
+func cloned[T any](list []T) []T {
+	out := make([]T, len(list))
+	copy(out, list) // The compiler knows these two lines and clears nothing.
+	return out
 }

@@ -213,10 +213,11 @@ func readRefs(list *[]Ref, v value) bool {
 		if !one.read(v) {
 			return false
 		}
-		*list = []Ref{one}
+		*list = v.in.refs(1)
+		(*list)[0] = one
 		return true
 	}
-	out := make([]Ref, v.count())
+	out := v.in.refs(v.count())
 	i := 0
 	for one := range v.elements() {
 		if one.kind() == '[' || !out[i].read(one) {

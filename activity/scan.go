@@ -2,11 +2,11 @@ package activity
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
+	"math/bits"
 	"sync"
-	"unsafe"
 )
 
 // ErrMalformed is wrapped by every error about bytes that are no document: no JSON object, invalid
@@ -40,9 +40,8 @@ const (
 type scanner struct {
 	data   []byte
 	nodes  []node
-	escape []escape
-	texts  []byte // what the strings with escapes mean, one after the other
 	open   []container
+	buf    []byte // what a name with escapes means
 	spaced bool
 	blind  bool
 	base   uint32 // the end of a @context at the beginning of a document
@@ -59,8 +58,8 @@ type container struct {
 	ends   byte                // '}' or ']'
 	opaque bool                // under the name @context
 	names  int                 // how many
-	seen   [4]uint64           // one bit for the hash of each
-	many   map[string]struct{} // all names, if there are more than fewNames
+	seen   [8]uint64           // one bit for the hash of each
+	many   map[string]struct{} // all names, if there are more than fewNames or one has escapes
 }
 
 // fewNames is how many names are compared with each other rather than kept in a map.
@@ -73,7 +72,7 @@ var scanners = sync.Pool{New: func() any { return new(scanner) }}
 func (s *scanner) release() {
 	s.data = nil
 	clear(s.open) // after an error, of maps
-	if cap(s.nodes) <= 4<<10 && cap(s.escape) <= 1<<10 && cap(s.texts) <= 64<<10 && cap(s.open) <= 64 {
+	if cap(s.nodes) <= 4<<10 && cap(s.buf) <= 4<<10 && cap(s.open) <= 64 {
 		scanners.Put(s)
 	}
 }
@@ -91,28 +90,16 @@ func (s *scanner) read(data []byte, l limits) error {
 	if len(data) > l.bytes {
 		return fmt.Errorf("activity: %d bytes, at most %d are read: %w", len(data), l.bytes, ErrTooLarge)
 	}
-	*s = scanner{data: data, nodes: s.nodes[:0], escape: s.escape[:0], texts: s.texts[:0], open: s.open[:0]}
+	*s = scanner{data: data, nodes: s.nodes[:0], open: s.open[:0], buf: s.buf}
 	return s.value(l)
 }
 
 // index is what was read, with the text from base on. With own it has a copy of the bytes too.
 func (s *scanner) index(base uint32, own bool) *index {
-	in := &index{data: s.data, base: base, nodes: s.nodes, escape: s.escape, spaced: s.spaced, blind: s.blind}
+	in := &index{data: s.data, text: string(s.data[base:]), base: base, nodes: s.nodes, spaced: s.spaced, blind: s.blind}
 	in.modest = len(s.data) <= zeroLimits.bytes && s.values <= zeroLimits.values && s.deepest <= zeroLimits.depth
-	// One buffer for both copies, since a document is mostly these: first the bytes that are handed out, up to their
-	// capacity, then the text, of which nobody has a slice.
-	n := 0
 	if own {
-		n = len(s.data)
-	}
-	var both strings.Builder
-	both.Grow(n + len(s.data) - int(base) + len(s.texts))
-	both.Write(s.data[:n])
-	both.Write(s.data[base:])
-	both.Write(s.texts)
-	in.text = both.String()[n:]
-	if own {
-		in.data = unsafe.Slice(unsafe.StringData(both.String()), n)[:n:n]
+		in.data = cloned(s.data)
 	}
 	return in
 }
@@ -217,9 +204,6 @@ func (s *scanner) close(c *container, end int) *container {
 			s.base = uint32(end)
 		}
 		s.nodes = s.nodes[:c.at+1]
-		for i := len(s.escape); i > 0 && s.escape[i-1].at > c.at; i-- {
-			s.escape = s.escape[:i-1]
-		}
 	}
 	n := &s.nodes[c.at]
 	n.end, n.next = uint32(end), uint32(len(s.nodes))
@@ -239,25 +223,21 @@ func (s *scanner) name(c *container, i int) (next int, isContext bool, err error
 		return 0, false, s.unexpected(i)
 	}
 	start := i
-	var name []byte
+	i, plain := endOfPlain(data, start+1)
+	var name []byte // what it means
 	var n *node
-	if end, plain := endOfPlain(data, i+1); plain {
-		n = s.add('"', i, end)
-		name = data[start+1 : end-1]
-		i = end
+	if plain {
+		name = data[start+1 : i-1]
+		n = s.add('"', start, i)
+	} else if i, name, err = s.oddName(c, start, i); err != nil {
+		return 0, false, err
 	} else {
-		s.naming = true
-		if i, err = s.string(i, end); err != nil {
-			return 0, false, err
-		}
-		s.naming = false
-		name = s.meaning(len(s.nodes) - 1)
 		n = &s.nodes[len(s.nodes)-1]
 	}
 	hash := nameHash(name)
 	n.hash = hash
 	c.names++
-	if word, bit := &c.seen[hash>>6%4], uint64(1)<<(hash%64); *word&bit == 0 && c.names <= fewNames {
+	if word, bit := &c.seen[hash>>6%8], uint64(1)<<(hash%64); *word&bit == 0 && c.names <= fewNames {
 		*word |= bit
 	} else if s.isTwice(c, name, hash) {
 		return 0, false, s.wrong(start, "a name for the second time")
@@ -272,10 +252,29 @@ func (s *scanner) name(c *container, i int) (next int, isContext bool, err error
 		return 0, false, s.unexpected(i)
 	}
 	i++
-	if i < len(data) && data[i] <= ' ' {
+	if i+1 < len(data) && data[i] == ' ' && data[i+1] > ' ' {
+		s.spaced = true
+		i++
+	} else if i < len(data) && data[i] <= ' ' {
 		i = s.space(i)
 	}
 	return i, string(name) == contextName, nil
+}
+
+// oddName reads the name at i that is no plain string, though plain up to plain, and makes a node of it.
+func (s *scanner) oddName(c *container, i, plain int) (end int, name []byte, err error) {
+	s.naming = true
+	if end, err = s.string(i, plain); err != nil {
+		return 0, nil, err
+	}
+	s.naming = false
+	name = s.data[i+1 : end-1]
+	if s.nodes[len(s.nodes)-1].escaped {
+		s.buf = appendMeaning(s.buf[:0], name)
+		name = s.buf
+		c.names = max(c.names, fewNames) // what it means is not to be found out again for each other name
+	}
+	return end, name, nil
 }
 
 // isTwice adds a name, which is the last node, to those of c if there are more than fewNames of them.
@@ -283,14 +282,14 @@ func (s *scanner) isTwice(c *container, name []byte, hash uint16) bool {
 	last := uint32(len(s.nodes) - 1)
 	if c.names <= fewNames {
 		for at := c.at + 1; at < last; at = s.nodes[at+1].next {
-			if s.nodes[at].hash == hash && bytes.Equal(s.meaning(int(at)), name) {
+			if n := &s.nodes[at]; n.hash == hash && bytes.Equal(s.data[n.start+1:n.end-1], name) {
 				return true
 			}
 		}
 		return false
 	}
 	if c.many == nil {
-		c.many = make(map[string]struct{}, 4*fewNames)
+		c.many = make(map[string]struct{})
 		for at := c.at + 1; at < last; at = s.nodes[at+1].next {
 			c.many[string(s.meaning(int(at)))] = struct{}{}
 		}
@@ -302,29 +301,34 @@ func (s *scanner) isTwice(c *container, name []byte, hash uint16) bool {
 	return false
 }
 
-// meaning is what the string in a node means, until the next string is read.
+// meaning is what the string in a node means.
 func (s *scanner) meaning(at int) []byte {
 	n := &s.nodes[at]
-	if !n.escaped {
-		return s.data[n.start+1 : n.end-1]
+	text := s.data[n.start+1 : n.end-1]
+	if n.escaped {
+		return appendMeaning(nil, text)
 	}
-	for i := len(s.escape) - 1; ; i-- {
-		if e := s.escape[i]; int(e.at) == at {
-			return s.texts[int(e.start)-len(s.data) : int(e.end)-len(s.data)]
-		}
-	}
+	return text
 }
 
 // space skips white space between tokens.
 func (s *scanner) space(i int) int {
-	end := skipSpace(s.data, i)
-	s.spaced = s.spaced || end > i
-	return end
+	s.spaced = true
+	return skipSpace(s.data, i)
 }
 
+// skipSpace is the offset of what follows the white space at i, which is mostly a line's end and its indentation.
 func skipSpace(data []byte, i int) int {
-	for i < len(data) && (data[i] == ' ' || data[i] == '\n' || data[i] == '\r' || data[i] == '\t') {
+	const white = 1<<' ' | 1<<'\n' | 1<<'\r' | 1<<'\t'
+	for i < len(data) && uint64(white)>>data[i]&1 != 0 {
 		i++
+		for i+8 <= len(data) {
+			if other := binary.LittleEndian.Uint64(data[i:]) ^ ' '*ones; other != 0 {
+				i += bits.TrailingZeros64(other) / 8
+				break
+			}
+			i += 8
+		}
 	}
 	return i
 }

@@ -121,6 +121,7 @@ var terms = map[string]term{
 	"EmojiReact":        {prefix: "litepub", iri: "litepub:EmojiReact"},
 	"ChatMessage":       {prefix: "litepub", iri: "litepub:ChatMessage"},
 	"directMessage":     {prefix: "litepub", iri: "litepub:directMessage"},
+	"searchableBy":      {prefix: "fedibird", iri: "fedibird:searchableBy", kind: "@id"}, // FEP-268d
 	"emojiReactions":    {prefix: "fedibird", iri: "fedibird:emojiReactions", kind: "@id"},
 	"conversation":      {prefix: "ostatus", iri: "ostatus:conversation"},
 	"_misskey_reaction": {prefix: "misskey", iri: "misskey:_misskey_reaction"},

@@ -21,25 +21,30 @@ const (
 // endOfPlain is the offset behind the quote that ends the string whose text is at i, and true, if the text is ASCII
 // without escapes. Else, or among the last bytes, it is the offset up to which the text is that.
 func endOfPlain(data []byte, i int) (end int, plain bool) {
-	for i+8 <= len(data) {
-		w := binary.LittleEndian.Uint64(data[i:])
-		if stop := stops(w) | w&highs; stop != 0 {
+	// Two words at a time, since most names end within them: a loop that ends after any number of rounds is a guess.
+	for i+16 <= len(data) {
+		first, second := binary.LittleEndian.Uint64(data[i:]), binary.LittleEndian.Uint64(data[i+8:])
+		stop, next := (stops(first)|first)&highs, (stops(second)|second)&highs
+		if stop|next != 0 {
+			if stop == 0 {
+				stop, i = next, i+8
+			}
 			i += bits.TrailingZeros64(stop) / 8
 			if data[i] == '"' {
 				return i + 1, true
 			}
 			return i, false
 		}
-		i += 8
+		i += 16
 	}
 	return i, false
 }
 
-// stops has its lowest high bit in the first byte of w that is a quote, a backslash or a control character. Those
-// above it may be there for nothing.
+// stops has the high bit of the first byte of w that is a quote, a backslash or a control character, and maybe of bytes
+// above it and of those that are no ASCII.
 func stops(w uint64) uint64 {
-	quote, backslash := w^'"'*ones, w^'\\'*ones
-	return ((w - ' '*ones) | (quote - ones) | (backslash - ones)) &^ w & highs
+	// With its second bit changed the quote comes after the control characters, and nothing else comes there.
+	return ((w ^ '\x02'*ones) - '\x21'*ones) | ((w ^ '\\'*ones) - ones)
 }
 
 // string reads the string at i, which is plain up to plain, and makes a node of it. RFC 8259 §7.
@@ -49,7 +54,7 @@ func (s *scanner) string(i, plain int) (end int, err error) {
 	for end = plain; end < len(data) && data[end] != '"'; {
 		if end+8 <= len(data) {
 			w := binary.LittleEndian.Uint64(data[end:])
-			stop := stops(w)
+			stop := stops(w) &^ w & highs
 			if stop == 0 {
 				high |= w & highs
 				end += 8
@@ -81,13 +86,7 @@ func (s *scanner) string(i, plain int) (end int, err error) {
 	if high != 0 && !utf8.Valid(data[i:end]) {
 		return 0, s.wrong(i, "invalid UTF-8")
 	}
-	n := s.add('"', i, end+1)
-	if n.escaped = escaped; escaped {
-		e := escape{at: uint32(len(s.nodes) - 1), start: uint32(len(data) + len(s.texts))}
-		s.texts = appendMeaning(s.texts, data[i+1:end])
-		e.end = uint32(len(data) + len(s.texts))
-		s.escape = append(s.escape, e)
-	}
+	s.add('"', i, end+1).escaped = escaped
 	return end + 1, nil
 }
 
@@ -171,15 +170,23 @@ func hex4(b []byte) (r rune, ok bool) {
 
 // scalar is the offset behind the number or the literal at i.
 func (s *scanner) scalar(i int) (end int, err error) {
-	for _, text := range [...]string{"true", "false", "null"} {
-		if end := i + len(text); end <= len(s.data) && string(s.data[i:end]) == text {
-			return end, nil
+	text := ""
+	if i < len(s.data) {
+		switch s.data[i] {
+		case 't':
+			text = "true"
+		case 'f':
+			text = "false"
+		case 'n':
+			text = "null"
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			return s.number(i)
 		}
 	}
-	if i < len(s.data) && kindOfByte(s.data[i]) == '0' {
-		return s.number(i)
+	if end = i + len(text); text == "" || end > len(s.data) || string(s.data[i:end]) != text {
+		return 0, s.unexpected(i)
 	}
-	return 0, s.unexpected(i)
+	return end, nil
 }
 
 // kindOfByte is the kind of a value that begins with c.

@@ -20,10 +20,20 @@ func TestAcceptTellsServersFromBrowsers(t *testing.T) {
 	}{
 		{"Mastodon, an object", "application/activity+json, application/ld+json", true},
 		{"Mastodon 4.6, a search", `application/ld+json; profile="https://www.w3.org/ns/activitystreams", application/activity+json, text/html;q=0.1`, true},
-		{"the specification", `application/ld+json; profile="https://www.w3.org/ns/activitystreams"`, true},
-		{"without quotes", "application/ld+json;profile=https://www.w3.org/ns/activitystreams", true},
+		{"Mastodon 4.5, a search", `application/activity+json, application/ld+json; profile="https://www.w3.org/ns/activitystreams", text/html;q=0.1`, true},
+		{"Mastodon 4.6, what an activity is about", `application/ld+json; profile="https://www.w3.org/ns/activitystreams", application/activity+json`, true},
+		{"Misskey", `application/activity+json, application/ld+json; profile="https://www.w3.org/ns/activitystreams"`, true},
+		{"GoToSocial", `application/ld+json; profile="https://www.w3.org/ns/activitystreams",application/activity+json`, true},
+		{"Pixelfed and the specification", `application/ld+json; profile="https://www.w3.org/ns/activitystreams"`, true},
+		{"Lemmy and Pleroma", "application/activity+json", true},
+		{"PeerTube", `application/activity+json,text/html;q=0.9,\*/\*;q=0.8`, true},
 		{"PieFed", "application/ld+json", true},
 		{"Epicyon", `application/activity+json; profile="https://www.w3.org/ns/activitystreams"`, true},
+		{"Fedify", "application/activity+json, application/ld+json", true},
+		{"Mastodon, for a context", "application/ld+json", true},
+		{"WebFinger of Mastodon", "application/jrd+json, application/json", true},
+		{"host-meta of Mastodon", "application/xrd+xml, application/xml, text/xml", false},
+		{"without quotes", "application/ld+json;profile=https://www.w3.org/ns/activitystreams", true},
 		{"capitals", "Application/Activity+JSON", true},
 		{"JSON alone", "application/json", true},
 		{"JSON or anything", "application/json, */*;q=0.1", true},
@@ -53,6 +63,13 @@ func TestAcceptTellsServersFromBrowsers(t *testing.T) {
 	}
 	if !accepts("text/html;q=0.5", "application/activity+json") {
 		t.Error("two fields count as one list")
+	}
+}
+
+func TestReadingAnAcceptAllocatesNothing(t *testing.T) {
+	r := &http.Request{Header: http.Header{"Accept": {`application/ld+json; profile="https://www.w3.org/ns/activitystreams", text/html;q=0.1`}}}
+	if n := testing.AllocsPerRun(100, func() { actor.Accepts(r) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

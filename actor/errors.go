@@ -14,6 +14,8 @@ var (
 	ErrNotFound = errors.New("actor: not found")
 	// ErrGone: there was one, and it will not come back. 410.
 	ErrGone = errors.New("actor: gone")
+	// ErrBusy: too many keys are being made at once. The same works some seconds later. 503.
+	ErrBusy = errors.New("actor: too many keys are being made")
 )
 
 // Why another server's document was not had. Each is wrapped in an [*Error].
@@ -34,12 +36,21 @@ var (
 	ErrContentType = errors.New("answer is not an ActivityPub document")
 	// ErrMalformed: what came could not be read, or lacks what its kind must have.
 	ErrMalformed = errors.New("malformed answer")
-	// ErrTooLarge: what came is longer than 1 MiB.
+	// ErrTooLarge: what came is longer than ResolverConfig.MaxBody.
 	ErrTooLarge = errors.New("answer too large")
 	// ErrIDMismatch: what came has another id than was asked for.
 	ErrIDMismatch = errors.New("document has another id")
 	// ErrNotActor: the document is not an actor's.
 	ErrNotActor = errors.New("not an actor")
+	// ErrForeign: the document says that somebody on another server made it, who alone could show that.
+	ErrForeign = errors.New("attributed to another server")
+	// ErrThrottled: too much was asked of the host, or too many hosts or actors of its domain that nobody here knew
+	// turned up, in the last minutes. Nothing was asked this time.
+	ErrThrottled = errors.New("too many requests there of late")
+	// ErrBudget: the [Budget] is used up. Nothing was asked this time.
+	ErrBudget = errors.New("budget used up")
+	// ErrCut: a collection or a thread is longer than was to be read of it.
+	ErrCut = errors.New("longer than was read")
 )
 
 // Error reports why something could not be had from another server.

@@ -3,9 +3,12 @@ package actor_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 
+	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
 )
 
@@ -29,6 +32,37 @@ func ExampleHandler() {
 	fmt.Print(w.Body)
 	// Output:
 	// {"subject":"acct:alice@blog.example","aliases":["https://blog.example/ap/users/alice"],"links":[{"rel":"self","type":"application/activity+json","href":"https://blog.example/ap/users/alice"}]}
+}
+
+func ExampleStream() {
+	books := []string{"https://blog.example/books/1", "https://blog.example/books/2"}
+	list := actor.Stream(func(_ context.Context, q actor.Query) iter.Seq2[actor.Item, error] {
+		return func(yield func(actor.Item, error) bool) {
+			after := slices.Index(books, q.Cursor) // -1 for the first page
+			if after < 0 && q.Cursor != "" {
+				yield(actor.Item{}, actor.ErrNotFound) // a stranger made it up
+				return
+			}
+			for _, id := range books[after+1:] {
+				if !yield(actor.Item{Ref: activity.IRI(id), Cursor: id}, nil) {
+					return
+				}
+			}
+		}
+	}, nil)
+	page, err := list(context.Background(), actor.Query{Limit: 1})
+	fmt.Println(page.Items[0].ID, page.Next, err)
+	page, err = list(context.Background(), actor.Query{Limit: 1, Cursor: page.Next})
+	fmt.Println(page.Items[0].ID, page.Next, err)
+	// Output:
+	// https://blog.example/books/1 https://blog.example/books/1 <nil>
+	// https://blog.example/books/2  <nil>
+}
+
+func ExampleAlternateHTML() {
+	fmt.Println(actor.AlternateHTML("https://blog.example/ap/objects/1"))
+	// Output:
+	// <link rel="alternate" type="application/activity+json" href="https://blog.example/ap/objects/1">
 }
 
 func ExampleNames() {

@@ -135,7 +135,7 @@ var testKeys = sync.OnceValue(func() [2]*rsa.PrivateKey {
 	return keys
 })
 
-func pem(t *testing.T, k *rsa.PrivateKey) string {
+func pem(t testing.TB, k *rsa.PrivateKey) string {
 	t.Helper()
 	text, err := signature.MarshalPublicKey(k.Public())
 	if err != nil {
@@ -145,7 +145,7 @@ func pem(t *testing.T, k *rsa.PrivateKey) string {
 }
 
 // person writes a stranger's actor document, with changes on top.
-func person(t *testing.T, id string, changes map[string]any) string {
+func person(t testing.TB, id string, changes map[string]any) string {
 	t.Helper()
 	doc := map[string]any{
 		"@context":          []string{"https://www.w3.org/ns/activitystreams", "https://w3id.org/security/v1"},
@@ -182,44 +182,16 @@ func resolver(t *testing.T, c actor.ResolverConfig) *actor.Resolver {
 
 // memory implements the stores of this package.
 type memory struct {
+	memoryKeys
+
 	mu      sync.Mutex
-	keys    map[string]actor.KeyPair
 	remotes map[string]actor.Remote
 	puts    int
 	fail    error
-
-	makeKeys  bool // as a real store: else everyone has the first of testKeys, which saves seconds
-	handedOut map[string]bool
 }
 
 func newMemory() *memory {
-	return &memory{keys: map[string]actor.KeyPair{}, remotes: map[string]actor.Remote{}, handedOut: map[string]bool{}}
-}
-
-func (m *memory) Key(_ context.Context, id string) (actor.KeyPair, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.handedOut[id] = true
-	if !m.makeKeys {
-		pem, err := signature.MarshalPrivateKey(testKeys()[0])
-		return actor.KeyPair{ActorID: id, KeyID: id + "#main-key", Private: []byte(pem)}, err
-	}
-	k, ok := m.keys[id]
-	if !ok {
-		return k, fmt.Errorf("memory: %w", actor.ErrNotFound)
-	}
-	return k, m.fail
-}
-
-func (m *memory) AddKey(_ context.Context, k actor.KeyPair) (actor.KeyPair, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if have, ok := m.keys[k.ActorID]; ok {
-		return have, nil
-	}
-	m.puts++
-	m.keys[k.ActorID] = k
-	return k, m.fail
+	return &memory{remotes: map[string]actor.Remote{}, memoryKeys: memoryKeys{handedOut: map[string]bool{}}}
 }
 
 func (m *memory) Remote(_ context.Context, id string) (actor.Remote, error) {

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,12 +9,15 @@ import (
 	"net/url"
 	"strings"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/fedihook/fedihook/activity"
 )
 
 const (
 	acceptJRD = jrdType + ", application/json"
-	acceptXRD = xrdType + ", application/xml, text/xml"
+	acceptXRD = xrdType + ", application/xml, text/xml, " + jrdType + ";q=0.5"
 )
 
 var (
@@ -30,7 +34,7 @@ func (r *Resolver) WebFinger(ctx context.Context, acct string) (JRD, error) {
 	if err != nil {
 		return JRD{}, &Error{ID: acct, Err: fmt.Errorf("%w: %w", ErrInvalidID, err)}
 	}
-	return r.webFinger(ctx, a)
+	return r.webFinger(ctx, a.home())
 }
 
 func (r *Resolver) webFinger(ctx context.Context, a account) (JRD, error) {
@@ -63,7 +67,7 @@ func (r *Resolver) schemeOf(host string) string {
 
 // finger makes one WebFinger request.
 func (r *Resolver) finger(ctx context.Context, address string, a account) (JRD, error) {
-	ans, err := r.do(ctx, r.plain, address, acceptJRD, true)
+	ans, err := r.do(ctx, ask{through: r.plain, address: address, accept: acceptJRD, leave: true})
 	fail := func(cause error) error { return &Error{ID: "acct:" + a.String(), Status: ans.status, Err: cause} }
 	var e *Error
 	switch {
@@ -75,7 +79,7 @@ func (r *Resolver) finger(ctx context.Context, address string, a account) (JRD, 
 	case ans.status == http.StatusNotFound:
 		return JRD{}, fail(fmt.Errorf("%w: %w", ErrNotFound, errUnknown))
 	case ans.status != http.StatusOK:
-		e := statusError("acct:"+a.String(), ans.status)
+		e := r.statusError("acct:"+a.String(), ans.status)
 		if !e.Passing && !errors.Is(e, ErrGone) && !errors.Is(e, ErrRejected) {
 			e.Err = fmt.Errorf("%w: %w", e.Err, errNoWebFinger)
 		}
@@ -90,14 +94,33 @@ func (r *Resolver) finger(ctx context.Context, address string, a account) (JRD, 
 
 // hostMeta asks where a host answers WebFinger. RFC 6415 §2.
 func (r *Resolver) hostMeta(ctx context.Context, origin string) (template string, err error) {
-	ans, err := r.do(ctx, r.plain, origin+hostMetaPath, acceptXRD, true)
+	ans, err := r.do(ctx, ask{through: r.plain, address: origin + hostMetaPath, accept: acceptXRD, leave: true})
 	switch {
 	case err != nil:
 		return "", err
 	case ans.status != http.StatusOK:
-		return "", statusError(origin+hostMetaPath, ans.status)
+		return "", r.statusError(origin+hostMetaPath, ans.status)
 	}
-	return parseHostMeta(ans.body)
+	return lrdd(ans.body)
+}
+
+// lrdd reads where to ask from a host-meta document, in XML or in JSON. RFC 6415 §3.
+func lrdd(data []byte) (template string, err error) {
+	if text := bytes.TrimSpace(data); len(text) == 0 || text[0] != '{' {
+		return parseHostMeta(data)
+	}
+	var top struct {
+		Links []jsontext.Value `json:"links"`
+	}
+	if err := jsonv2.Unmarshal(data, &top); err != nil {
+		return "", fmt.Errorf("%w: host-meta: %w", ErrMalformed, err)
+	}
+	for _, raw := range top.Links[:min(len(top.Links), maxLinks)] {
+		if l, ok := parseLink(raw); ok && l.Rel == "lrdd" && strings.Contains(l.Template, "{uri}") {
+			return l.Template, nil
+		}
+	}
+	return "", fmt.Errorf("%w: host-meta without a link lrdd", ErrMalformed)
 }
 
 // Handle finds and proves the handle of an actor: WebFinger for what the actor calls itself must name
@@ -136,7 +159,8 @@ func (f fingers) lookup(ctx context.Context, query string) (known, string, error
 	if err != nil {
 		return known{}, "", &badQuery{err}
 	}
-	if asked.host == f.r.config.Names.Authority() {
+	asked = asked.home()
+	if names := f.r.config.Names; asked.host == names.Authority() || asked.host == names.HandleDomain() {
 		a, err := f.r.local(ctx, "acct:"+asked.String())
 		if errors.Is(err, ErrNotFound) {
 			err = fmt.Errorf("%w: %w", err, errUnknown)

@@ -12,71 +12,101 @@
 package actor
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/fedihook/fedihook/activity"
 )
 
-// Handler serves what makes a site's actors known. It verifies no signature, so that whoever must
-// know one of our keys before it can sign may ask. It may be used by many goroutines at once.
+// Handler serves what makes a site's actors known, and what they say. It may be used by many goroutines
+// at once, and must not be copied after its first use.
+//
+// Who stands in front of it, a firewall above all, must let every user agent through to the paths that
+// [Handler.Register] lists: other servers solve no riddles. Threads alone comes under three names,
+// facebookexternalua, facebookexternalhit and meta-externalagent (seen 2026).
 type Handler struct {
 	// Names must hold the site's origin.
 	Names Names
 
 	// Profile returns the user with this handle as it was written by whoever asks, or an error that
-	// wraps [ErrNotFound] or [ErrGone]; any other is logged and answered 503. It is asked with a full
-	// id where a request names one that no current handle maps to, and returns the profile that has
-	// this ID. It must be set.
+	// wraps [ErrNotFound] or [ErrGone]; any other is logged and answered 503. A handle that is not found is asked for
+	// again in lower case. A user may be found by former handles too: those lead to the one in the profile. It is asked
+	// with a full URL where a request names one that no current handle maps to: an id, and returns the profile that has
+	// this ID, or a profile's page, and may return whose URL that is. It must be set.
 	Profile func(ctx context.Context, handle string) (Profile, error)
 
 	// Keyring holds the actors' keys. It must be set.
 	Keyring *Keyring
 
-	// Collection returns a page of an actor's collection, which name tells: "outbox", "followers" or
-	// "following". Cursor is "" for the first page, else what the app wrote in Next, or anything that
-	// a stranger made up: then it returns [ErrNotFound]. Everyone may see what it returns. Nil means
-	// that all collections are empty.
-	Collection func(ctx context.Context, actorID, name, cursor string) (Page, error)
+	// Object returns the object or activity with this id as asker may see it: a verified actor id, or "" for
+	// a stranger. Its errors wrap [ErrNotFound], [ErrHidden], [ErrPartial] together with a document, or [ErrGone].
+	// What it hides from an asker of that the collections are hidden too. Nil: there are no objects.
+	Object func(ctx context.Context, id, asker string) (activity.Document, error)
+
+	// Collections are the sources of what is listed. The zero value has none.
+	Collections Collections
 
 	// NodeInfo describes the site. Nil means that only the protocol is told.
 	NodeInfo func(ctx context.Context) (NodeInfo, error)
+
+	// AuthorizedFetch says which documents are only for who signs the request.
+	AuthorizedFetch AuthorizedFetch
+
+	// Asker returns the id of the actor who signed a request, once it is verified and if that one may talk
+	// to this site. An error that is a *[signature.Error] is answered with its status, any other is logged
+	// and answered 503. Nil: nobody is ever known, and what needs a signature is 503.
+	Asker func(r *http.Request) (actorID string, err error)
 
 	// Subscribe is a page of the app where a visitor from another server confirms an interaction, with
 	// {uri} where the thing's id goes: "https://blog.example/interact?uri={uri}". Zero: there is none.
 	Subscribe string
 
+	// Intents are pages of the app where a user of it who is elsewhere does something, by the type of the
+	// activity, with the placeholders that belong to it: "Create": "https://blog.example/share?text={content}",
+	// "Object": "https://blog.example/interact?uri={object}". Nil: there are none. FEP-3b86
+	Intents map[string]string
+
 	// Logger receives what the app's callbacks failed with. Nil means slog.Default.
 	Logger *slog.Logger
+
+	once   sync.Once
+	bodies *cache[*written]
 }
 
-// Register adds all handlers to mux, for GET and HEAD. Inboxes and objects are others' to add.
+// Register adds all handlers to mux, for GET and HEAD. Inboxes are others' to add. It panics where
+// [Collections.Check] returns an error.
 func (h *Handler) Register(mux *http.ServeMux) {
-	prefix := strings.TrimPrefix(h.Names.prefix(), h.Names.Origin)
+	prefix := h.Names.path()
 	for pattern, serve := range map[string]http.HandlerFunc{
-		prefix + "/users/{handle}":           h.ServeActor,
-		prefix + "/users/{handle}/outbox":    h.ServeCollection,
-		prefix + "/users/{handle}/followers": h.ServeCollection,
-		prefix + "/users/{handle}/following": h.ServeCollection,
-		prefix + "/actor":                    h.ServeActor,
-		prefix + "/actor/outbox":             h.ServeCollection,
-		prefix + "/actor/followers":          h.ServeCollection,
-		prefix + "/actor/following":          h.ServeCollection,
-		"/.well-known/webfinger":             h.ServeWebFinger,
-		"/.well-known/host-meta":             h.ServeHostMeta,
-		"/.well-known/nodeinfo":              h.ServeNodeInfoLinks,
-		nodeInfoPath + "{version}":           h.ServeNodeInfo,
+		prefix + "/users/{handle}":   h.ServeActor,
+		prefix + "/actor":            h.ServeActor,
+		prefix + "/objects/{key}":    h.ServeObject,
+		prefix + "/activities/{key}": h.ServeObject,
+		webFingerPath:                h.ServeWebFinger,
+		hostMetaPath:                 h.ServeHostMeta,
+		hostMetaPath + ".json":       h.ServeHostMeta,
+		"/.well-known/nodeinfo":      h.ServeNodeInfoLinks,
+		nodeInfoPath + "{version}":   h.ServeNodeInfo,
 	} {
 		mux.HandleFunc("GET "+pattern, serve)
+	}
+	for owner, names := range map[string][]string{
+		"/users/{handle}": ofActors,
+		"/actor":          ofActors,
+		"/objects/{key}":  ofObjects,
+		"/of/{object}":    ofObjects,
+	} {
+		for _, name := range names {
+			mux.HandleFunc("GET "+prefix+owner+"/"+segment(name), h.ServeCollection)
+		}
+	}
+	for path := range h.Collections.Own {
+		mux.HandleFunc("GET "+path, h.ServeCollection)
 	}
 }
 
@@ -88,25 +118,59 @@ func (h *Handler) ServeActor(w http.ResponseWriter, r *http.Request) {
 	}
 	id := h.Names.Of(r)
 	p, err := h.findID(r.Context(), id)
-	w.Header().Set("Vary", "Accept")
+	key := false
+	if errors.Is(err, ErrNotFound) {
+		// Threads and Friendica (seen 2026) ask for the actor at its key's id.
+		_, p, err = h.whoseKey(r.Context(), id)
+		key = err == nil
+	}
+	w.Header()["Vary"] = []string{"Accept"}
 	switch {
 	case errors.Is(err, ErrGone):
 		h.tombstone(w, r, id)
 	case err != nil:
 		h.fail(w, r, err)
-	case p.ID != id:
+	case p.ID != id && !key:
 		redirect(w, r, p.ID, http.StatusMovedPermanently)
 	case p.URL != "" && p.URL != id && !Accepts(r):
-		w.Header().Set("Cache-Control", "no-store") // a cache without regard for Vary would show servers the page
+		w.Header().Set("Cache-Control", notKept) // a cache without regard for Vary would show servers the page
 		redirect(w, r, p.URL, http.StatusSeeOther)
+	case h.AuthorizedFetch >= FetchSignedActors && id != h.Names.Instance():
+		v, err := h.show(r, true, func(ctx context.Context, _ string) (activity.Document, error) { return h.describe(ctx, p) })
+		h.Answer(w, r, v, err)
 	default:
-		doc, err := h.describe(r.Context(), p)
+		e, err := h.actorBody(r.Context(), p)
 		if err != nil {
 			h.fail(w, r, err)
 			return
 		}
-		h.document(w, r, doc)
+		h.document(w, r, false, e)
 	}
+}
+
+// ServeObject serves the object or activity whose id is the request's URL, as [Handler.Show] and
+// [Handler.Answer] do. Browsers are sent to its page, if that is for everyone.
+func (h *Handler) ServeObject(w http.ResponseWriter, r *http.Request) {
+	if !readOnly(w, r) {
+		return
+	}
+	if h.Object == nil {
+		h.fail(w, r, ErrNotFound)
+		return
+	}
+	id := h.Names.Of(r)
+	if !Accepts(r) {
+		doc, err := h.Object(r.Context(), id, "")
+		o, ok := doc.(*activity.Object)
+		if ok && (err == nil || errors.Is(err, ErrPartial)) && len(o.URL) > 0 && validURL(o.URL.First()) && o.URL.First() != id && !o.Is("Tombstone") {
+			w.Header().Set("Vary", "Accept")
+			w.Header().Set("Cache-Control", notKept)
+			redirect(w, r, o.URL.First(), http.StatusSeeOther)
+			return
+		}
+	}
+	v, err := h.Show(r, func(ctx context.Context, asker string) (activity.Document, error) { return h.Object(ctx, id, asker) })
+	h.Answer(w, r, v, err)
 }
 
 // Local tells whose actor id this is: ok is false if it is nobody's here, which for other origins is
@@ -127,10 +191,15 @@ func (h *Handler) Local(ctx context.Context, iri string) (p Profile, ok bool, er
 	return p, true, nil
 }
 
-// Document is the document of a local actor, named by its id, as acct:user@host with our host, or by
-// its profile's URL. The error wraps [ErrNotFound] if there is none.
+// Document is the document of a local actor, named by its id, as acct:user@host with our host, by
+// its profile's URL or by the id of one of its keys. The error wraps [ErrNotFound] if there is none.
 func (h *Handler) Document(ctx context.Context, resource string) (*activity.Actor, error) {
 	p, err := h.resource(ctx, resource)
+	if errors.Is(err, ErrNotFound) {
+		if kind, owner, ok, keyErr := h.Whose(ctx, resource); ok && kind == KindKey || keyErr != nil {
+			p, err = owner, keyErr
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -141,11 +210,16 @@ func (h *Handler) describe(ctx context.Context, p Profile) (*activity.Actor, err
 	if err := p.check(h.Names); err != nil {
 		return nil, err // before a key is made for it
 	}
-	keys, err := h.Keyring.Public(ctx, p.ID)
+	keys, err := h.Keyring.hold(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	return p.Document(h.Names, keys)
+	a, err := p.document(h.Names, keys.shown)
+	if err != nil {
+		return nil, err
+	}
+	h.Collections.link(h.Names, a)
+	return a, nil
 }
 
 // instance is the profile of the actor that signs what no user asked for. Its document needs nothing
@@ -165,8 +239,6 @@ func (h *Handler) instance() Profile {
 func (h *Handler) findID(ctx context.Context, id string) (Profile, error) {
 	kind, handle, ok := h.Names.Parse(id)
 	switch {
-	case ok && id != withoutFragment(id):
-		return Profile{}, fmt.Errorf("actor: %s: %w", id, ErrNotFound) // a key
 	case kind == KindInstance:
 		return h.instance(), nil
 	case kind == KindActor:
@@ -200,6 +272,9 @@ func (h *Handler) ask(ctx context.Context, name string) (Profile, error) {
 		return Profile{}, errors.New("actor: Handler.Profile is nil")
 	}
 	p, err := h.Profile(ctx, name)
+	if lower := strings.ToLower(name); errors.Is(err, ErrNotFound) && lower != name && !strings.Contains(name, "/") {
+		p, err = h.Profile(ctx, lower) // Mastodon has no regard for the case of handles
+	}
 	if err != nil {
 		return Profile{}, fmt.Errorf("actor: profile of %q: %w", name, err)
 	}
@@ -208,96 +283,3 @@ func (h *Handler) ask(ctx context.Context, name string) (Profile, error) {
 	}
 	return p.withDefaults(h.Names), nil
 }
-
-// readOnly answers requests that are neither GET nor HEAD.
-func readOnly(w http.ResponseWriter, r *http.Request) bool {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return true
-	}
-	w.Header().Set("Allow", "GET, HEAD")
-	respond(w, r, http.StatusMethodNotAllowed, "application/json", []byte(`{"error":"method not allowed"}`))
-	return false
-}
-
-// document serves an ActivityPub document. The media type is written exactly so because Lemmy (seen
-// 2026-08) compares it as a string.
-func (h *Handler) document(w http.ResponseWriter, r *http.Request, d activity.Document) {
-	body, err := activity.Encode(d)
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	serve(w, r, activity.ContentType, time.Minute, body)
-}
-
-// tombstone answers for an actor that is gone. ActivityPub §6.4.
-func (h *Handler) tombstone(w http.ResponseWriter, r *http.Request, id string) {
-	body, err := activity.Encode(&activity.Object{ID: id, Type: activity.Types{"Tombstone"}})
-	if err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	respond(w, r, http.StatusGone, activity.ContentType, body)
-}
-
-// fail answers with the status that belongs to err.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, text := http.StatusServiceUnavailable, "not available now"
-	var bad *requestError
-	switch {
-	case errors.As(err, &bad):
-		status, text = http.StatusBadRequest, bad.text
-	case errors.Is(err, ErrNotFound):
-		status, text = http.StatusNotFound, "not found"
-	case errors.Is(err, ErrGone):
-		status, text = http.StatusGone, "gone"
-	case r.Context().Err() != nil: // nobody waits for the answer, and nothing is wrong here
-	default:
-		logger := h.Logger
-		if logger == nil {
-			logger = slog.Default()
-		}
-		logger.ErrorContext(r.Context(), "actor: cannot answer", "path", r.URL.Path, "error", err)
-		w.Header().Set("Retry-After", "60")
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	body, err := json.Marshal(map[string]string{"error": text})
-	if err != nil {
-		body = []byte("{}")
-	}
-	respond(w, r, status, "application/json", body)
-}
-
-// requestError is a request that asks for nothing that could be there. 400.
-type requestError struct{ text string }
-
-func (e *requestError) Error() string { return "actor: " + e.text }
-
-func respond(w http.ResponseWriter, r *http.Request, status int, contentType string, body []byte) {
-	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the one who asked has left; nobody else is to be told
-	}
-}
-
-// serve answers with a body that anybody may keep for a while, and with 304 to who has it.
-func serve(w http.ResponseWriter, r *http.Request, contentType string, fresh time.Duration, body []byte) {
-	sum := sha256.Sum256(body)
-	head := w.Header()
-	head.Set("Content-Type", contentType)
-	head.Set("X-Content-Type-Options", "nosniff")
-	head.Set("ETag", `"`+hex.EncodeToString(sum[:12])+`"`)
-	head.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(fresh.Seconds())))
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
-}
-
-func redirect(w http.ResponseWriter, r *http.Request, to string, status int) {
-	w.Header().Set("Location", to)
-	respond(w, r, status, "text/plain; charset=utf-8", []byte(to+"\n"))
-}
-
-// open lets scripts of other sites read an answer.
-func open(w http.ResponseWriter) { w.Header().Set("Access-Control-Allow-Origin", "*") }

@@ -1,71 +1,91 @@
 package actor
 
 import (
-	"errors"
+	"context"
+	"fmt"
 	"net/url"
 	"time"
 )
 
-// host is what is remembered of a server: how much was asked of it in this minute, and whether it
-// answered.
+// host is what is remembered of a server: how much was asked of it in this minute, how much is being asked now, and
+// whether it answered.
 type host struct {
 	since time.Time
 	count int
 	until time.Time // it is left alone till then
 	err   error     // why
+	slots chan struct{}
 }
 
-var errBudget = errors.New("too many requests there in this minute")
+// enter waits for a free place among the requests to u's host, and counts one. Leave has to be called when it is
+// over. The error says why none is made now; nothing is wrong with the host then.
+func (s *state) enter(ctx context.Context, u *url.URL) (leave func(), err error) {
+	h, err := s.admit(u)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: no place among %d requests: %w", ErrThrottled, cap(h.slots), ctx.Err())
+	}
+}
 
-// admit counts a request to u's host, or says why none is made now.
-func (r *Resolver) admit(u *url.URL) error {
-	r.hostMu.Lock()
-	defer r.hostMu.Unlock()
+func (s *state) admit(u *url.URL) (*host, error) {
+	s.hostMu.Lock()
+	defer s.hostMu.Unlock()
 	now := time.Now()
-	h := r.host(u)
+	h, known := s.host(u)
+	if !known && !s.newcomers.host(u, now) {
+		s.hosts.delete(hostKey(u))
+		return nil, fmt.Errorf("%w: too many hosts of one domain", ErrThrottled)
+	}
 	if now.Before(h.until) {
-		return h.err
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, h.err)
 	}
 	if now.Sub(h.since) >= time.Minute {
 		h.since, h.count = now, 0
 	}
-	if h.count >= r.config.MaxFetches {
-		return errBudget
+	if h.count >= s.config.MaxFetches {
+		return nil, fmt.Errorf("%w: %d in this minute", ErrThrottled, h.count)
 	}
 	h.count++
-	return nil
+	return h, nil
 }
 
 // down remembers that the host of address did not answer, so that not everyone who needs something from there
 // waits until a timeout.
-func (r *Resolver) down(address string, err error) {
+func (s *state) down(address string, err error) {
 	u, parseErr := parseID(address)
 	if parseErr != nil {
 		return
 	}
-	r.hostMu.Lock()
-	defer r.hostMu.Unlock()
-	h := r.host(u)
+	s.hostMu.Lock()
+	defer s.hostMu.Unlock()
+	h, _ := s.host(u)
 	h.until, h.err = time.Now().Add(keepDown), err
 }
 
-func (r *Resolver) host(u *url.URL) *host {
-	key := u.Scheme + "://" + authority(u)
-	h, ok := r.hosts.get(key)
-	if !ok {
-		h = &host{}
-		r.hosts.put(key, h, 1)
-	}
-	return h
-}
-
-// hides tells whether an id is at a host whose 404 may mean anything. Threads (seen 2024-08 to 2026-06) says it to signatures
-// that it dislikes and to servers that it blocks, and of users who share nothing today.
-func hides(id string) bool {
+// meet says that the host of id is one that we had to do with before this program was started.
+func (s *state) meet(id string) {
 	u, err := parseID(id)
 	if err != nil {
-		return false
+		return
 	}
-	at := authority(u)
-	return at == "threads.net" || at == "www.threads.net"
+	s.hostMu.Lock()
+	defer s.hostMu.Unlock()
+	s.host(u)
+}
+
+func hostKey(u *url.URL) string { return u.Scheme + "://" + authority(u) }
+
+func (s *state) host(u *url.URL) (h *host, known bool) {
+	key := hostKey(u)
+	h, known = s.hosts.get(key)
+	if !known {
+		h = &host{slots: make(chan struct{}, s.config.MaxPerHost)}
+		s.hosts.put(key, h, 1)
+	}
+	return h, known
 }

@@ -17,10 +17,22 @@ const (
 )
 
 // ServeHostMeta tells where WebFinger is, for servers that look here first or when WebFinger knew
-// nobody. RFC 6415 §2.
+// nobody: as XML, or as JSON under the path that ends in .json and for who prefers that. RFC 6415 §2, §3.
 func (h *Handler) ServeHostMeta(w http.ResponseWriter, r *http.Request) {
 	open(w)
 	if !readOnly(w, r) {
+		return
+	}
+	w.Header().Set("Vary", "Accept")
+	template := h.Names.Origin + webFingerPath + "?resource={uri}"
+	q := weigh(r)
+	if strings.HasSuffix(r.URL.Path, ".json") || max(q.json, q.jrd) > q.xrd {
+		body, err := encode(JRD{Links: []JRDLink{{Rel: "lrdd", Type: jrdType, Template: template}}})
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		serve(w, r, jrdType, freshSite, newEncoded(body, time.Time{}))
 		return
 	}
 	type link struct {
@@ -31,12 +43,12 @@ func (h *Handler) ServeHostMeta(w http.ResponseWriter, r *http.Request) {
 	body, err := xml.Marshal(struct {
 		XMLName xml.Name `xml:"http://docs.oasis-open.org/ns/xri/xrd-1.0 XRD"`
 		Link    link
-	}{Link: link{"lrdd", jrdType, h.Names.Origin + webFingerPath + "?resource={uri}"}})
+	}{Link: link{"lrdd", jrdType, template}})
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
-	serve(w, r, xrdType, time.Hour, append([]byte(xml.Header), body...))
+	serve(w, r, xrdType, freshSite, newEncoded(append([]byte(xml.Header), body...), time.Time{}))
 }
 
 // parseHostMeta returns the template of the first link "lrdd" in a host-meta document, with {uri} in

@@ -24,6 +24,7 @@ const (
 	relProfile   = "http://webfinger.net/rel/profile-page"
 	relAvatar    = "http://webfinger.net/rel/avatar"
 	relSubscribe = "http://ostatus.org/schema/1.0/subscribe"
+	relIntent    = "https://w3id.org/fep/3b86/"        // FEP-3b86; the activity's type follows
 	relService   = activity.Namespace + "#Service"     // FEP-d556
 	relApp       = activity.Namespace + "#Application" // FEP-2677
 )

@@ -16,36 +16,38 @@ type known struct {
 	fetched time.Time
 	gone    time.Time
 	kept    bool // in the store as it stands here
+
+	etag, modified string
 }
 
 func (k known) remote() Remote {
-	return Remote{ID: k.actor.ID, Document: k.raw, KeyIDs: keyIDs(k.actor), Fetched: k.fetched}
-}
-
-// missed is why something is not asked for again yet.
-type missed struct {
-	err   *Error
-	until time.Time
+	return Remote{
+		ID: k.actor.ID, Document: k.raw, KeyIDs: keyIDs(k.actor), Fetched: k.fetched, ETag: k.etag, LastModified: k.modified,
+	}
 }
 
 // recall looks in memory and in the store.
-func (r *Resolver) recall(ctx context.Context, id string) (known, bool, error) {
-	if k, ok := r.actors.get(id); ok {
+func (s *state) recall(ctx context.Context, id string) (known, bool, error) {
+	if k, ok := s.actors.get(id); ok {
 		return k, true, nil
 	}
-	if r.config.Store == nil {
+	if s.config.Store == nil {
 		return known{}, false, nil
 	}
-	stored, err := r.config.Store.Remote(ctx, id)
+	stored, err := s.config.Store.Remote(ctx, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return known{}, false, nil
 	case err != nil:
 		return known{}, false, fmt.Errorf("actor: stored actor %s: %w", id, err)
 	}
+	s.meet(id)
 	k, ok := revive(stored)
 	if ok {
-		r.actors.put(id, k, cost(k))
+		if k.actor != nil {
+			s.abilities.learn(k.actor)
+		}
+		s.actors.put(id, k, cost(k))
 	}
 	return k, ok, nil
 }
@@ -63,7 +65,7 @@ func revive(stored Remote) (known, bool) {
 	if !ok || a.ID != stored.ID || checkActor(a) != nil {
 		return known{}, false
 	}
-	return known{actor: a, raw: stored.Document, fetched: stored.Fetched, kept: true}, true
+	return known{actor: a, raw: stored.Document, fetched: stored.Fetched, kept: true, etag: stored.ETag, modified: stored.LastModified}, true
 }
 
 // checkActor checks that a is all that an actor must be, which a document that only shows a key is not,
@@ -87,25 +89,31 @@ func checkActor(a *activity.Actor) error {
 			*ref = activity.Ref{}
 		}
 	}
+	var usable activity.Refs // not in place: the caller's a may share the list
+	for _, ref := range a.URL {
+		if validURL(ref.ID) {
+			usable = append(usable, ref)
+		}
+	}
+	a.URL = usable
 	return nil
 }
 
-// remember puts k in memory and drops the keys that the actor had before and has no more.
-func (r *Resolver) remember(k known) {
+// remember puts k in memory. The keys that the actor had before and has no more are dropped, the others are as young
+// as k.
+func (s *state) remember(k known) {
 	listed := keyIDs(k.actor)
-	for _, id := range listed {
-		r.misses.delete(id)
-	}
-	if old, ok := r.actors.get(k.actor.ID); ok && old.actor != nil {
+	if old, ok := s.actors.get(k.actor.ID); ok && old.actor != nil {
 		listed = append(listed, keyIDs(old.actor)...)
 	}
 	for _, id := range listed {
-		if key, ok := r.keys.get(id); ok && !k.lists(key.key) {
-			r.keys.delete(id)
-		}
+		s.misses.delete(id)
+		s.requests.renew(id, k)
+		s.proofs.renew(id, k)
 	}
-	r.misses.delete(k.actor.ID)
-	r.actors.put(k.actor.ID, k, cost(k))
+	s.misses.delete(k.actor.ID)
+	s.actors.put(k.actor.ID, k, cost(k))
+	s.abilities.learn(k.actor)
 }
 
 // cost is about what k takes in memory: the text, and what was read from it.
@@ -127,14 +135,12 @@ func (r *Resolver) keep(ctx context.Context, k known) error {
 }
 
 // forget replaces what memory has of an actor by a tombstone.
-func (r *Resolver) forget(id string, old known) {
+func (s *state) forget(id string, old known) {
 	if old.actor != nil {
-		for _, key := range keyIDs(old.actor) {
-			r.keys.delete(key)
-		}
+		s.drop(keyIDs(old.actor))
 	}
 	gone := known{gone: time.Now()}
-	r.actors.put(id, gone, cost(gone))
+	s.actors.put(id, gone, cost(gone))
 }
 
 // bury replaces what the store has of an actor, if anything, by a tombstone that its keys still lead to.
@@ -151,9 +157,7 @@ func (r *Resolver) bury(ctx context.Context, id string) error {
 	case !stored.Gone.IsZero():
 		return nil
 	}
-	for _, key := range stored.KeyIDs {
-		r.keys.delete(key)
-	}
+	r.drop(stored.KeyIDs)
 	err = r.config.Store.PutRemote(ctx, Remote{ID: id, KeyIDs: stored.KeyIDs, Fetched: stored.Fetched, Gone: time.Now()})
 	if err != nil {
 		return fmt.Errorf("actor: store tombstone of %s: %w", id, err)
@@ -161,38 +165,14 @@ func (r *Resolver) bury(ctx context.Context, id string) error {
 	return nil
 }
 
+func (s *state) drop(keyIDs []string) {
+	for _, id := range keyIDs {
+		s.requests.cache.delete(id)
+		s.proofs.cache.delete(id)
+	}
+}
+
 func shallow(a *activity.Actor) *activity.Actor {
 	c := *a
 	return &c
-}
-
-// missed returns why id is not asked for again yet, nil if it may be.
-func (r *Resolver) missed(id string) error {
-	m, ok := r.misses.get(id)
-	if !ok || time.Now().After(m.until) {
-		return nil
-	}
-	return m.err
-}
-
-// miss remembers a failure for as long as its cause tends to last, and returns it.
-func (r *Resolver) miss(id string, err error) error {
-	var e *Error
-	if !errors.As(err, &e) {
-		return err
-	}
-	var wait time.Duration
-	var own *ownError
-	switch {
-	case errors.As(err, &own), errors.Is(err, ErrBlocked), errors.Is(err, errBudget), errors.Is(err, context.Canceled):
-		return err // ours, and may change at any time
-	case errors.Is(err, ErrGone):
-		wait = keepGone
-	case e.Passing:
-		wait = keepPassing
-	default:
-		wait = keepMissing // never longer: a single 404 may be a fault of theirs
-	}
-	r.misses.put(id, missed{e, time.Now().Add(wait)}, 1)
-	return err
 }

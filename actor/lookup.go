@@ -28,7 +28,21 @@ const (
 	Blocked                        // we don't talk to this host
 	NotAnActor                     // what was found is something else
 	Inconsistent                   // the handle leads to an actor that does not lead back to it
+	Busy                           // we have asked too much of late
 )
+
+var reasons = [...]string{
+	"none", "not a handle", "no such host", "unreachable", "no WebFinger", "unknown", "rejected", "gone", "blocked",
+	"not an actor", "inconsistent", "busy",
+}
+
+// String names the reason for logs, in lower case.
+func (r Reason) String() string {
+	if int(r) < len(reasons) {
+		return reasons[r]
+	}
+	return fmt.Sprintf("reason %d", uint8(r))
+}
 
 // LookupError reports that nobody was found.
 type LookupError struct {
@@ -48,7 +62,7 @@ func (e *LookupError) Unwrap() error { return e.Err }
 func (e *LookupError) Sentence() string {
 	switch e.Reason {
 	case NotAHandle:
-		return fmt.Sprintf("“%s” is neither a handle such as @user@example.com nor a web address.", e.Query)
+		return fmt.Sprintf("“%s” is neither a handle such as @user@example.com nor a web address.", cut(e.Query))
 	case NoSuchHost:
 		return fmt.Sprintf("There is no server named %s.", e.Host)
 	case Unreachable:
@@ -64,21 +78,68 @@ func (e *LookupError) Sentence() string {
 	case Blocked:
 		return fmt.Sprintf("%s is blocked here.", e.Host)
 	case NotAnActor:
-		return fmt.Sprintf("What %s shows there is not an account.", e.Host)
+		return fmt.Sprintf("What %s shows there is not what was looked for.", e.Host)
+	case Busy:
+		return fmt.Sprintf("Too much was asked of %s of late. Try again in some minutes.", e.Host)
 	}
 	return fmt.Sprintf("%s contradicts itself about that account.", e.Host)
 }
 
+// cut is what a person typed, short enough for a sentence.
+func cut(query string) string {
+	if runes := []rune(strings.ToValidUTF8(query, "�")); len(runes) > 100 {
+		return string(runes[:100]) + "…"
+	}
+	return query
+}
+
 // Lookup finds an actor by its handle (@user@host, user@host, acct:user@host), its id or its profile's
-// URL. A handle counts only if the actor that it leads to leads back to one of its own domain, as
-// Mastodon does it; the result's own handle may therefore be another one, see [Resolver.Handle]. Whom it
-// finds is stored. The error is a [*LookupError], or the context's or the store's. See
+// URL, which may be a page that names the actor's document as its alternate. A handle counts only if the actor that it
+// leads to leads back to one of its own domain, as Mastodon does it; the result's own handle may therefore be another
+// one, see [Resolver.Handle]. Whom it finds is stored. The error is a [*LookupError], or the context's or the store's. See
 // [Resolver.Actor] for what the caller may do with the result.
 func (r *Resolver) Lookup(ctx context.Context, query string) (*activity.Actor, error) {
 	k, at, err := r.lookup(ctx, strings.TrimSpace(query))
 	if err != nil {
 		return nil, lookupError(query, at, err)
 	}
+	return r.kept(ctx, k)
+}
+
+// LookupURL finds what is at a URL that a person pasted: an actor, as Lookup finds it, a post, as [Resolver.Object] gets it,
+// or any other document. It may be the URL of a page that names the document as its alternate, on any host; the
+// document is fetched by its own id, from its own server. The error is as Lookup's.
+func (r *Resolver) LookupURL(ctx context.Context, address string) (activity.Document, error) {
+	address = strings.TrimSpace(address)
+	u, err := parseID(address)
+	if err != nil {
+		return nil, lookupError(address, "", &badQuery{err})
+	}
+	if _, threads := onThreads(u); threads || r.config.Names.Ours(address) {
+		return r.Lookup(ctx, address)
+	}
+	f, at, err := r.confirmed(ctx, u)
+	if err != nil {
+		return nil, lookupError(address, at, err)
+	}
+	switch doc := f.doc.(type) {
+	case *activity.Actor:
+		return r.Lookup(ctx, doc.ID)
+	case *activity.Object:
+		for _, by := range doc.AttributedTo {
+			if !activity.SameAuthority(by.ID, doc.ID) {
+				return nil, lookupError(address, at, &Error{ID: doc.ID, Err: fmt.Errorf("%w: to %.200q", ErrForeign, by.ID)})
+			}
+		}
+	}
+	if f.doc.Is(activity.TypeTombstone) {
+		return nil, lookupError(address, at, &Error{ID: address, Status: http.StatusOK, Err: ErrGone})
+	}
+	return f.doc, nil
+}
+
+// kept stores whom a lookup has found.
+func (r *Resolver) kept(ctx context.Context, k known) (*activity.Actor, error) {
 	if k.fetched.IsZero() {
 		return k.actor, nil // ours
 	}
@@ -92,7 +153,7 @@ func (r *Resolver) Lookup(ctx context.Context, query string) (*activity.Actor, e
 func (r *Resolver) lookup(ctx context.Context, query string) (k known, at string, err error) {
 	f := fingers{r: r, seen: map[string]JRD{}}
 	if strings.HasPrefix(query, "https://") || strings.HasPrefix(query, "http://") {
-		k, at, err = r.lookupURL(ctx, query)
+		k, at, err = f.lookupURL(ctx, query)
 	} else {
 		k, at, err = f.lookup(ctx, query)
 	}
@@ -107,10 +168,14 @@ func (r *Resolver) lookup(ctx context.Context, query string) (k known, at string
 }
 
 // lookupURL finds whoever is described at a URL, which may be a profile's page.
-func (r *Resolver) lookupURL(ctx context.Context, address string) (known, string, error) {
+func (f fingers) lookupURL(ctx context.Context, address string) (known, string, error) {
+	r := f.r
 	u, err := parseID(address)
 	if err != nil {
 		return known{}, "", &badQuery{err}
+	}
+	if a, ok := onThreads(u); ok {
+		return f.lookup(ctx, a.String())
 	}
 	at := authority(u)
 	if r.config.Names.Ours(address) {
@@ -121,17 +186,52 @@ func (r *Resolver) lookupURL(ctx context.Context, address string) (known, string
 		k, err = r.find(ctx, address, r.config.MaxAge)
 		return k, at, err
 	}
-	doc, _, _, err := r.get(ctx, r.signed, address, true)
+	doc, at, err := r.confirmed(ctx, u)
 	if err != nil {
 		return known{}, at, err
 	}
-	if _, ok := doc.(*activity.Actor); !ok {
+	a, ok := doc.doc.(*activity.Actor)
+	switch {
+	case doc.doc.Is(activity.TypeTombstone):
+		return known{}, at, &Error{ID: address, Status: http.StatusOK, Err: ErrGone}
+	case !ok:
 		return known{}, at, &Error{ID: address, Err: ErrNotActor}
 	}
-	if doc.DocumentID() == "" {
-		return known{}, at, &Error{ID: address, Err: fmt.Errorf("%w: an actor without an id", ErrMalformed)}
+	// By its own id again, for what is kept is what was asked for as such.
+	return r.lookupID(ctx, a.ID)
+}
+
+// confirmed gets what is at a person's URL and has its own server confirm it: by its id, unless that is where it
+// came from. It also returns the host where it ended.
+func (r *Resolver) confirmed(ctx context.Context, u *url.URL) (found, string, error) {
+	address := u.String()
+	f, err := r.page(ctx, address)
+	if err != nil {
+		return found{}, authority(u), err
 	}
-	return r.lookupID(ctx, doc.DocumentID())
+	id := f.doc.DocumentID()
+	at, err := parseID(id)
+	switch {
+	case id == "":
+		return found{}, authority(u), &Error{ID: address, Err: fmt.Errorf("%w: a document without an id", ErrMalformed)}
+	case err != nil:
+		return found{}, authority(u), &Error{ID: address, Err: fmt.Errorf("%w: %w", ErrMalformed, err)}
+	case id == f.from:
+		return f, authority(at), nil
+	}
+	if _, ok := f.doc.(*activity.Actor); ok {
+		return f, authority(at), nil // every actor is asked for by its id
+	}
+	if r.config.Names.Ours(id) {
+		return found{}, authority(u), &Error{ID: address, Err: fmt.Errorf("%w: %.200q", ErrOurs, id)}
+	}
+	if f, err = r.get(ctx, ask{through: r.through, address: withoutFragment(id)}); err != nil {
+		return found{}, authority(at), err
+	}
+	if f.doc.DocumentID() != id {
+		return found{}, authority(at), &Error{ID: id, Err: fmt.Errorf("%w: %.200q", ErrIDMismatch, f.doc.DocumentID())}
+	}
+	return f, authority(at), nil
 }
 
 func (r *Resolver) lookupID(ctx context.Context, id string) (known, string, error) {
@@ -169,7 +269,9 @@ func lookupError(query, at string, err error) error {
 		l.Reason = Blocked
 	case errors.Is(err, ErrGone):
 		l.Reason = Gone
-	case errors.Is(err, errInconsistent), errors.Is(err, ErrIDMismatch):
+	case errors.Is(err, ErrThrottled), errors.Is(err, ErrBudget):
+		l.Reason = Busy
+	case errors.Is(err, errInconsistent), errors.Is(err, ErrIDMismatch), errors.Is(err, ErrForeign):
 		l.Reason = Inconsistent
 	case errors.Is(err, ErrRejected):
 		l.Reason = Rejected
@@ -178,7 +280,7 @@ func lookupError(query, at string, err error) error {
 	case errors.Is(err, errUnknown):
 		l.Reason = Unknown
 	case errors.Is(err, ErrNotActor), errors.Is(err, ErrContentType), errors.Is(err, ErrMalformed),
-		errors.Is(err, ErrTooLarge), errors.Is(err, ErrInvalidID):
+		errors.Is(err, ErrTooLarge), errors.Is(err, ErrInvalidID), errors.Is(err, ErrOurs):
 		l.Reason = NotAnActor
 	case errors.Is(err, ErrNotFound):
 		l.Reason = Unknown

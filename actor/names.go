@@ -20,6 +20,11 @@ type Names struct {
 	// Prefix is where minted ids live, with a slash in front and none at the end. Zero means "/ap".
 	// Changing it changes every id, which no other server follows.
 	Prefix string
+
+	// Domain is what stands behind the @ of handles, where that is not the origin's host: "example.com"
+	// for @alice@example.com whose actor lives on https://social.example.com. Zero means the origin's
+	// host. See [Names.HandleDomain] for what the domain's own server has to do.
+	Domain string
 }
 
 // Kind tells what an id of ours is of. The zero Kind is none.
@@ -36,6 +41,11 @@ const (
 	KindFollowing
 	KindObject   // key: the object's
 	KindActivity // key: the activity's
+	KindFeatured // key: the handle, "" for the instance actor's; so with the next two
+	KindFeaturedTags
+	KindLiked
+	KindKey   // of an actor, the instance actor's included; key: the handle or ""
+	KindAlias // not the id of an actor, but it leads to one: see [Handler.Whose]; Parse never returns it
 )
 
 var collections = map[string]Kind{
@@ -43,7 +53,16 @@ var collections = map[string]Kind{
 	"outbox":    KindOutbox,
 	"followers": KindFollowers,
 	"following": KindFollowing,
+	"featured":  KindFeatured,
+	"tags":      KindFeaturedTags,
+	"liked":     KindLiked,
 }
+
+// The fragments of key ids.
+const (
+	fragmentRSA     = "main-key"
+	fragmentEd25519 = "ed25519-key"
+)
 
 // Check returns an error that names the field with which no ids can be built.
 func (n Names) Check() error {
@@ -59,6 +78,9 @@ func (n Names) Check() error {
 	}
 	if !handlePattern.MatchString(u.Hostname()) {
 		return fmt.Errorf("actor: Names.Origin %q: the instance actor can't be called %q", n.Origin, u.Hostname())
+	}
+	if a, err := parseAccount("x@" + n.Domain); n.Domain != "" && (err != nil || a.host != n.Domain) {
+		return fmt.Errorf("actor: Names.Domain %q: must be a host in lower case and ASCII, as in \"example.com\"", n.Domain)
 	}
 	if n.Prefix == "" {
 		return nil
@@ -92,7 +114,7 @@ func (n Names) Object(key string) string { return n.prefix() + "/objects/" + url
 // Activity is the id of an activity of ours.
 func (n Names) Activity(key string) string { return n.prefix() + "/activities/" + url.PathEscape(key) }
 
-// Inbox is the inbox of a local actor. Like the three collections below, it lies under the actor's
+// Inbox is the inbox of a local actor. Like the collections below, it lies under the actor's
 // id if that was minted here, else where the handle's minted id would be.
 func (n Names) Inbox(actorID, handle string) string { return n.base(actorID, handle) + "/inbox" }
 
@@ -109,6 +131,21 @@ func (n Names) Following(actorID, handle string) string {
 	return n.base(actorID, handle) + "/following"
 }
 
+// Featured is the collection of what a local actor has pinned to its profile.
+func (n Names) Featured(actorID, handle string) string { return n.base(actorID, handle) + "/featured" }
+
+// FeaturedTags is the collection of the hashtags that a local actor shows on its profile.
+func (n Names) FeaturedTags(actorID, handle string) string { return n.base(actorID, handle) + "/tags" }
+
+// Liked is the collection of what a local actor likes. ActivityPub §5.5.
+func (n Names) Liked(actorID, handle string) string { return n.base(actorID, handle) + "/liked" }
+
+// boxes are Inbox, Outbox, Followers and Following, for the price of one.
+func (n Names) boxes(actorID, handle string) (inbox, outbox, followers, following string) {
+	base := n.base(actorID, handle)
+	return base + "/inbox", base + "/outbox", base + "/followers", base + "/following"
+}
+
 func (n Names) base(actorID, handle string) string {
 	if kind, _, ok := n.Parse(actorID); ok && (kind == KindActor || kind == KindInstance) {
 		return actorID
@@ -116,11 +153,18 @@ func (n Names) base(actorID, handle string) string {
 	return n.Actor(handle)
 }
 
-// KeyID is the id of an actor's key. Lemmy and Misskey find the actor by cutting it at the "#".
-func (n Names) KeyID(actorID string) string { return actorID + "#main-key" }
+// KeyID is the id of an actor's RSA key. Lemmy and Misskey find the actor by cutting it at the "#".
+func (n Names) KeyID(actorID string) string { return actorID + "#" + fragmentRSA }
+
+// Ed25519KeyID is the id of an actor's Ed25519 key.
+func (n Names) Ed25519KeyID(actorID string) string { return actorID + "#" + fragmentEd25519 }
 
 // Authority is the host of the site, with its port if that is not the scheme's default.
 func (n Names) Authority() string {
+	const plain = "abcdefghijklmnopqrstuvwxyz0123456789-."
+	if _, host, ok := strings.Cut(n.Origin, "://"); ok && host != "" && strings.Trim(host, plain) == "" {
+		return host // as nearly always, and this is asked with every request
+	}
 	u, err := url.Parse(n.Origin)
 	if err != nil {
 		return ""
@@ -155,13 +199,15 @@ func (n Names) Ours(iri string) bool {
 }
 
 func (n Names) ours(u *url.URL) bool {
+	if scheme, host, ok := strings.Cut(n.Origin, "://"); ok && scheme == u.Scheme && host == u.Host {
+		return true // written as ours is, which is asked with every request
+	}
 	o, err := url.Parse(n.Origin)
 	return err == nil && n.Origin != "" && u.Scheme == o.Scheme && authority(u) == authority(o)
 }
 
 // Parse takes a minted id apart. It takes exactly what the other methods build: ok is false for other
-// origins, a query, escapes that were not needed and paths that are not clean. An actor may carry
-// the fragment of its key.
+// origins, a query, escapes that were not needed and paths that are not clean.
 func (n Names) Parse(iri string) (kind Kind, key string, ok bool) {
 	iri, fragment, fragmented := strings.Cut(iri, "#")
 	u, err := parseID(iri)
@@ -173,11 +219,16 @@ func (n Names) Parse(iri string) (kind Kind, key string, ok bool) {
 		return 0, "", false
 	}
 	kind, key = parsePath(strings.Split(rest, "/"))
-	if fragmented && (fragment != "main-key" || kind != KindActor && kind != KindInstance) {
-		return 0, "", false
+	if fragmented {
+		if !isKeyFragment(fragment) || kind != KindActor && kind != KindInstance {
+			return 0, "", false
+		}
+		kind = KindKey
 	}
 	return kind, key, kind != 0
 }
+
+func isKeyFragment(f string) bool { return f == fragmentRSA || f == fragmentEd25519 }
 
 func parsePath(parts []string) (Kind, string) {
 	switch {

@@ -17,7 +17,8 @@ func TestNamesAreTakenApartAsTheyWereBuilt(t *testing.T) {
 		for _, key := range []string{"alice", "a.b-c_d", "Ünï", "a b", "a/b", "100%", "?", "#", "~", "@alice", "a:b", "01J+="} {
 			id := n.Actor(key)
 			for iri, want := range map[string]actor.Kind{
-				id: actor.KindActor, n.KeyID(id): actor.KindActor,
+				id: actor.KindActor, n.KeyID(id): actor.KindKey, n.Ed25519KeyID(id): actor.KindKey,
+				n.Featured(id, "other"): actor.KindFeatured, n.FeaturedTags(id, "other"): actor.KindFeaturedTags, n.Liked(id, "other"): actor.KindLiked,
 				n.Inbox(id, "other"): actor.KindInbox, n.Outbox(id, "other"): actor.KindOutbox,
 				n.Followers(id, "other"): actor.KindFollowers, n.Following(id, "other"): actor.KindFollowing,
 				n.Inbox(n.Origin+"/author/x", key): actor.KindInbox,
@@ -29,7 +30,7 @@ func TestNamesAreTakenApartAsTheyWereBuilt(t *testing.T) {
 			}
 		}
 		for iri, want := range map[string]actor.Kind{
-			n.Instance(): actor.KindInstance, n.KeyID(n.Instance()): actor.KindInstance,
+			n.Instance(): actor.KindInstance, n.KeyID(n.Instance()): actor.KindKey,
 			n.Inbox(n.Instance(), "x"): actor.KindInbox, n.SharedInbox(): actor.KindSharedInbox,
 		} {
 			if kind, key, ok := n.Parse(iri); !ok || kind != want || key != "" {
@@ -106,10 +107,17 @@ func FuzzParseName(f *testing.F) {
 			actor.KindActor: n.Actor(key), actor.KindObject: n.Object(key), actor.KindActivity: n.Activity(key),
 			actor.KindInstance: n.Instance(), actor.KindSharedInbox: n.SharedInbox(),
 		}[kind]
+		if kind == actor.KindKey {
+			built = n.Actor(key)
+			if key == "" {
+				built = n.Instance()
+			}
+			iri, _, _ = strings.Cut(iri, "#")
+		}
 		if built == "" { // a collection
 			return
 		}
-		_, path, _ := strings.Cut(strings.TrimSuffix(iri, "#main-key"), "://")
+		_, path, _ := strings.Cut(iri, "://")
 		_, path, _ = strings.Cut(path, "/")
 		if !strings.HasSuffix(built, "/"+path) {
 			t.Fatalf("%q is taken for %q", iri, built)

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -31,7 +32,17 @@ type NodeInfo struct {
 
 	OpenRegistrations bool
 
-	// Metadata is written as it is; others expect nodeName and nodeDescription in it.
+	Name, Description string // of the site, for people; written to the metadata as nodeName and nodeDescription
+
+	// What Threads asks of a server before it talks to it (its guidelines, seen 2026): pages that a visitor who
+	// is not logged in can read. They are written to the metadata, the first two by the names that
+	// Misskey gave them, so that checks find them.
+	PrivacyPolicy string // URL; privacyPolicyUrl
+	Terms         string // URL of the rules, with the one about age; tosUrl
+	MinimumAge    int    // of users, in years: Threads asks for 13 and more; minimumAge
+	PublicFeed    string // URL of posts of this site; publicFeedUrl
+
+	// Metadata is written as it is, and wins over the above.
 	Metadata map[string]any
 }
 
@@ -50,7 +61,7 @@ func (h *Handler) ServeNodeInfoLinks(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	serve(w, r, "application/json", time.Hour, body)
+	serve(w, r, "application/json", freshSite, newEncoded(body, time.Time{}))
 }
 
 const nodeInfoSchema = "http://nodeinfo.diaspora.software/ns/schema/"
@@ -79,7 +90,7 @@ func (h *Handler) ServeNodeInfo(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	serve(w, r, `application/json; profile="`+nodeInfoSchema+version+`#"`, time.Hour, body)
+	serve(w, r, `application/json; profile="`+nodeInfoSchema+version+`#"`, freshSite, newEncoded(body, time.Time{}))
 }
 
 type nodeInfoWire struct {
@@ -130,8 +141,18 @@ func (n NodeInfo) wire(version string) nodeInfoWire {
 	out.Usage.Users.ActiveHalfyear = max(0, n.ActiveHalfyear)
 	out.Usage.LocalPosts = max(0, n.Posts)
 	out.Usage.LocalComments = max(0, n.Comments)
-	if out.Metadata = n.Metadata; n.Metadata == nil {
-		out.Metadata = map[string]any{}
+	out.Metadata = map[string]any{}
+	for name, text := range map[string]string{
+		"nodeName": n.Name, "nodeDescription": n.Description,
+		"privacyPolicyUrl": n.PrivacyPolicy, "tosUrl": n.Terms, "publicFeedUrl": n.PublicFeed,
+	} {
+		if text != "" {
+			out.Metadata[name] = text
+		}
 	}
+	if n.MinimumAge > 0 {
+		out.Metadata["minimumAge"] = n.MinimumAge
+	}
+	maps.Copy(out.Metadata, n.Metadata)
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -17,6 +18,10 @@ import (
 
 // schema is as much of JSON Schema as NodeInfo's use.
 type schema struct {
+	Schema      string `json:"$schema"`
+	ID          string `json:"id"`
+	Description string `json:"description"`
+
 	Type       string             `json:"type"`
 	Required   []string           `json:"required"`
 	Properties map[string]*schema `json:"properties"`
@@ -24,6 +29,7 @@ type schema struct {
 	Enum       []any              `json:"enum"`
 	Items      *schema            `json:"items"`
 	MinItems   int                `json:"minItems"`
+	MinProps   int                `json:"minProperties"`
 	Minimum    *float64           `json:"minimum"`
 	Pattern    string             `json:"pattern"`
 }
@@ -34,6 +40,9 @@ func (s *schema) check(at string, v any) error {
 	}
 	switch v := v.(type) {
 	case map[string]any:
+		if len(v) < s.MinProps {
+			return fmt.Errorf("%s: %d properties", at, len(v))
+		}
 		for _, name := range s.Required {
 			if _, ok := v[name]; !ok {
 				return fmt.Errorf("%s: no %s", at, name)
@@ -83,7 +92,9 @@ func readSchema(t *testing.T, version string) *schema {
 		t.Fatal(err)
 	}
 	var s schema
-	if err := json.Unmarshal(text, &s); err != nil || len(s.Required) != 7 {
+	read := json.NewDecoder(bytes.NewReader(text))
+	read.DisallowUnknownFields() // a word that check doesn't know would be obeyed by nobody
+	if err := read.Decode(&s); err != nil || len(s.Required) != 7 {
 		t.Fatalf("%v: %+v", err, s)
 	}
 	return &s
@@ -97,7 +108,8 @@ func TestNodeInfoFitsItsSchema(t *testing.T) {
 		"zero":    func(context.Context) (actor.NodeInfo, error) { return actor.NodeInfo{}, nil },
 		"all": func(context.Context) (actor.NodeInfo, error) {
 			return actor.NodeInfo{Software: "My Blog/1!", Version: "1.2.3", Repository: "https://a.test/git", Homepage: "https://a.test", Users: 3, ActiveMonth: 2,
-				ActiveHalfyear: 3, Posts: 99, Comments: 7, OpenRegistrations: true, Metadata: map[string]any{"nodeName": "A & B"}}, nil
+				ActiveHalfyear: 3, Posts: 99, Comments: 7, OpenRegistrations: true,
+				Name: "A", Description: "b", PrivacyPolicy: "https://a.test/privacy", Terms: "https://a.test/terms", MinimumAge: 13, PublicFeed: "https://a.test/", Metadata: map[string]any{"nodeName": "A & B"}}, nil
 		},
 		"nonsense": func(context.Context) (actor.NodeInfo, error) {
 			return actor.NodeInfo{Users: -1, Posts: -5, Software: "ÄÖÜ"}, nil
@@ -142,6 +154,26 @@ func TestTheSchemaCheckCanFail(t *testing.T) {
 		}
 		if s.check("", v) == nil {
 			t.Errorf("%s passes", text)
+		}
+	}
+}
+
+func TestNodeInfoTellsWhatThreadsAsksOfAServer(t *testing.T) {
+	t.Parallel()
+	h, mux, _ := newHandler(&bytes.Buffer{})
+	h.NodeInfo = func(context.Context) (actor.NodeInfo, error) {
+		return actor.NodeInfo{Name: "A", PrivacyPolicy: "https://a.test/privacy", Terms: "https://a.test/terms", MinimumAge: 13, PublicFeed: "https://a.test/",
+			Metadata: map[string]any{"nodeName": "the app's", "more": true}}, nil
+	}
+	for _, version := range []string{"2.0", "2.1"} {
+		var got struct{ Metadata map[string]any }
+		if err := json.Unmarshal(get(mux, "https://a.test/nodeinfo/"+version, nil).Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]any{"nodeName": "the app's", "more": true, "privacyPolicyUrl": "https://a.test/privacy", "tosUrl": "https://a.test/terms",
+			"minimumAge": 13.0, "publicFeedUrl": "https://a.test/"}
+		if !maps.Equal(got.Metadata, want) {
+			t.Errorf("%s: %v", version, got.Metadata)
 		}
 	}
 }

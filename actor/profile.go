@@ -1,19 +1,18 @@
 package actor
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
-	"github.com/fedihook/fedihook/signature"
 )
 
 // Profile is what the app says of one of its users. Only Handle must be set.
 type Profile struct {
 	// Handle is the name before the @: letters, digits and underscores, within it also dots and
-	// hyphens, at most 128 bytes.
+	// hyphens, at most 128 bytes. Others compare it without regard for case.
 	Handle string
 
 	// ID is the actor's id, anywhere under the site's origin. Zero means that it is minted from the
@@ -23,21 +22,62 @@ type Profile struct {
 	// Type is Person, Service (a bot), Group, Organization or Application. Zero means Person.
 	Type string
 
-	Name    string // shown instead of the handle; plain text
-	Summary string // HTML
-	URL     string // the profile as a web page; browsers that ask for the id are sent there
+	Name    string // shown instead of the handle; plain text, of which Mastodon takes 2,048 characters
+	Summary string // HTML, of which Mastodon takes 20 KiB
+
+	// URL is the profile as a web page; browsers that ask for the id are sent there. Mastodon shows it if it
+	// is on the id's host.
+	URL string
 
 	Icon, Image string // URLs of pictures: avatar and header
 
-	Fields []Field // shown as a table
+	Fields []Field // shown as a table; Mastodon shows 50 rows
+
+	// Tag explains what stands in Name, Summary and Fields: see activity.Emoji and activity.Hashtag.
+	Tag activity.List
 
 	ManuallyApprovesFollowers bool // a "locked" account
 	Discoverable              bool // may be suggested to others
 	Indexable                 bool // public posts may be searched, FEP-5feb
 
-	Published   time.Time // when the account was made
-	AlsoKnownAs []string  // ids of the same person elsewhere
-	MovedTo     string    // id of the actor that replaces this one
+	// SearchableBy lists who may search posts that say nothing else: activity.Public, activity.Followers for
+	// the user's followers, or ids of actors. Nil: nothing is said, and Indexable counts. FEP-268d.
+	SearchableBy []string
+
+	// Suspended hides the user: others hide what they have of it until the document says otherwise. Name, Summary,
+	// pictures, Fields and Tag are then left out. For users who are gone for good there is [ErrGone].
+	Suspended bool
+
+	Memorial bool // of somebody who has died
+
+	Published time.Time // when the account was made
+	Updated   time.Time // when this was last changed
+
+	AlsoKnownAs []string // ids of the same person elsewhere
+	MovedTo     string   // id of the actor that replaces this one
+
+	// AttributionDomains lists hosts of sites that may credit the user as the author of their pages.
+	AttributionDomains []string
+
+	// Featured, FeaturedTags and Liked are ids of collections, such as [Names.Featured] makes. Zero: none is shown.
+	Featured, FeaturedTags, Liked string
+
+	// Moderators is the id of the collection of a Group's moderators. Zero: the instance actor stands for them,
+	// since PeerTube (seen 2026-09) refuses a Group of nobody's. FEP-1b12.
+	Moderators              string
+	PostingRestrictedToMods bool // in a Group only moderators begin threads
+	Sensitive               bool // a Group's posts are not for everyone's eyes
+
+	// WebFinger is the handle with its host, if that is not the handle at the site's host: "alice@example.com".
+	// The server there must lead to ID. FEP-2c59.
+	WebFinger string
+
+	// Implements lists by IRI what the server can do (FEP-844e). Nil means what package signature verifies: RFC 9421,
+	// also with Ed25519. An empty list that is not nil says nothing.
+	Implements []string
+
+	// Extra holds properties that have no field here, by their names in JSON. A field that is set wins.
+	Extra activity.Extra
 }
 
 // Field is a row in a profile's table.
@@ -62,112 +102,59 @@ func (p Profile) withDefaults(n Names) Profile {
 
 // check tells why other servers would refuse the actor.
 func (p Profile) check(n Names) error {
+	fault := func(format string, args ...any) error {
+		return fmt.Errorf("actor: profile %q: "+format, append([]any{p.Handle}, args...)...)
+	}
 	switch {
 	case !handlePattern.MatchString(p.Handle):
-		return fmt.Errorf("actor: profile %q: Handle is not one that other servers take", p.Handle)
+		return fault("Handle is not one that other servers take")
 	case !activity.IsActorType(p.Type):
-		return fmt.Errorf("actor: profile %q: Type %q is no type of actor", p.Handle, p.Type)
+		return fault("Type %q is no type of actor", p.Type)
 	case !n.Ours(p.ID):
 		// Misskey and Akkoma refuse an actor whose inbox and key lie on another host than its id.
-		return fmt.Errorf("actor: profile %q: ID %q is not under %s", p.Handle, p.ID, n.Origin)
+		return fault("ID %q is not under %s", p.ID, n.Origin)
 	case p.ID != withoutFragment(p.ID):
-		return fmt.Errorf("actor: profile %q: ID %q has a fragment", p.Handle, p.ID)
+		return fault("ID %q has a fragment", p.ID)
 	}
 	for _, one := range []struct{ field, url string }{
 		{"URL", p.URL}, {"Icon", p.Icon}, {"Image", p.Image}, {"MovedTo", p.MovedTo},
 	} {
 		if one.url != "" && !validURL(one.url) {
-			return fmt.Errorf("actor: profile %q: %s %q is not an absolute http or https URL", p.Handle, one.field, one.url)
+			return fault("%s %q is not an absolute http or https URL", one.field, one.url)
+		}
+	}
+	for _, one := range []struct{ field, id string }{
+		{"Featured", p.Featured}, {"FeaturedTags", p.FeaturedTags}, {"Liked", p.Liked}, {"Moderators", p.Moderators},
+	} {
+		if one.id != "" && !n.Ours(one.id) { // Misskey refuses an actor with a collection elsewhere
+			return fault("%s %q is not under %s", one.field, one.id, n.Origin)
+		}
+	}
+	for _, id := range p.AlsoKnownAs {
+		if !validURL(id) {
+			return fault("AlsoKnownAs %q is not an absolute http or https URL", id)
+		}
+	}
+	for _, host := range p.AttributionDomains {
+		if a, ok := activity.Authority("https://" + host); !ok || !strings.EqualFold(a, host) {
+			return fault("AttributionDomains %q is not the name of a host", host)
+		}
+	}
+	if p.WebFinger != "" {
+		if a, err := parseAccount(p.WebFinger); err != nil || !handlePattern.MatchString(a.user) || a.String() != p.WebFinger {
+			return fault("WebFinger %q is not of the form user@host", p.WebFinger)
 		}
 	}
 	return nil
 }
 
-// Document makes the actor's document as all known servers accept it: ids all on one host, and
-// spelled out what some take for true when it is missing. ActivityPub §4.1.
-func (p Profile) Document(n Names, keys []signature.PublicKey) (*activity.Actor, error) {
-	p = p.withDefaults(n)
-	if err := p.check(n); err != nil {
-		return nil, err
+// address is the handle with its host.
+func (p Profile) address(n Names) string {
+	switch {
+	case p.WebFinger != "":
+		return p.WebFinger
+	case p.ID == n.Instance(): // its name is where it lives: a server that goes from its id to its handle asks there
+		return p.Handle + "@" + n.Authority()
 	}
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("actor: profile %q: %w", p.Handle, errors.New("no public key"))
-	}
-	a := &activity.Actor{
-		ID:                p.ID,
-		Type:              activity.Types{p.Type},
-		PreferredUsername: p.Handle,
-		Name:              p.Name,
-		Summary:           p.Summary,
-		URL:               activity.Refs{activity.IRI(p.URL)},
-		Icon:              picture(p.Icon),
-		Image:             picture(p.Image),
-		Attachment:        fields(p.Fields),
-		Published:         p.Published,
-		Inbox:             activity.IRI(n.Inbox(p.ID, p.Handle)),
-		Outbox:            activity.IRI(n.Outbox(p.ID, p.Handle)),
-		Followers:         activity.IRI(n.Followers(p.ID, p.Handle)),
-		Following:         activity.IRI(n.Following(p.ID, p.Handle)),
-		Endpoints:         activity.Endpoints(n.SharedInbox()),
-
-		ManuallyApprovesFollowers: p.ManuallyApprovesFollowers,
-		Discoverable:              p.Discoverable,
-		Indexable:                 p.Indexable,
-	}
-	if p.Name == "" {
-		a.Name = p.Handle
-	}
-	if p.URL == "" {
-		a.URL = activity.Refs{activity.IRI(p.ID)}
-	}
-	for _, id := range p.AlsoKnownAs {
-		a.AlsoKnownAs = append(a.AlsoKnownAs, activity.IRI(id))
-	}
-	if p.MovedTo != "" {
-		a.MovedTo = activity.IRI(p.MovedTo)
-	}
-	for _, k := range keys {
-		pem, err := signature.MarshalPublicKey(k.Key)
-		if err != nil {
-			return nil, fmt.Errorf("actor: key %s: %w", k.ID, err)
-		}
-		a.PublicKey = append(a.PublicKey, activity.PublicKey{ID: k.ID, Owner: p.ID, PEM: pem}.Ref())
-	}
-	// Pixelfed (seen 2026) takes an actor that does not say for a locked one.
-	for name, set := range map[string]bool{
-		"manuallyApprovesFollowers": p.ManuallyApprovesFollowers,
-		"discoverable":              p.Discoverable,
-		"indexable":                 p.Indexable,
-	} {
-		if set {
-			continue
-		}
-		if err := a.Extra.Set(name, false); err != nil {
-			return nil, err
-		}
-	}
-	return a, nil
-}
-
-func picture(url string) activity.Refs {
-	if url == "" {
-		return nil
-	}
-	return activity.Refs{activity.Embed(&activity.Object{
-		Type: activity.Types{"Image"},
-		URL:  activity.Refs{activity.IRI(url)},
-	})}
-}
-
-// fields writes a table as Mastodon shows it. FEP-fb2a.
-func fields(rows []Field) activity.List {
-	var out activity.List
-	for _, f := range rows {
-		out = append(out, activity.Embed(&activity.Object{
-			Type:  activity.Types{"PropertyValue"},
-			Name:  f.Name,
-			Value: f.Value,
-		}))
-	}
-	return out
+	return n.Handle(p.Handle)
 }

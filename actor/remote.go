@@ -16,8 +16,12 @@ type Remote struct {
 	// KeyIDs are the ids of the keys that the document lists, all on the actor's own host.
 	KeyIDs []string
 
-	// Fetched is when the document was had from the actor's server.
+	// Fetched is when the document was had from the actor's server, or the server last said that it is unchanged.
 	Fetched time.Time
+
+	// ETag and LastModified are what the server said of the document, to be sent back when it is asked again. Each is at
+	// most 256 bytes long, and empty if the server said nothing. RFC 9110 §8.8.
+	ETag, LastModified string
 
 	// Gone is when the actor's server said that the actor is no more. Zero: it is alive.
 	Gone time.Time
@@ -39,4 +43,8 @@ type Remotes interface {
 
 	// DeleteRemote forgets the actor. There being none is no error.
 	DeleteRemote(ctx context.Context, id string) error
+
+	// PruneRemotes deletes at most limit actors whose Fetched and whose Gone both lie before the time, or are zero, and
+	// returns how many it has deleted; fewer than limit means that there are no more.
+	PruneRemotes(ctx context.Context, before time.Time, limit int) (int, error)
 }

@@ -1,9 +1,11 @@
 package actor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -16,22 +18,19 @@ import (
 )
 
 const (
-	defaultMaxAge     = 24 * time.Hour
-	defaultTimeout    = 10 * time.Second
-	defaultMaxFetches = 300
+	defaultMaxAge      = 24 * time.Hour
+	defaultTimeout     = 10 * time.Second
+	defaultMaxBody     = 1 << 20
+	defaultMaxFetches  = 3000
+	defaultMaxPerHost  = 8
+	defaultMaxNewHosts = 10
+	defaultForget      = 180 * 24 * time.Hour
 
-	maxBody      = 1 << 20
 	maxRedirects = 3
 	maxActors    = 64 << 20 // bytes of documents in memory
-	maxPublic    = 20_000   // public keys in memory
+	maxPublic    = 20_000   // public keys in memory, of each kind
 	maxMisses    = 20_000
 	maxHosts     = 4096
-
-	keepGone    = 30 * 24 * time.Hour
-	keepMissing = time.Hour
-	keepPassing = time.Minute
-	keepDown    = 30 * time.Second
-	refreshAge  = 5 * time.Minute // a key, or a document for its key, is not fetched again before
 )
 
 // ResolverConfig says how a [Resolver] asks other servers.
@@ -72,13 +71,45 @@ type ResolverConfig struct {
 	// Timeout bounds what one fetch takes, redirects included. Zero means 10 s.
 	Timeout time.Duration
 
+	// MaxBody bounds the bytes of one answer. Zero means 1 MiB, which is also what the guarded client and the
+	// reading of documents allow at most.
+	MaxBody int64
+
 	// MaxAge is after which time an actor is fetched anew when it is needed. Zero means 24 h. If its
-	// server can't be reached then, the old document serves.
+	// server can't be reached then, the old document serves; while [Resolver.Run] runs, it serves at once, up to
+	// seven times as old, and is fetched behind its user's back.
 	MaxAge time.Duration
 
+	// Forget is after which time an actor that nobody asked for is deleted from Store; Run does it. Zero means 180
+	// days, negative means never.
+	Forget time.Duration
+
 	// MaxFetches bounds the requests to one host in a minute, so that strangers can't have us flood
-	// it with fetches of keys that they made up. Zero means 300.
+	// it with fetches of keys that they made up. What goes beyond fails with [ErrThrottled], and who sent it is told
+	// to come back; when 100,000 people of one server boost a post, this is how fast their keys are learnt. Zero
+	// means 3,000.
 	MaxFetches int
+
+	// MaxPerHost bounds the requests to one host that are under way at once; others wait, within Timeout. Zero
+	// means 8.
+	MaxPerHost int
+
+	// MaxNewHosts bounds the hosts of one registrable domain that may turn up in a minute without anybody having
+	// been known there, and MaxNewActors the unknown actors and keys that are looked up there in five minutes. More fail
+	// with [ErrThrottled]. Zero means 10, and what MaxFetches allows in that time but at least 400.
+	MaxNewHosts, MaxNewActors int
+
+	// Hiding lists the authorities that answer 404 or 410 where they mean that they dislike a signature: one such answer
+	// is taken for a refusal that passes. Nil means those of Threads (seen 2026-05), threads.net and
+	// www.threads.net; none is an empty list.
+	Hiding []string
+
+	// Completed is called by [Resolver.Run] with what [Resolver.Complete] asked for, by up to four goroutines at once.
+	// Its error is logged, and that is all: what has to be tried again it sees to itself. Nil: nothing is completed.
+	Completed func(ctx context.Context, c *Completion) error
+
+	// Logger gets what goes wrong where nobody waits for it. Nil means slog.Default().
+	Logger *slog.Logger
 
 	// InsecureAllowLoopback is for tests: hosts that the guarded client may reach on loopback, as
 	// "a.test" → "127.0.0.1:8080". They are asked for WebFinger by the scheme of Names.Origin, all
@@ -86,24 +117,39 @@ type ResolverConfig struct {
 	InsecureAllowLoopback map[string]string
 }
 
-// Resolver finds actors and keys of other servers. It keeps what it has learnt in memory, some 100 MB
+// Resolver finds actors, keys and documents of other servers. It keeps what it has learnt of actors in memory, some 100 MB
 // at most, and of what was asked for by the app or proved by a signature also in its Store. It may be
 // used by many goroutines at once; those that ask for the same share one request. It is a
 // signature.KeySource and a signature.KeyRefresher.
+//
+// [Resolver.As] and [Resolver.Within] return it as seen by one user, or for one purpose.
 type Resolver struct {
+	*state
+	budget  *Budget           // nil: without bounds
+	through http.RoundTripper // signs requests for documents
+}
+
+// state is what all views of a Resolver share.
+type state struct {
 	config ResolverConfig
 	signed http.RoundTripper
 	plain  http.RoundTripper
 
-	actors *cache[known]  // by actor id
-	keys   *cache[keyed]  // by key id
-	misses *cache[missed] // by actor id or key id
+	actors   *cache[known]  // by actor id
+	misses   *cache[missed] // by actor id or key id
+	requests *keys          // for requests
+	proofs   *keys          // for FEP-8b32
+	software *cache[software]
+	abilities
+	newcomers *newcomers
 
-	actorFlight singleflight.Group
-	keyFlight   singleflight.Group
+	actorFlight    singleflight.Group
+	softwareFlight singleflight.Group
 
 	hostMu sync.Mutex
 	hosts  *cache[*host] // by scheme and authority
+
+	errands errands
 }
 
 var (
@@ -111,16 +157,17 @@ var (
 	_ signature.KeyRefresher = (*Resolver)(nil)
 )
 
-// NewResolver makes a Resolver. It dials nothing.
+// NewResolver makes a Resolver. It dials nothing and starts nothing.
 func NewResolver(c ResolverConfig) (*Resolver, error) {
-	switch {
-	case c.Timeout < 0:
-		return nil, errors.New("actor: ResolverConfig.Timeout is negative")
-	case c.MaxAge < 0:
-		return nil, errors.New("actor: ResolverConfig.MaxAge is negative")
-	case c.MaxFetches < 0:
-		return nil, errors.New("actor: ResolverConfig.MaxFetches is negative")
-	case c.Client != nil && c.Client.Transport == nil:
+	for name, negative := range map[string]bool{
+		"Timeout": c.Timeout < 0, "MaxBody": c.MaxBody < 0, "MaxAge": c.MaxAge < 0, "MaxFetches": c.MaxFetches < 0,
+		"MaxPerHost": c.MaxPerHost < 0, "MaxNewHosts": c.MaxNewHosts < 0, "MaxNewActors": c.MaxNewActors < 0,
+	} {
+		if negative {
+			return nil, fmt.Errorf("actor: ResolverConfig.%s is negative", name)
+		}
+	}
+	if c.Client != nil && c.Client.Transport == nil {
 		return nil, errors.New("actor: ResolverConfig.Client has no Transport")
 	}
 	if c.Names != (Names{}) {
@@ -131,205 +178,69 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 	if c.Suites == nil {
 		c.Suites = new(signature.Hosts)
 	}
-	if c.Timeout == 0 {
-		c.Timeout = defaultTimeout
+	if c.Hiding == nil {
+		c.Hiding = []string{threads, "www." + threads}
 	}
-	if c.MaxAge == 0 {
-		c.MaxAge = defaultMaxAge
+	if c.Logger == nil {
+		c.Logger = slog.Default()
 	}
-	if c.MaxFetches == 0 {
-		c.MaxFetches = defaultMaxFetches
-	}
+	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
+	c.MaxBody = cmp.Or(c.MaxBody, defaultMaxBody)
+	c.MaxAge = cmp.Or(c.MaxAge, defaultMaxAge)
+	c.Forget = cmp.Or(c.Forget, defaultForget)
+	c.MaxFetches = cmp.Or(c.MaxFetches, defaultMaxFetches)
+	c.MaxPerHost = cmp.Or(c.MaxPerHost, defaultMaxPerHost)
+	c.MaxNewHosts = cmp.Or(c.MaxNewHosts, defaultMaxNewHosts)
+	c.MaxNewActors = cmp.Or(c.MaxNewActors, max(400, 5*c.MaxFetches))
 	client := c.Client
 	if client == nil {
 		var err error
 		client, err = safehttp.New(safehttp.Config{
 			UserAgent:             c.UserAgent,
 			Timeout:               c.Timeout,
-			MaxBody:               maxBody,
+			MaxBody:               c.MaxBody,
 			InsecureAllowLoopback: c.InsecureAllowLoopback,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("actor: client: %w", err)
 		}
 	}
-	r := &Resolver{
-		config: c,
-		actors: newCache[known](maxActors),
-		keys:   newCache[keyed](maxPublic),
-		misses: newCache[missed](maxMisses),
-		hosts:  newCache[*host](maxHosts),
-		plain:  client.Transport,
+	s := &state{
+		config:    c,
+		actors:    newCache[known](maxActors),
+		misses:    newCache[missed](maxMisses),
+		requests:  newKeys(known.requestKey),
+		proofs:    newKeys(known.proofKey),
+		software:  newCache[software](maxHosts),
+		abilities: newAbilities(),
+		newcomers: newNewcomers(c.MaxNewHosts, c.MaxNewActors),
+		hosts:     newCache[*host](maxHosts),
+		plain:     client.Transport,
+		errands:   newErrands(),
 	}
-	r.signed = r.plain
+	s.signed = s.plain
 	if c.Key != nil {
-		r.signed = r.signedBy(c.Key)
+		s.signed = s.signedBy(c.Key)
 	}
-	return r, nil
+	return s.whole(), nil
 }
 
-// Actor returns the actor with this id: from memory or the store if it was fetched in the last 24
-// hours, else from its server. If the server does not give it now, an older document serves. What the
-// result points to is shared and must not be changed. The error is an [*Error], or the store's; one
-// that wraps [ErrGone] means that the actor was deleted.
-func (r *Resolver) Actor(ctx context.Context, id string) (*activity.Actor, error) {
-	if r.config.Names.Ours(id) {
-		a, err := r.local(ctx, id)
-		if err == nil && a.ID != id {
-			return nil, &Error{ID: id, Err: ErrNotFound}
-		}
-		return a, err
-	}
-	k, err := r.find(ctx, id, r.config.MaxAge)
-	if errors.Is(err, ErrGone) {
-		if err := r.bury(ctx, id); err != nil {
-			return nil, err
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := r.keep(ctx, k); err != nil {
-		return nil, err
-	}
-	return shallow(k.actor), nil
+// whole is the Resolver that is nobody's and for nothing in particular: what it does is done for all.
+func (s *state) whole() *Resolver { return &Resolver{state: s, through: s.signed} }
+
+// As returns r as a local actor sees it: documents, collections and threads are asked for with requests that are
+// signed by its key, so that it gets what is shown to it alone. Actors, keys and WebFinger answers are the same
+// for all, and are asked for as ever. It costs little and need not be kept.
+func (r *Resolver) As(key func(context.Context) (signature.Key, error)) *Resolver {
+	view := *r
+	view.through = r.signedBy(key)
+	return &view
 }
 
-// Inboxes returns where to deliver to an actor: its own inbox, and its server's shared one or "". A
-// shared inbox on another host than the actor's own is left out. ActivityPub §7.1.3.
-func (r *Resolver) Inboxes(ctx context.Context, actorID string) (inbox, shared string, err error) {
-	a, err := r.Actor(ctx, actorID)
-	if err != nil {
-		return "", "", err
-	}
-	if shared = a.SharedInbox(); !activity.SameAuthority(shared, a.Inbox.ID) {
-		shared = ""
-	}
-	return a.Inbox.ID, shared, nil
-}
-
-// Trust stores the actor as it was fetched when one of its keys was looked up. Call it when the
-// signature was verified: before, anyone may have named that key. If the actor is not in memory, or
-// stored already, it does nothing.
-func (r *Resolver) Trust(ctx context.Context, id string) error {
-	k, ok := r.actors.get(id)
-	if !ok || !k.gone.IsZero() {
-		return nil
-	}
-	return r.keep(ctx, k)
-}
-
-// Update replaces what is known of an actor by what its own, verified Update brought: a, and raw as it
-// stood in the activity. Its keys are those of the new document from now on. The error wraps
-// [ErrNotActor] or [ErrMalformed] if a is no whole actor; then nothing has changed.
-func (r *Resolver) Update(ctx context.Context, a *activity.Actor, raw []byte) error {
-	if r.config.Names.Ours(a.ID) {
-		return &Error{ID: a.ID, Err: ErrOurs}
-	}
-	whole := shallow(a)
-	if err := checkActor(whole); err != nil {
-		return &Error{ID: a.ID, Err: err}
-	}
-	if raw == nil {
-		var err error
-		if raw, err = activity.Encode(whole); err != nil {
-			return &Error{ID: a.ID, Err: fmt.Errorf("%w: %w", ErrMalformed, err)}
-		}
-	}
-	k := known{actor: whole, raw: raw, fetched: time.Now()}
-	r.remember(k)
-	return r.keep(ctx, k)
-}
-
-// Gone marks an actor as deleted, for 30 days: after its own, verified Delete. What was stored of it is
-// replaced by a tombstone.
-func (r *Resolver) Gone(ctx context.Context, id string) error {
-	if r.config.Names.Ours(id) {
-		return &Error{ID: id, Err: ErrOurs}
-	}
-	old, _ := r.actors.get(id)
-	r.forget(id, old)
-	return r.bury(ctx, id)
-}
-
-// local asks the app about an id of ours.
-func (r *Resolver) local(ctx context.Context, resource string) (*activity.Actor, error) {
-	if r.config.Local == nil {
-		return nil, &Error{ID: resource, Err: ErrNotFound}
-	}
-	return r.config.Local(ctx, resource)
-}
-
-// find returns an actor that is at most maxAge old or could not be had younger.
-func (r *Resolver) find(ctx context.Context, id string, maxAge time.Duration) (known, error) {
-	if _, err := parseID(id); err != nil {
-		return known{}, &Error{ID: id, Err: err}
-	}
-	old, have, err := r.recall(ctx, id)
-	if err != nil {
-		return known{}, err
-	}
-	if have && !old.gone.IsZero() {
-		if time.Since(old.gone) < keepGone {
-			return known{}, &Error{ID: id, Status: http.StatusGone, Err: ErrGone}
-		}
-		have = false
-	}
-	if have && time.Since(old.fetched) < maxAge {
-		return old, nil
-	}
-	got, err := r.fetchActor(ctx, id, maxAge)
-	if err != nil && have && !errors.Is(err, ErrGone) && !errors.Is(err, ErrBlocked) {
-		return old, nil // one bad answer, or none, is no proof: Threads says 404 to signatures it dislikes
-	}
-	return got, err
-}
-
-// fetchActor fetches an actor for all who ask for it at once.
-func (r *Resolver) fetchActor(ctx context.Context, id string, maxAge time.Duration) (known, error) {
-	done := r.actorFlight.DoChan(id, func() (any, error) {
-		// What others are waiting for does not end with the first who asked.
-		ctx := context.WithoutCancel(ctx)
-		if k, ok := r.actors.get(id); ok && k.gone.IsZero() && time.Since(k.fetched) < maxAge {
-			return k, nil // fetched between our caller's look and now
-		}
-		if err := r.missed(id); err != nil {
-			return known{}, err
-		}
-		k, err := r.requestActor(ctx, id)
-		if err != nil {
-			return known{}, r.miss(id, err)
-		}
-		return k, nil
-	})
-	select {
-	case res := <-done:
-		k, _ := res.Val.(known)
-		return k, res.Err
-	case <-ctx.Done():
-		return known{}, &Error{ID: id, Passing: true, Err: ctx.Err()}
-	}
-}
-
-func (r *Resolver) requestActor(ctx context.Context, id string) (known, error) {
-	doc, raw, err := r.document(ctx, id)
-	if err != nil {
-		return known{}, err
-	}
-	if doc.DocumentID() != id {
-		return known{}, &Error{ID: id, Err: fmt.Errorf("%w: %q", ErrIDMismatch, doc.DocumentID())}
-	}
-	a, ok := doc.(*activity.Actor)
-	if doc.Is("Tombstone") {
-		return known{}, &Error{ID: id, Status: http.StatusOK, Err: ErrGone}
-	}
-	if !ok {
-		return known{}, &Error{ID: id, Err: ErrNotActor}
-	}
-	if err := checkActor(a); err != nil {
-		return known{}, &Error{ID: id, Err: err}
-	}
-	k := known{actor: a, raw: raw, fetched: time.Now()}
-	r.remember(k)
-	return k, nil
+// Within returns r bounded by b: what is asked through it counts, and what exceeds b fails with [ErrBudget]. What
+// is in memory or in the store costs nothing.
+func (r *Resolver) Within(b *Budget) *Resolver {
+	view := *r
+	view.budget = b
+	return &view
 }

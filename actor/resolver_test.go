@@ -114,13 +114,16 @@ func TestA404OfThreadsPasses(t *testing.T) {
 			w.set(host, site)
 			r := resolver(t, actor.ResolverConfig{Client: w.client()})
 			var failed *actor.Error
-			if _, err := r.Actor(t.Context(), frank); !errors.As(err, &failed) || !failed.Passing || !errors.Is(err, actor.ErrNotFound) {
+			if _, err := r.Actor(t.Context(), frank); !errors.As(err, &failed) || !failed.Passing || !errors.Is(err, actor.ErrRejected) {
 				t.Fatalf("404 = %v", err)
 			}
-			time.Sleep(2 * time.Minute)
+			if _, _, err := r.Fetch(t.Context(), frank+"post/1/"); !errors.As(err, &failed) || !failed.Passing || !errors.Is(err, actor.ErrNotFound) {
+				t.Fatalf("404 of a post = %v", err)
+			}
+			time.Sleep(11 * time.Minute)
 			site.json("/ap/users/17841400000000001/", person(t, frank, nil))
 			if _, err := r.Actor(t.Context(), frank); err != nil {
-				t.Fatalf("two minutes later: %v", err)
+				t.Fatalf("eleven minutes later: %v", err)
 			}
 			key, err := r.PublicKey(t.Context(), frank+"#main-key")
 			if err != nil {

@@ -153,13 +153,19 @@ func New(c Config) (*Queue, error) {
 		wakes: make(map[string]struct{}),
 	}
 	if c.Transport == nil {
-		client, err := safehttp.New(safehttp.Config{Timeout: c.Policy.Timeout, UserAgent: c.UserAgent})
+		client, err := safehttp.New(c.guarded())
 		if err != nil {
 			return nil, fmt.Errorf("delivery: default client: %w", err)
 		}
 		q.base = client.Transport
 	}
 	return q, nil
+}
+
+// guarded is what the default client is made of.
+func (c Config) guarded() safehttp.Config {
+	// Slow servers work before they answer, so that the header may take long; a body is not waited for.
+	return safehttp.Config{Timeout: c.Policy.Timeout, HeaderTimeout: 20 * time.Second, UserAgent: c.UserAgent}
 }
 
 // Enqueue adds a for all targets in to, folded so that no URL is posted to twice. The

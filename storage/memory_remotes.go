@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/fedihook/fedihook/actor"
 )
@@ -66,6 +67,25 @@ func (m *memoryRemotes) DeleteRemote(ctx context.Context, id string) error {
 	defer m.mu.Unlock()
 	m.remove(id)
 	return nil
+}
+
+func (m *memoryRemotes) PruneRemotes(ctx context.Context, before time.Time, limit int) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := 0
+	for id, r := range m.actors {
+		if n >= limit {
+			break
+		}
+		if r.Fetched.Before(before) && r.Gone.Before(before) {
+			m.remove(id)
+			n++
+		}
+	}
+	return n, nil
 }
 
 func (m *memoryRemotes) remove(id string) {

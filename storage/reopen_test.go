@@ -107,8 +107,8 @@ func (r reLog) PublicRecords(ctx context.Context, id string, before int64, limit
 
 type reJournal struct{ o *opener }
 
-func (r reJournal) Append(ctx context.Context, e inbox.Entry, max int) (bool, error) {
-	return one(r.o, func(s storage.Storage) (bool, error) { return s.Journal.Append(ctx, e, max) })
+func (r reJournal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (bool, error) {
+	return one(r.o, func(s storage.Storage) (bool, error) { return s.Journal.Append(ctx, e, b) })
 }
 func (r reJournal) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (epoch int64, ok bool, err error) {
 	err = r.o.with(func(s storage.Storage) error {
@@ -126,11 +126,14 @@ func (r reJournal) Due(ctx context.Context, epoch int64, now time.Time, limit in
 func (r reJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
 	return r.o.with(func(s storage.Storage) error { return s.Journal.Finish(ctx, epoch, outcomes) })
 }
-func (r reJournal) Dead(ctx context.Context, limit int) ([]inbox.Entry, error) {
-	return one(r.o, func(s storage.Storage) ([]inbox.Entry, error) { return s.Journal.Dead(ctx, limit) })
+func (r reJournal) Shelved(ctx context.Context, shelf inbox.Shelf, before int64, limit int) ([]inbox.Entry, error) {
+	return one(r.o, func(s storage.Storage) ([]inbox.Entry, error) { return s.Journal.Shelved(ctx, shelf, before, limit) })
 }
-func (r reJournal) Forget(ctx context.Context, before time.Time) error {
-	return r.o.with(func(s storage.Storage) error { return s.Journal.Forget(ctx, before) })
+func (r reJournal) Unshelve(ctx context.Context, shelf inbox.Shelf, seq int64, again *inbox.Entry) error {
+	return r.o.with(func(s storage.Storage) error { return s.Journal.Unshelve(ctx, shelf, seq, again) })
+}
+func (r reJournal) Forget(ctx context.Context, before time.Time, keep int) error {
+	return r.o.with(func(s storage.Storage) error { return s.Journal.Forget(ctx, before, keep) })
 }
 
 type reFollowers struct{ o *opener }
@@ -156,11 +159,20 @@ func (r reFollowers) CountFollows(ctx context.Context, q actor.FollowQuery) (int
 
 type reKeys struct{ o *opener }
 
-func (r reKeys) Key(ctx context.Context, id string) (actor.KeyPair, error) {
-	return one(r.o, func(s storage.Storage) (actor.KeyPair, error) { return s.Keys.Key(ctx, id) })
+func (r reKeys) ActorKeys(ctx context.Context, id string) ([]actor.KeyPair, error) {
+	return one(r.o, func(s storage.Storage) ([]actor.KeyPair, error) { return s.Keys.ActorKeys(ctx, id) })
 }
 func (r reKeys) AddKey(ctx context.Context, k actor.KeyPair) (actor.KeyPair, error) {
 	return one(r.o, func(s storage.Storage) (actor.KeyPair, error) { return s.Keys.AddKey(ctx, k) })
+}
+func (r reKeys) RetireKeys(ctx context.Context, id string, serial int64, at time.Time) error {
+	return r.o.with(func(s storage.Storage) error { return s.Keys.RetireKeys(ctx, id, serial, at) })
+}
+func (r reKeys) DropKeys(ctx context.Context, id string, serial int64) error {
+	return r.o.with(func(s storage.Storage) error { return s.Keys.DropKeys(ctx, id, serial) })
+}
+func (r reKeys) KeyOwner(ctx context.Context, keyID string) (string, error) {
+	return one(r.o, func(s storage.Storage) (string, error) { return s.Keys.KeyOwner(ctx, keyID) })
 }
 
 type reRemotes struct{ o *opener }
@@ -188,4 +200,8 @@ func (r reRules) DeleteRule(ctx context.Context, domain string) error {
 }
 func (r reRules) MatchRules(ctx context.Context, domains []string) ([]moderation.Rule, error) {
 	return one(r.o, func(s storage.Storage) ([]moderation.Rule, error) { return s.Rules.MatchRules(ctx, domains) })
+}
+
+func (r reRemotes) PruneRemotes(ctx context.Context, before time.Time, limit int) (int, error) {
+	return one(r.o, func(s storage.Storage) (int, error) { return s.Remotes.PruneRemotes(ctx, before, limit) })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/internal/sqldb"
@@ -22,12 +23,15 @@ CREATE TABLE fedihook_remote_keys (
 	remote TEXT NOT NULL,
 	PRIMARY KEY (key_id, remote)
 ) WITHOUT ROWID;
-CREATE INDEX fedihook_remote_keys_remote ON fedihook_remote_keys (remote)`}
+CREATE INDEX fedihook_remote_keys_remote ON fedihook_remote_keys (remote)`,
+	`ALTER TABLE fedihook_remotes ADD COLUMN etag TEXT NOT NULL DEFAULT '';
+ALTER TABLE fedihook_remotes ADD COLUMN last_modified TEXT NOT NULL DEFAULT '';
+CREATE INDEX fedihook_remotes_age ON fedihook_remotes (max(fetched, gone))`}
 
 // sqliteRemotes is an actor.Remotes.
 type sqliteRemotes struct{ db *sql.DB }
 
-const remoteColumns = `id, fetched, gone, key_ids, document`
+const remoteColumns = `id, fetched, gone, key_ids, etag, last_modified, document`
 
 func (s *sqliteRemotes) Remote(ctx context.Context, id string) (actor.Remote, error) {
 	r, err := scanRemote(s.db.QueryRowContext(ctx, `SELECT `+remoteColumns+` FROM fedihook_remotes WHERE id = ?`, id))
@@ -40,7 +44,7 @@ func (s *sqliteRemotes) Remote(ctx context.Context, id string) (actor.Remote, er
 func scanRemote(row scanner) (r actor.Remote, err error) {
 	var fetched, gone int64
 	var keyIDs string
-	if err := row.Scan(&r.ID, &fetched, &gone, &keyIDs, &r.Document); err != nil {
+	if err := row.Scan(&r.ID, &fetched, &gone, &keyIDs, &r.ETag, &r.LastModified, &r.Document); err != nil {
 		return actor.Remote{}, err
 	}
 	r.Fetched, r.Gone = fromMicros(fetched), fromMicros(gone)
@@ -65,8 +69,8 @@ func (s *sqliteRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
 		if err := deleteRemote(ctx, tx, r.ID); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_remotes (id, fetched, gone, key_ids, document)
-			VALUES (?, ?, ?, ?, ?)`, r.ID, toMicros(r.Fetched), toMicros(r.Gone), keyIDs, r.Document); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_remotes (`+remoteColumns+`)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, toMicros(r.Fetched), toMicros(r.Gone), keyIDs, r.ETag, r.LastModified, r.Document); err != nil {
 			return err
 		}
 		for _, key := range r.KeyIDs {
@@ -89,6 +93,27 @@ func (s *sqliteRemotes) DeleteRemote(ctx context.Context, id string) error {
 		return fmt.Errorf("storage: delete remote actor %s: %w", id, err)
 	}
 	return nil
+}
+
+func (s *sqliteRemotes) PruneRemotes(ctx context.Context, before time.Time, limit int) (n int, err error) {
+	err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+		old, err := all(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
+			`SELECT id FROM fedihook_remotes WHERE max(fetched, gone) < ? LIMIT ?`, toMicros(before), max(0, limit))
+		if err != nil {
+			return err
+		}
+		for _, id := range old {
+			if err := deleteRemote(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		n = len(old)
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("storage: prune remote actors: %w", err)
+	}
+	return n, nil
 }
 
 func deleteRemote(ctx context.Context, tx *sql.Tx, id string) error {

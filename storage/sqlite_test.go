@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,27 @@ func TestTablesOfALaterVersionAreRefused(t *testing.T) {
 		if !errors.As(err, &newer) || newer.Room != room {
 			t.Errorf("%s: got %v", room, err)
 		}
+	}
+}
+
+// Actors had one key each before they had several.
+func TestKeysOfTheFirstVersionAreKept(t *testing.T) {
+	t.Parallel()
+	f := newFiles(t)
+	own := openSQL(t, f.own)
+	openSQLite(t, openApp(t, f.app), own)
+	mustExec(t, own, `DROP TABLE fedihook_keys;
+		CREATE TABLE fedihook_keys (actor TEXT PRIMARY KEY, id TEXT NOT NULL, private BLOB, created INTEGER NOT NULL) WITHOUT ROWID;
+		INSERT INTO fedihook_keys VALUES ('https://a.example/u', 'https://a.example/u#main-key', x'505249', 1770000000000000);
+		UPDATE fedihook_schema SET version = 1 WHERE room = 'keys'`)
+	s := openSQLite(t, openApp(t, f.app), own)
+	got, err := s.Keys.ActorKeys(t.Context(), "https://a.example/u")
+	want := []actor.KeyPair{{
+		ActorID: "https://a.example/u", Serial: 1, Kind: actor.KeyRSA, KeyID: "https://a.example/u#main-key",
+		Private: []byte("PRI"), Created: time.UnixMicro(1770000000000000).UTC(),
+	}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
 }
 
@@ -123,20 +145,24 @@ func TestEveryStoreReportsABrokenDatabase(t *testing.T) {
 		"ObjectRecords": func() error { _, err := s.Log.ObjectRecords(ctx, "1", 1); return err },
 		"DueRecords":    func() error { _, err := s.Log.DueRecords(ctx, time.Now(), 1); return err },
 		"PublicRecords": func() error { _, _, err := s.Log.PublicRecords(ctx, "1", 0, 1); return err },
-		"Append":        func() error { _, err := s.Journal.Append(ctx, inbox.Entry{}, 0); return err },
+		"Append":        func() error { _, err := s.Journal.Append(ctx, inbox.Entry{}, inbox.Bounds{}); return err },
 		"Lease":         func() error { _, _, err := s.Journal.Lease(ctx, "a", time.Now(), time.Hour); return err },
 		"Release":       func() error { return s.Journal.Release(ctx, 1) },
 		"Due":           func() error { _, err := s.Journal.Due(ctx, 1, time.Now(), 1); return err },
 		"Finish":        func() error { return s.Journal.Finish(ctx, 1, nil) },
-		"Dead":          func() error { _, err := s.Journal.Dead(ctx, 1); return err },
-		"Forget":        func() error { return s.Journal.Forget(ctx, time.Now()) },
+		"Shelved":       func() error { _, err := s.Journal.Shelved(ctx, inbox.Held, 0, 1); return err },
+		"Unshelve":      func() error { return s.Journal.Unshelve(ctx, inbox.Held, 1, nil) },
+		"Forget":        func() error { return s.Journal.Forget(ctx, time.Now(), 1) },
 		"Follow":        func() error { _, err := s.Followers.Follow(ctx, "a", "b"); return err },
 		"FollowByID":    func() error { _, err := s.Followers.FollowByID(ctx, "a"); return err },
 		"PutFollow":     func() error { return s.Followers.PutFollow(ctx, actor.Follow{}) },
 		"DeleteFollow":  func() error { return s.Followers.DeleteFollow(ctx, "a", "b") },
 		"Follows":       func() error { _, err := s.Followers.Follows(ctx, actor.FollowQuery{}); return err },
 		"CountFollows":  func() error { _, err := s.Followers.CountFollows(ctx, actor.FollowQuery{}); return err },
-		"Key":           func() error { _, err := s.Keys.Key(ctx, "a"); return err },
+		"ActorKeys":     func() error { _, err := s.Keys.ActorKeys(ctx, "a"); return err },
+		"RetireKeys":    func() error { return s.Keys.RetireKeys(ctx, "a", 1, time.Now()) },
+		"DropKeys":      func() error { return s.Keys.DropKeys(ctx, "a", 1) },
+		"KeyOwner":      func() error { _, err := s.Keys.KeyOwner(ctx, "a"); return err },
 		"AddKey":        func() error { _, err := s.Keys.AddKey(ctx, actor.KeyPair{}); return err },
 		"Remote":        func() error { _, err := s.Remotes.Remote(ctx, "a"); return err },
 		"RemoteByKey":   func() error { _, err := s.Remotes.RemoteByKey(ctx, "a"); return err },

@@ -48,9 +48,9 @@ func Memory() Storage {
 	return Storage{
 		Intents:   &memoryIntents{},
 		Log:       &memoryLog{records: map[string]*outbox.Record{}},
-		Journal:   &memoryJournal{marks: map[inbox.Mark]mark{}},
+		Journal:   newMemoryJournal(),
 		Followers: &memoryFollowers{pairs: map[pair]*actor.Follow{}},
-		Keys:      &memoryKeys{pairs: map[string]actor.KeyPair{}},
+		Keys:      &memoryKeys{pairs: map[string][]actor.KeyPair{}, owner: map[string][]string{}},
 		Remotes:   &memoryRemotes{actors: map[string]actor.Remote{}, byKey: map[string]map[string]bool{}},
 		Rules:     &memoryRules{rules: map[string]moderation.Rule{}},
 		Queue:     queue.Memory(),

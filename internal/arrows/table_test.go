@@ -33,13 +33,14 @@ var rooms = map[string][]string{
 		"storage", "storage/queue"},
 	"interop/...": {"..."},
 
-	"internal/safehttp":    {},
-	"internal/sqldb":       {},
-	"internal/telemetry":   {},
-	"internal/threadslike": {},
-	"internal/arrows":      {},
-	"internal/spec":        {},
-	"internal/bench/...":   {"..."},
+	"internal/safehttp":              {},
+	"internal/safehttp/safehttptest": {"internal/safehttp"},
+	"internal/sqldb":                 {},
+	"internal/telemetry":             {},
+	"internal/threadslike":           {},
+	"internal/arrows":                {},
+	"internal/spec":                  {},
+	"internal/bench/...":             {"..."},
 }
 
 // alone are packages that import nothing but the standard library, not even in tests: a double of another server can

@@ -118,6 +118,16 @@ func cleanHost(host string) (string, bool) {
 	return host, true
 }
 
+// specialName says why no name under host's last label is looked up, "" if it may be: those are not
+// the DNS's, and who asks it for one tells strangers what it was looking for (RFC 6761, RFC 6762, RFC 7686).
+func specialName(host string) string {
+	switch host[strings.LastIndexByte(host, '.')+1:] {
+	case "localhost", "local", "internal", "onion", "i2p":
+		return "a name that is not in the DNS"
+	}
+	return ""
+}
+
 // loopback maps test hosts to loopback addresses. Keys are "host" or "host:port"; a port of 0 on the
 // right stands for the URL's.
 type loopback map[string]netip.AddrPort

@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -94,6 +95,39 @@ func TestBodiesAreReadUpToTheirBound(t *testing.T) {
 					t.Errorf("reading on gives %d bytes, %v", n, again)
 				}
 			})
+		}
+	}
+}
+
+func TestABodyMayNotGrowBeyondItsRatio(t *testing.T) {
+	t.Parallel()
+	// Lines that differ, as a collection's do: about a tenth when packed.
+	var page strings.Builder
+	for i := range 8000 {
+		fmt.Fprintf(&page, "\"https://host%d.example/users/%x\",\n", i*7919%1000, i*2654435761)
+	}
+	for _, c := range []struct {
+		name  string
+		ratio int64
+		body  string
+		want  int64 // the ratio that the error names, 0: all was read
+	}{
+		{"a collection", 0, page.String(), 0},
+		{"64 KiB of nothing", 0, strings.Repeat("\x00", 64<<10), 0},
+		{"900 KiB of nothing", 0, strings.Repeat("\x00", 900<<10), 100},
+		{"a collection, where little is permitted", 2, page.String(), 2},
+		{"900 KiB of nothing, where much is permitted", 2000, strings.Repeat("\x00", 900<<10), 0},
+	} {
+		client := serveOne(t, safehttp.Config{MaxRatio: c.ratio}, func(w http.ResponseWriter, _ *http.Request) { gzipped(w, c.body) })
+		got, err := read(t, client, "http://a.test/")
+		var large *safehttp.BodyTooLargeError
+		switch {
+		case c.want == 0 && (err != nil || got != c.body):
+			t.Errorf("%s: %d bytes of %d, %v", c.name, len(got), len(c.body), err)
+		case c.want != 0 && (!errors.As(err, &large) || large.Ratio != c.want || !strings.Contains(err.Error(), fmt.Sprint(c.want, " times"))):
+			t.Errorf("%s: %d bytes, %v", c.name, len(got), err)
+		case c.want != 0 && len(got) > 256<<10:
+			t.Errorf("%s: %d bytes were unpacked", c.name, len(got))
 		}
 	}
 }
@@ -186,6 +220,10 @@ func TestHugeHeadersAreAnError(t *testing.T) {
 	if _, err := read(t, client, "http://a.test/"); err == nil {
 		t.Error("200 KB of headers were read over HTTP/1.1")
 	}
+	client = serveOne(t, safehttp.Config{MaxHeader: 1 << 20}, handler)
+	if _, err := read(t, client, "http://a.test/"); err != nil {
+		t.Errorf("where 1 MiB is permitted: %v", err)
+	}
 	address, roots := serveTLS(t, handler, "a.test")
 	client = newClient(t, safehttp.Config{RootCAs: roots, InsecureAllowLoopback: map[string]string{"a.test": address}})
 	if _, err := read(t, client, "https://a.test/"); err == nil {
@@ -246,4 +284,74 @@ func TestTheCallersContextEndsTheExchange(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error is %v", err)
 	}
+}
+
+// Whatever bytes come as gzip: no more is read than the bounds say, and what goes wrong is an error.
+func FuzzGzip(f *testing.F) {
+	pack := func(text string) []byte {
+		var b bytes.Buffer
+		zip := gzip.NewWriter(&b)
+		io.WriteString(zip, text)
+		zip.Close()
+		return b.Bytes()
+	}
+	hello := pack("hello")
+	f.Add(hello)
+	f.Add(append(hello, hello...))
+	f.Add(hello[:len(hello)-3])
+	f.Add(pack(strings.Repeat("\x00", 200<<10)))
+	f.Add([]byte("plain"))
+	client, bodies := newGzipClient(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		bodies <- data
+		resp, err := get(t, client, "http://a.test/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		got, err := io.ReadAll(resp.Body)
+		if len(got) > 128<<10 || len(got) > 96<<10 && len(got) > 20*(len(data)+1) {
+			t.Fatalf("%d bytes became %d", len(data), len(got))
+		}
+		var large *safehttp.BodyTooLargeError
+		if len(data) == 0 {
+			if len(got) != 0 || err != nil { // an answer without a body need not be gzip's nothing
+				t.Fatalf("nothing became %d bytes, %v", len(got), err)
+			}
+			return
+		}
+		if plain, plainErr := unzip(data); err == nil && (plainErr != nil || !bytes.Equal(plain, got)) {
+			t.Fatalf("read %d bytes of %d, %v", len(got), len(plain), plainErr)
+		} else if err != nil && plainErr == nil && !errors.As(err, &large) {
+			t.Fatalf("%d good bytes are an error: %v", len(data), err)
+		}
+	})
+}
+
+func unzip(data []byte) ([]byte, error) {
+	zip, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(zip, 1<<20))
+}
+
+// newGzipClient makes a client of a server that answers with what comes through the channel.
+func newGzipClient(f *testing.F) (*http.Client, chan<- []byte) {
+	bodies := make(chan []byte, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		data := <-bodies
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("Content-Length", fmt.Sprint(len(data)))
+		w.Write(data)
+	}))
+	f.Cleanup(s.Close)
+	client, err := safehttp.New(safehttp.Config{
+		MaxBody: 128 << 10, MaxRatio: 20, InsecureAllowLoopback: map[string]string{"a.test": s.Listener.Addr().String()},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(client.CloseIdleConnections)
+	return client, bodies
 }

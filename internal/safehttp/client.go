@@ -4,12 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -21,13 +22,15 @@ const (
 	defaultRedirects = 3
 	defaultConns     = 16
 
-	dialTimeout    = 5 * time.Second // resolving included
-	tlsTimeout     = 5 * time.Second
-	idleTimeout    = 90 * time.Second
-	maxIdle        = 4096
-	maxIdlePerHost = 2
-	maxHeader      = 64 << 10
-	bufferSize     = 1 << 10 // documents are small and there may be thousands of connections
+	defaultConnect     = 5 * time.Second
+	defaultTLS         = 5 * time.Second
+	defaultIdle        = 90 * time.Second
+	defaultMaxIdle     = 4096
+	defaultIdlePerHost = 2
+	defaultMaxHeader   = 64 << 10
+	defaultRatio       = 100
+
+	bufferSize = 1 << 10 // documents are small and there may be thousands of connections
 )
 
 // Config says how a client behaves. Its zero value is a working one.
@@ -37,13 +40,31 @@ type Config struct {
 	UserAgent string
 
 	// Timeout bounds one exchange, from resolving the name to the last byte of the body; for the
-	// client it bounds all hops of a redirected request together. Zero means 10 s. Within it,
-	// resolving and connecting may take 5 s and the TLS handshake another 5 s.
+	// client it bounds all hops of a redirected request together. Zero means 10 s.
 	Timeout time.Duration
+
+	// ConnectTimeout bounds, within Timeout, resolving a name and connecting to one of its addresses
+	// together. Zero means 5 s.
+	ConnectTimeout time.Duration
+
+	// TLSTimeout bounds, within Timeout, the TLS handshake. Zero means 5 s.
+	TLSTimeout time.Duration
+
+	// HeaderTimeout bounds, within Timeout, the wait for the whole header of the answer once the
+	// request is written. Zero means that Timeout alone does.
+	HeaderTimeout time.Duration
 
 	// MaxBody bounds the bytes read of one body, after decompression. Reading beyond it gives a
 	// *BodyTooLargeError. Zero means 1 MiB.
 	MaxBody int64
+
+	// MaxRatio bounds how many times longer than what was received a body may become by
+	// decompression, once it is longer than 64 KiB. Reading beyond it gives a *BodyTooLargeError.
+	// Zero means 100; documents of the fediverse shrink to a tenth or so.
+	MaxRatio int64
+
+	// MaxHeader bounds the bytes read of one answer's header. A longer one is an error. Zero means 64 KiB.
+	MaxHeader int64
 
 	// MaxRedirects bounds the hops that the client follows for a GET or HEAD; one more gives a
 	// *RedirectError. Zero means 3. Negative means that none is followed: the answer that
@@ -54,6 +75,16 @@ type Config struct {
 	// request that finds no free one waits, within its Timeout.
 	MaxConnsPerHost int
 
+	// MaxIdlePerHost bounds the idle connections to one host that are kept for the next request. Zero
+	// means 2. One who has many requests for one host at once wants as many as MaxConnsPerHost.
+	MaxIdlePerHost int
+
+	// MaxIdle bounds the idle connections in all. Zero means 4096.
+	MaxIdle int
+
+	// IdleTimeout is how long an idle connection is kept. Zero means 90 s.
+	IdleTimeout time.Duration
+
 	// Allow is asked before each request and before each hop of a redirect. host is the URL's
 	// authority: lower case, internationalised names in their xn-- form, with the port if it is not
 	// 443 (80 for http). Its error is returned wrapped and nothing is dialled. Nil allows every host.
@@ -63,6 +94,17 @@ type Config struct {
 	// AllowPort tells whether a port may be dialled. Nil allows 443 and those from 1024 up, which
 	// keeps strangers' URLs away from mail servers, SSH and their like.
 	AllowPort func(port uint16) bool
+
+	// Private are ranges that are not dialled beside those that [Public] tells of: a network's own public
+	// addresses behind its firewall, the prefix of its NAT64. Nil means none.
+	Private []netip.Prefix
+
+	// Proxy is a forward proxy ("http://proxy.lan:3128", also https, with user and password if it asks
+	// for them) through which all connections are made, by CONNECT, but for those to InsecureAllowLoopback's
+	// hosts. Names are still resolved here, and the proxy is told the address that was checked
+	// instead of the name, so that all of the checks hold; a proxy that permits names only is of no
+	// use. The proxy's own address is not checked. Nil means none, whatever the environment says.
+	Proxy *url.URL
 
 	// RootCAs are the authorities that servers' certificates must lead to. Nil means the system's.
 	RootCAs *x509.CertPool
@@ -79,40 +121,16 @@ type Config struct {
 
 	// Dial connects to an address ("192.0.2.1:443") that was resolved and found permitted. Nil means
 	// a net.Dialer that checks the address once more on the socket itself. For tests that have a
-	// network of their own.
+	// network of their own. It is also asked for Proxy's host, by name.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // New makes a client from a Config. It dials nothing and starts nothing. The client is safe for use
 // by many goroutines. Its Transport keeps all of the Config's promises but those on redirects.
 func New(c Config) (*http.Client, error) {
-	switch {
-	case c.Timeout < 0:
-		return nil, errors.New("safehttp: Config.Timeout is negative")
-	case c.MaxBody < 0:
-		return nil, errors.New("safehttp: Config.MaxBody is negative")
-	case c.MaxConnsPerHost < 0:
-		return nil, errors.New("safehttp: Config.MaxConnsPerHost is negative")
-	case !httpguts.ValidHeaderFieldValue(c.UserAgent):
-		return nil, fmt.Errorf("safehttp: Config.UserAgent %q is not a header value", c.UserAgent)
-	}
-	if c.UserAgent == "" {
-		c.UserAgent = userAgent()
-	}
-	if c.Timeout == 0 {
-		c.Timeout = defaultTimeout
-	}
-	if c.MaxBody == 0 {
-		c.MaxBody = defaultMaxBody
-	}
-	if c.MaxRedirects == 0 {
-		c.MaxRedirects = defaultRedirects
-	}
-	if c.MaxConnsPerHost == 0 {
-		c.MaxConnsPerHost = defaultConns
-	}
-	if c.AllowPort == nil {
-		c.AllowPort = func(port uint16) bool { return port == 443 || port >= 1024 }
+	c, err := c.withDefaults()
+	if err != nil {
+		return nil, err
 	}
 	loopback, err := parseLoopback(c.InsecureAllowLoopback)
 	if err != nil {
@@ -120,21 +138,26 @@ func New(c Config) (*http.Client, error) {
 	}
 	c.InsecureAllowLoopback = nil // loopback holds it now; the caller's map may change
 
-	d := &dialer{loopback: loopback, names: newNames(c.Lookup), dial: c.Dial}
+	d := &dialer{
+		loopback: loopback, private: c.Private, names: newNames(c.Lookup), timeout: c.ConnectTimeout, dial: c.Dial,
+		proxy: c.Proxy, rootCAs: c.RootCAs, userAgent: c.UserAgent,
+	}
+	d.names.private = c.Private
 	t := &transport{
 		config:   c,
 		loopback: loopback,
 		base: &http.Transport{
-			// Proxy stays nil: a proxy would resolve and dial for us, unchecked.
+			// Proxy stays nil: a proxy would resolve for us, unchecked. The dialer uses ours.
 			DialContext:            d.dialContext,
 			TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12},
-			TLSHandshakeTimeout:    tlsTimeout,
-			DisableCompression:     true, // transport.go does it, with both sizes bounded
-			MaxIdleConns:           maxIdle,
-			MaxIdleConnsPerHost:    maxIdlePerHost,
+			TLSHandshakeTimeout:    c.TLSTimeout,
+			ResponseHeaderTimeout:  c.HeaderTimeout,
+			DisableCompression:     true, // body.go does it, with both sizes bounded
+			MaxIdleConns:           c.MaxIdle,
+			MaxIdleConnsPerHost:    c.MaxIdlePerHost,
 			MaxConnsPerHost:        c.MaxConnsPerHost,
-			IdleConnTimeout:        idleTimeout,
-			MaxResponseHeaderBytes: maxHeader,
+			IdleConnTimeout:        c.IdleTimeout,
+			MaxResponseHeaderBytes: c.MaxHeader,
 			WriteBufferSize:        bufferSize,
 			ReadBufferSize:         bufferSize,
 			ForceAttemptHTTP2:      true,
@@ -143,6 +166,73 @@ func New(c Config) (*http.Client, error) {
 		},
 	}
 	return &http.Client{Transport: t, CheckRedirect: checkRedirect(c.MaxRedirects), Timeout: c.Timeout}, nil
+}
+
+// withDefaults checks c, and fills in what its zero fields mean.
+func (c Config) withDefaults() (Config, error) {
+	for _, d := range []struct {
+		name  string
+		field *time.Duration
+		zero  time.Duration
+	}{
+		{"Timeout", &c.Timeout, defaultTimeout}, {"ConnectTimeout", &c.ConnectTimeout, defaultConnect},
+		{"TLSTimeout", &c.TLSTimeout, defaultTLS}, {"HeaderTimeout", &c.HeaderTimeout, 0},
+		{"IdleTimeout", &c.IdleTimeout, defaultIdle},
+	} {
+		if err := fill(d.name, d.field, d.zero); err != nil {
+			return c, err
+		}
+	}
+	for _, n := range []struct {
+		name  string
+		field *int
+		zero  int
+	}{
+		{"MaxConnsPerHost", &c.MaxConnsPerHost, defaultConns}, {"MaxIdlePerHost", &c.MaxIdlePerHost, defaultIdlePerHost},
+		{"MaxIdle", &c.MaxIdle, defaultMaxIdle},
+	} {
+		if err := fill(n.name, n.field, n.zero); err != nil {
+			return c, err
+		}
+	}
+	for _, n := range []struct {
+		name  string
+		field *int64
+		zero  int64
+	}{{"MaxBody", &c.MaxBody, defaultMaxBody}, {"MaxRatio", &c.MaxRatio, defaultRatio}, {"MaxHeader", &c.MaxHeader, defaultMaxHeader}} {
+		if err := fill(n.name, n.field, n.zero); err != nil {
+			return c, err
+		}
+	}
+	if !httpguts.ValidHeaderFieldValue(c.UserAgent) {
+		return c, fmt.Errorf("safehttp: Config.UserAgent %q is not a header value", c.UserAgent)
+	}
+	if c.UserAgent == "" {
+		c.UserAgent = userAgent()
+	}
+	if c.MaxRedirects == 0 {
+		c.MaxRedirects = defaultRedirects
+	}
+	if c.AllowPort == nil {
+		c.AllowPort = func(port uint16) bool { return port == 443 || port >= 1024 }
+	}
+	for _, p := range c.Private {
+		if !p.IsValid() || p.Addr().Is4In6() {
+			return c, fmt.Errorf("safehttp: Config.Private: %v is not a range of IPv4 or of IPv6", p)
+		}
+	}
+	c.Private = slices.Clone(c.Private)
+	return c, checkProxy(c.Proxy)
+}
+
+func fill[T int | int64 | time.Duration](name string, field *T, zero T) error {
+	if *field < 0 {
+		return fmt.Errorf("safehttp: Config.%s is negative", name)
+	}
+	if *field == 0 {
+		*field = zero
+	}
+	return nil
 }
 
 func checkRedirect(most int) func(*http.Request, []*http.Request) error {

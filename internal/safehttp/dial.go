@@ -1,10 +1,13 @@
 package safehttp
 
 import (
+	"cmp"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"syscall"
 	"time"
@@ -16,12 +19,20 @@ const fallbackDelay = 250 * time.Millisecond
 // dialer makes the connections of a transport.
 type dialer struct {
 	loopback loopback
+	private  []netip.Prefix
 	names    *names
+	timeout  time.Duration                                                        // zero: 5 s
 	dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil: the system's
+
+	proxy     *url.URL // nil: none
+	rootCAs   *x509.CertPool
+	userAgent string
 }
 
+func (d *dialer) public(addr netip.Addr) bool { return public(addr, d.private) }
+
 func (d *dialer) dialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.timeout, defaultConnect))
 	defer cancel()
 	host, portText, err := net.SplitHostPort(address)
 	if err != nil {
@@ -38,15 +49,18 @@ func (d *dialer) dialContext(ctx context.Context, network, address string) (net.
 	if to, ok := d.loopback.find(host, uint16(port)); ok {
 		return d.dialAddr(ctx, network, to, netip.Addr.IsLoopback)
 	}
+	if reason := specialName(host); reason != "" {
+		return nil, &RefusedError{URL: address, Reason: reason}
+	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		return d.dialAddr(ctx, network, netip.AddrPortFrom(addr, uint16(port)), Public)
+		return d.dialAddr(ctx, network, netip.AddrPortFrom(addr, uint16(port)), d.public)
 	}
 	addrs, err := d.names.resolve(ctx, host)
 	if err != nil {
 		return nil, err
 	}
 	conn, err := race(ctx, addrs, func(ctx context.Context, addr netip.Addr) (net.Conn, error) {
-		return d.dialAddr(ctx, network, netip.AddrPortFrom(addr, uint16(port)), Public)
+		return d.dialAddr(ctx, network, netip.AddrPortFrom(addr, uint16(port)), d.public)
 	})
 	if err != nil {
 		d.names.forget(host)
@@ -58,6 +72,9 @@ func (d *dialer) dialContext(ctx context.Context, network, address string) (net.
 func (d *dialer) dialAddr(ctx context.Context, network string, to netip.AddrPort, permitted func(netip.Addr) bool) (net.Conn, error) {
 	if !permitted(to.Addr()) {
 		return nil, &RefusedError{URL: to.String(), Reason: "not a public address"}
+	}
+	if d.proxy != nil && !to.Addr().IsLoopback() {
+		return d.dialProxy(ctx, network, to)
 	}
 	if d.dial != nil {
 		return d.dial(ctx, network, to.String())

@@ -22,13 +22,18 @@ func (e *RefusedError) Error() string {
 // Is makes errors.Is(err, ErrRefused) true.
 func (e *RefusedError) Is(target error) bool { return target == ErrRefused }
 
-// BodyTooLargeError reports a body longer than Config.MaxBody. The bytes up to the bound were returned.
+// BodyTooLargeError reports a body longer than Config.MaxBody, or one that decompression makes longer
+// than Config.MaxRatio permits. The bytes up to the bound were returned.
 type BodyTooLargeError struct {
-	URL string
-	Max int64 // bytes
+	URL   string
+	Max   int64 // bytes
+	Ratio int64 // 0 if it was Max that the body exceeds
 }
 
 func (e *BodyTooLargeError) Error() string {
+	if e.Ratio != 0 {
+		return fmt.Sprintf("safehttp: %s: body becomes more than %d times longer by decompression", e.URL, e.Ratio)
+	}
 	return fmt.Sprintf("safehttp: %s: body is longer than %d bytes", e.URL, e.Max)
 }
 

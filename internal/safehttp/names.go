@@ -12,16 +12,18 @@ import (
 )
 
 const (
-	maxNames  = 4096
-	keepFound = 5 * time.Minute
-	keepNone  = 30 * time.Second
+	maxNames      = 4096
+	keepFound     = 5 * time.Minute
+	keepNone      = 30 * time.Second
+	lookupTimeout = 5 * time.Second
 )
 
 // names resolves host names to public addresses and remembers the answers. Go's resolver keeps
 // nothing, and one post can go to thousands of hosts.
 type names struct {
-	lookup func(ctx context.Context, host string) ([]netip.Addr, error)
-	group  singleflight.Group
+	lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
+	private []netip.Prefix
+	group   singleflight.Group
 
 	mu    sync.Mutex
 	known map[string]answer
@@ -53,7 +55,7 @@ func (n *names) resolve(ctx context.Context, host string) ([]netip.Addr, error) 
 		return a.addrs, a.err
 	}
 	done := n.group.DoChan(host, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dialTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookupTimeout)
 		defer cancel()
 		addrs, err := n.ask(ctx, host)
 		n.keep(host, addrs, err)
@@ -76,11 +78,12 @@ func (n *names) ask(ctx context.Context, host string) ([]netip.Addr, error) {
 	// Two of each family are tried, in turns, so that a name with hundreds of addresses costs no more.
 	var six, four []netip.Addr
 	for _, addr := range all {
-		switch addr = addr.Unmap(); {
-		case !Public(addr):
-		case addr.Is4():
+		if !public(addr, n.private) { // before Unmap, which drops a zone
+			continue
+		}
+		if addr = addr.Unmap(); addr.Is4() {
 			four = append(four, addr)
-		default:
+		} else {
 			six = append(six, addr)
 		}
 	}

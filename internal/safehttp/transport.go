@@ -1,10 +1,8 @@
 package safehttp
 
 import (
-	"compress/gzip"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -36,7 +34,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		// Both sizes count: what is unpacked, and what is read for it, which can be endless empty
 		// blocks. Packed bytes that do not shrink grow by less than a tenth of a per cent.
 		raw.left = max(raw.left, raw.left+t.config.MaxBody/1000+1024) // max: a sum that overflows is negative
-		resp.Body = &body{url: url, from: &unpacked{raw: raw}, left: t.config.MaxBody, max: t.config.MaxBody, done: cancel}
+		resp.Body = &body{
+			url: url, from: &unpacked{raw: raw, had: raw.left, ratio: t.config.MaxRatio},
+			left: t.config.MaxBody, max: t.config.MaxBody, done: cancel,
+		}
 		resp.Header.Del("Content-Encoding")
 		resp.Header.Del("Content-Length")
 		resp.ContentLength = -1
@@ -62,7 +63,7 @@ func (t *transport) roundTrip(ctx context.Context, req *http.Request) (*http.Res
 	if out.Header.Get("Accept-Encoding") == "" && out.Header.Get("Range") == "" {
 		out.Header.Set("Accept-Encoding", "gzip")
 	}
-	return t.base.RoundTrip(out)
+	return t.exchange(out)
 }
 
 // check refuses a request by what it says. What its host resolves to is judged when it is dialled.
@@ -91,8 +92,11 @@ func (t *transport) check(ctx context.Context, req *http.Request) error {
 		case !t.config.AllowPort(to.port):
 			return refuse(fmt.Sprintf("port %d", to.port))
 		}
-		if addr, err := netip.ParseAddr(to.host); err == nil && !Public(addr) {
+		if addr, err := netip.ParseAddr(to.host); err == nil && !public(addr, t.config.Private) {
 			return refuse("not a public address")
+		}
+		if reason := specialName(to.host); reason != "" {
+			return refuse(reason)
 		}
 	}
 	if t.config.Allow != nil {
@@ -105,69 +109,3 @@ func (t *transport) check(ctx context.Context, req *http.Request) error {
 
 // CloseIdleConnections closes the connections that no request uses now.
 func (t *transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
-
-// body is a response's body, read up to a bound.
-type body struct {
-	url  string
-	from io.ReadCloser
-	left int64
-	max  int64
-	err  error // sticky
-	done context.CancelFunc
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	if b.err != nil {
-		return 0, b.err
-	}
-	if len(p) == 0 {
-		return 0, nil
-	}
-	if int64(len(p))-1 > b.left {
-		p = p[:b.left+1] // one more than may be had shows whether there is more
-	}
-	n, err := b.from.Read(p)
-	if int64(n) > b.left {
-		n, err = int(b.left), &BodyTooLargeError{URL: b.url, Max: b.max}
-	}
-	b.left -= int64(n)
-	b.err = err
-	if err != nil {
-		b.done() // all was read, or no more will be
-	}
-	return n, err
-}
-
-// Close lets go of the connection and of the exchange's deadline.
-func (b *body) Close() error {
-	err := b.from.Close()
-	b.done()
-	return err
-}
-
-// unpacked is a gzip body. It reads nothing before it is read.
-type unpacked struct {
-	raw *body
-	zip *gzip.Reader
-}
-
-func (u *unpacked) Read(p []byte) (int, error) {
-	if u.zip == nil {
-		zip, err := gzip.NewReader(u.raw)
-		if err != nil {
-			return 0, u.explain(err)
-		}
-		u.zip = zip
-	}
-	n, err := u.zip.Read(p)
-	return n, u.explain(err)
-}
-
-func (u *unpacked) explain(err error) error {
-	if err == nil || err == io.EOF || err == u.raw.err {
-		return err
-	}
-	return fmt.Errorf("safehttp: %s: %w", u.raw.url, err)
-}
-
-func (u *unpacked) Close() error { return u.raw.Close() }

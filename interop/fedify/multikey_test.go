@@ -61,7 +61,7 @@ func (s *signer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	body, err := activity.Encode(&activity.Actor{
 		ID: s.id, Type: activity.Types{activity.TypePerson}, PreferredUsername: "signer", Inbox: activity.IRI(s.id + "/inbox"),
 		PublicKey: activity.Refs{activity.PublicKey{ID: s.rsa.ID, Owner: s.id, PEM: pem}.Ref()},
-		AssertionMethod: activity.Refs{activity.Embed(&activity.Object{
+		AssertionMethod: activity.List{activity.Embed(&activity.Object{
 			ID: s.multi.ID, Type: activity.Types{activity.TypeMultikey}, Controller: activity.IRI(s.id), PublicKeyMultibase: multibase,
 		})},
 	})

@@ -18,7 +18,8 @@ func RunRemotes(t *testing.T, open func(t *testing.T) actor.Remotes) {
 var remotesChecks = []check[actor.Remotes]{
 	{"an actor comes back as it was put", func(t *testing.T, ctx context.Context, s actor.Remotes) {
 		for _, r := range []actor.Remote{
-			{ID: odd, Document: oddBytes(), KeyIDs: []string{odd + "#b", odd + "#a", ""}, Fetched: start, Gone: start.Add(time.Hour)},
+			{ID: odd, Document: oddBytes(), KeyIDs: []string{odd + "#b", odd + "#a", ""}, Fetched: start, Gone: start.Add(time.Hour),
+				ETag: `W/"` + odd + `"`, LastModified: "Wed, 04 Mar 2026 05:06:07 GMT"},
 			{ID: "zero"},
 			{},
 		} {
@@ -84,6 +85,45 @@ var remotesChecks = []check[actor.Remotes]{
 		_, err = s.RemoteByKey(ctx, "a#1")
 		want(t, "key", err, actor.ErrNotFound)
 		equal(t, "owner of the other key", keyOwner(t, ctx, s, "shared"), "b")
+	}},
+	{"an actor that is put again without validators has none", func(t *testing.T, ctx context.Context, s actor.Remotes) {
+		ok(t, s.PutRemote(ctx, actor.Remote{ID: "a", ETag: `"1"`, LastModified: "then", Fetched: start}))
+		ok(t, s.PutRemote(ctx, actor.Remote{ID: "a", Fetched: start}))
+		equal(t, "actor", remote(t, ctx, s, "a"), actor.Remote{ID: "a", Fetched: start})
+	}},
+	{"old actors are pruned with their keys, and no others", func(t *testing.T, ctx context.Context, s actor.Remotes) {
+		day := 24 * time.Hour
+		for _, r := range []actor.Remote{
+			{ID: "young", KeyIDs: []string{"young#1"}, Fetched: start},
+			{ID: "at the time", Fetched: start.Add(-day)},
+			{ID: "old", KeyIDs: []string{"old#1"}, Fetched: start.Add(-2 * day)},
+			{ID: "old and gone of late", Fetched: start.Add(-2 * day), Gone: start},
+			{ID: "long gone", KeyIDs: []string{"gone#1"}, Fetched: start.Add(-3 * day), Gone: start.Add(-2 * day)},
+			{ID: "never fetched"},
+		} {
+			ok(t, s.PutRemote(ctx, r))
+		}
+		n, err := s.PruneRemotes(ctx, start.Add(-day), 2)
+		ok(t, err)
+		equal(t, "pruned of three, two at most", n, 2)
+		n, err = s.PruneRemotes(ctx, start.Add(-day), 2)
+		ok(t, err)
+		equal(t, "pruned of the one that is left", n, 1)
+		n, err = s.PruneRemotes(ctx, start.Add(-day), 2)
+		ok(t, err)
+		equal(t, "pruned again", n, 0)
+		for _, id := range []string{"young", "at the time", "old and gone of late"} {
+			remote(t, ctx, s, id)
+		}
+		for _, id := range []string{"old", "long gone", "never fetched"} {
+			_, err := s.Remote(ctx, id)
+			want(t, id, err, actor.ErrNotFound)
+		}
+		equal(t, "owner of a young key", keyOwner(t, ctx, s, "young#1"), "young")
+		for _, key := range []string{"old#1", "gone#1"} {
+			_, err := s.RemoteByKey(ctx, key)
+			want(t, key, err, actor.ErrNotFound)
+		}
 	}},
 	{"what is given and returned is the caller's", func(t *testing.T, ctx context.Context, s actor.Remotes) {
 		fresh := func() actor.Remote {

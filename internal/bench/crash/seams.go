@@ -235,15 +235,15 @@ func (j *journal) Lease(ctx context.Context, _ string, now time.Time, ttl time.D
 	return j.Journal.Lease(ctx, "crash", now, ttl)
 }
 
-func (j *journal) Append(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+func (j *journal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (bool, error) {
 	if j.early {
 		go func() {
 			time.Sleep(tardy)
-			_, _ = j.Journal.Append(context.WithoutCancel(ctx), e, max)
+			_, _ = j.Journal.Append(context.WithoutCancel(ctx), e, b)
 		}()
 		return false, nil
 	}
-	return j.Journal.Append(ctx, e, max)
+	return j.Journal.Append(ctx, e, b)
 }
 
 func (j *journal) Due(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
