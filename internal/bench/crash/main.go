@@ -195,7 +195,11 @@ func report(r *result, asJSON bool) error {
 	for _, f := range r.Facts {
 		fmt.Printf("%8d %s: %s\n", f.Value, f.Name, f.Note)
 	}
-	fmt.Printf("%d rounds in %.1f s, %.2f s each; -seed %d\n", r.Rounds, r.Seconds, r.Seconds/float64(r.Rounds), r.Seed)
+	played := 0
+	for _, p := range r.points {
+		played += r.Kills[p.name] + r.Missed[p.name]
+	}
+	fmt.Printf("%d of %d rounds in %.1f s, %.2f s each; -seed %d\n", played, r.Rounds, r.Seconds, r.Seconds/float64(max(played, 1)), r.Seed)
 	for _, f := range r.First {
 		fmt.Println(f)
 	}

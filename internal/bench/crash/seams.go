@@ -40,8 +40,9 @@ const (
 	flushAt  = 256
 	inFlight = 32
 
-	// handled is how many hooks the inbox runs at once at most.
-	handled = 8
+	// handled is of how many activities the hooks may have run at most before the journal knows: while outcomes are being
+	// recorded the inbox's 8 workers go on with what it has in hand, and it takes 256 in hand when 8 or fewer are left.
+	handled = 8 + 8 + 256
 
 	// lease is longer than anyone here waits: a server that comes back under its old name must not wait for it.
 	lease = 5 * time.Minute
