@@ -51,10 +51,15 @@ func TestAKillAtEachPointLosesNothing(t *testing.T) {
 			if err := r.verdict(); err != nil {
 				t.Errorf("%v: %q", err, r.First)
 			}
+			missed := 0
 			for _, p := range r.points {
+				missed += r.Missed[p.name]
 				if r.Kills[p.name]+r.Missed[p.name] != 1 {
 					t.Errorf("%d kills at %q and %d instead of it", r.Kills[p.name], p.name, r.Missed[p.name])
 				}
+			}
+			if missed > 3 { // a busy machine may be late for one
+				t.Errorf("%d points were not reached: %v", missed, r.Missed)
 			}
 		})
 	}

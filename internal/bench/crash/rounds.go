@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"time"
 )
 
@@ -31,6 +32,9 @@ func (c *crash) all(ctx context.Context) error {
 		}
 		if wrong, _ := c.scene.verdict(); len(wrong.list) > 0 {
 			return nil // the files are worth more as they are now
+		}
+		if (round+1)%100 == 0 {
+			fmt.Fprintf(os.Stderr, "%d rounds\n", round+1)
 		}
 	}
 	if err := c.calmly(ctx, c.scene.recovered, check); err != nil {
