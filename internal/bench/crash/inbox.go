@@ -235,15 +235,14 @@ func (s *receiving) send(p *process, copies []*letter) error {
 		}
 	}
 	s.unsent = still
-	if failed != nil {
+	if failed != nil { // because it was killed, or else for no good reason
 		select {
 		case <-p.died:
 			return p.ended()
-		case <-time.After(time.Second):
-			return failed
+		case <-time.After(s.o.patience):
 		}
 	}
-	return nil
+	return failed
 }
 
 func (s *receiving) answered(l *letter, status int, err error) error {
