@@ -1,0 +1,87 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"testing"
+)
+
+const (
+	here  = "http://h00.test/users/u0/inbox"
+	there = "http://h01.test/users/u1/inbox"
+)
+
+func TestTheLedgerFindsWhatIsWrongAndNothingElse(t *testing.T) {
+	t.Parallel()
+	type came struct {
+		inbox     string
+		rev, life int
+	}
+	for _, c := range []struct {
+		name   string
+		said   []int
+		unsaid []int
+		came   []came
+		want   string // "": nothing is wrong
+	}{
+		{"all came in order", []int{0, 1}, nil, []came{{here, 0, 1}, {there, 0, 1}, {here, 1, 1}, {there, 1, 1}}, ""},
+		{"a replay in order after a kill", []int{0, 1}, nil,
+			[]came{{there, 0, 1}, {there, 1, 1}, {here, 0, 1}, {here, 1, 1}, {here, 0, 2}, {here, 1, 2}}, ""},
+		{"an update that a later one replaced", []int{0, 1, 2}, nil, []came{{here, 0, 1}, {here, 2, 1}, {there, 0, 1}, {there, 2, 1}}, ""},
+		{"a deletion that was not needed", []int{0, deleted}, nil, []came{{here, 0, 1}, {here, deleted, 1}}, ""},
+		{"one inbox was left out", []int{0}, nil, []came{{here, 0, 1}}, "lost"},
+		{"an update was left out", []int{0, 1}, nil, []came{{here, 0, 1}, {here, 1, 1}, {there, 0, 1}}, "lost"},
+		{"a deletion was left out", []int{0, deleted}, nil, []came{{here, 0, 1}, {here, deleted, 1}, {there, 0, 1}}, "lost"},
+		{"a replay that stops half-way", []int{0, 1}, nil,
+			[]came{{there, 0, 1}, {there, 1, 1}, {here, 0, 1}, {here, 1, 1}, {here, 0, 2}}, "lost"},
+		{"late for the first time", []int{0, 1}, nil, []came{{here, 1, 1}, {here, 0, 2}, {here, 1, 3}, {there, 0, 1}, {there, 1, 1}}, "order"},
+		{"back in one life", []int{0, 1}, nil,
+			[]came{{here, 0, 1}, {here, 1, 1}, {here, 1, 2}, {here, 0, 2}, {here, 1, 3}, {there, 0, 1}, {there, 1, 1}}, "order"},
+		{"again in one life", []int{0}, nil, []came{{here, 0, 1}, {there, 0, 1}, {there, 0, 1}}, "twice"},
+		{"rolled back and told", []int{0}, []int{1}, []came{{here, 0, 1}, {there, 0, 1}, {here, 1, 1}, {here, 0, 2}}, "undead"},
+		{"too many repeats", []int{0}, nil, []came{{here, 0, 1}, {there, 0, 1}, {here, 0, 2}, {there, 0, 2}}, "repeats"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bound := 2
+			if c.want == "repeats" {
+				bound = 1
+			}
+			l := newLedger(bound)
+			both := []string{here, there}
+			for _, rev := range c.said {
+				l.asked(7, rev, both, "asked")
+				l.settled(7, rev, true)
+			}
+			for _, rev := range c.unsaid {
+				l.asked(7, rev, both, "unsaid")
+			}
+			for _, a := range c.came {
+				l.arrived(a.inbox, 7, a.rev, a.life)
+			}
+			all := l.arrivedAll()
+			l.lost()
+			kinds := slices.Sorted(maps.Keys(l.wrong.kinds))
+			if c.want == "" && len(kinds) > 0 || c.want != "" && !slices.Equal(kinds, []string{c.want}) {
+				t.Errorf("found %q, want only %q", l.wrong.list, c.want)
+			}
+			if all == (c.want == "lost") {
+				t.Errorf("all have arrived: %v", all)
+			}
+		})
+	}
+}
+
+func TestWhatCameBeforeAKillMustHaveBeenCommitted(t *testing.T) {
+	t.Parallel()
+	l := newLedger(1)
+	l.asked(7, 0, []string{here}, "asked")
+	l.arrived(here, 7, 0, 1)
+	if len(l.wrong.list) > 0 {
+		t.Fatalf("nobody knows yet whether it was committed: %q", l.wrong.list)
+	}
+	l.settled(7, 0, false)
+	if l.wrong.kinds["undead"] != 1 {
+		t.Errorf("it was not, and found was %q", l.wrong.list)
+	}
+}

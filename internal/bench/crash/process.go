@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// errKilled is returned by what was under way when the server was killed.
+var errKilled = errors.New("the server was killed")
+
+// process is one life of the server.
+type process struct {
+	address string // where it listens
+	cmd     *exec.Cmd
+	stdin   io.WriteCloser
+	ready   chan string   // its address
+	answers chan string   // of ask
+	died    chan struct{} // closed when it is gone and all that it has said was heard
+	bye     bool          // it has ended by itself; after died
+	killing atomic.Bool
+	reached atomic.Bool // its point
+}
+
+// loosely is within what time after a loose point a server is killed.
+const loosely = 4 * time.Millisecond
+
+// start starts this program as a server. heard is called with each line that it says of its own accord.
+func start(ctx context.Context, o order, heard func(word, rest string)) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{
+		cmd: exec.CommandContext(ctx, self, "-child", string(text)), ready: make(chan string, 1), answers: make(chan string, 1),
+		died: make(chan struct{}),
+	}
+	p.cmd.Stderr = os.Stderr
+	// The server ends when this pipe does, whatever becomes of us.
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		defer close(p.died)
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			switch word, rest, _ := strings.Cut(lines.Text(), " "); word {
+			case "ready":
+				p.ready <- rest
+			case "ok", "failed":
+				p.answers <- lines.Text()
+			case "bye":
+				p.bye = true
+			case "at":
+				p.reached.Store(true)
+				if !o.Loose {
+					p.kill()
+					continue
+				}
+				time.AfterFunc(rand.N(loosely), p.kill)
+			default:
+				heard(word, rest)
+			}
+		}
+		// Killed is how it is meant to end.
+		if err := p.cmd.Wait(); err != nil && !p.killing.Load() && ctx.Err() == nil {
+			fmt.Fprintln(os.Stderr, "crash: the server has ended by itself:", err)
+		}
+	}()
+	return p, nil
+}
+
+// kill sends SIGKILL.
+func (p *process) kill() {
+	p.killing.Store(true)
+	_ = p.cmd.Process.Kill() // it may be gone already
+}
+
+// wait waits until the server is gone, and kills it if that takes longer than d.
+func (p *process) wait(d time.Duration) {
+	select {
+	case <-p.died:
+	case <-time.After(d):
+		p.kill()
+		<-p.died
+	}
+}
+
+// listening waits until the server has started.
+func (p *process) listening(patience time.Duration) error {
+	select {
+	case p.address = <-p.ready:
+		return nil
+	case <-p.died:
+		return p.ended()
+	case <-time.After(patience):
+		return errors.New("the server does not start")
+	}
+}
+
+func (p *process) ended() error {
+	if p.killing.Load() {
+		return errKilled
+	}
+	return errors.New("the server has ended by itself")
+}
+
+// ask has the server do something. One goroutine at a time may ask.
+func (p *process) ask(format string, args ...any) (string, error) {
+	line := fmt.Sprintf(format, args...)
+	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
+		<-p.died
+		return "", p.ended()
+	}
+	select {
+	case answer := <-p.answers:
+		if result, ok := strings.CutPrefix(answer, "ok"); ok {
+			return strings.TrimSpace(result), nil
+		}
+		return "", errors.New("the server: " + answer)
+	case <-p.died:
+		select {
+		case answer := <-p.answers: // said with its last breath
+			if result, ok := strings.CutPrefix(answer, "ok"); ok {
+				return strings.TrimSpace(result), nil
+			}
+		default:
+		}
+		return "", p.ended()
+	}
+}
+
+// quit has the server end in good order.
+func (p *process) quit() error {
+	if _, err := io.WriteString(p.stdin, "quit\n"); err != nil {
+		return err
+	}
+	p.wait(30 * time.Second)
+	if !p.bye {
+		return errors.New("the server did not end in good order")
+	}
+	return nil
+}

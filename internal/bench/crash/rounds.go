@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+)
+
+// crash is the lives of one server.
+type crash struct {
+	options
+	scene  scene
+	rand   *rand.Rand
+	dir    string
+	deck   deck
+	result *result
+	life   int
+}
+
+// all is every life, of which the first and the last two are not ended by a kill.
+func (c *crash) all(ctx context.Context) error {
+	if err := c.calmly(ctx, c.scene.prepare); err != nil {
+		return fmt.Errorf("prepare: %w", err)
+	}
+	for round := range c.rounds {
+		pt := c.deck.next()
+		if err := c.round(ctx, pt); err != nil {
+			return fmt.Errorf("round %d, %s: %w", round+1, pt.name, err)
+		}
+		if wrong, _ := c.scene.verdict(); len(wrong.list) > 0 {
+			return nil // the files are worth more as they are now
+		}
+		if (round+1)%100 == 0 {
+			fmt.Fprintf(os.Stderr, "%d rounds\n", round+1)
+		}
+	}
+	if err := c.calmly(ctx, c.scene.recovered, check); err != nil {
+		return fmt.Errorf("after the last round: %w", err)
+	}
+	finish := func(ctx context.Context, p *process) error { return c.scene.finish(ctx, p, c.life) }
+	if err := c.calmly(ctx, finish, check); err != nil {
+		return fmt.Errorf("after a stop: %w", err)
+	}
+	return nil
+}
+
+func check(_ context.Context, p *process) error {
+	_, err := p.ask("check")
+	return err
+}
+
+// start begins a life.
+func (c *crash) start(ctx context.Context, o order) (*process, error) {
+	c.life++
+	o.Dir, o.Life, o.Break, o.Lease = c.dir, c.life, c.broken, c.lease
+	return start(ctx, o, c.scene.heard)
+}
+
+// calmly is a life without a kill.
+func (c *crash) calmly(ctx context.Context, do ...func(context.Context, *process) error) error {
+	var o order
+	c.scene.order(&o, point{})
+	p, err := c.start(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer p.wait(0)
+	if err := p.listening(c.patience); err != nil {
+		return err
+	}
+	for _, do := range do {
+		if err := do(ctx, p); err != nil {
+			return err
+		}
+	}
+	if err := p.quit(); err != nil {
+		return err
+	}
+	return c.scene.ended()
+}
+
+// round is a life that ends by a kill: at a point or, if that is not reached, after the work is done.
+func (c *crash) round(ctx context.Context, pt point) error {
+	o := order{Point: pt.name, Loose: pt.loose}
+	if pt.most > 0 {
+		o.Nth = 1 + c.rand.IntN(pt.most)
+	}
+	// Now and then the one who recovers is killed.
+	o.Armed = c.rand.IntN(3) == 0
+	c.scene.order(&o, pt)
+	p, err := c.start(ctx, o)
+	if err != nil {
+		return err
+	}
+	if pt.name == anytime {
+		o.Armed = true
+		p.reached.Store(true)
+		defer time.AfterFunc(time.Duration(c.rand.Int64N(int64(250*time.Millisecond))), p.kill).Stop()
+	}
+	err = c.live(ctx, p, o.Armed)
+	if err == nil {
+		p.wait(time.Second / 2)
+	} else if errors.Is(err, errKilled) {
+		err = nil
+	}
+	p.wait(0)
+	if err != nil {
+		return err
+	}
+	if p.reached.Load() {
+		c.result.Kills[pt.name]++
+	} else {
+		c.result.Missed[pt.name]++
+	}
+	return c.scene.ended()
+}
+
+func (c *crash) live(ctx context.Context, p *process, armed bool) error {
+	if err := p.listening(c.patience); err != nil {
+		return err
+	}
+	if !armed {
+		began := time.Now()
+		if err := c.scene.recovered(ctx, p); err != nil {
+			return err
+		}
+		c.result.recoveries = append(c.result.recoveries, time.Since(began))
+		if _, err := p.ask("arm"); err != nil {
+			return err
+		}
+	}
+	err := c.scene.work(ctx, p)
+	if errors.Is(err, context.Canceled) {
+		p.kill()
+	}
+	return err
+}

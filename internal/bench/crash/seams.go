@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptrace"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/fedihook/fedihook"
+	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/delivery"
+	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/outbox"
+	"github.com/fedihook/fedihook/storage"
+)
+
+// What stands here touches the library, all of it from outside: stores, a RoundTripper and hooks that stand in front
+// of the usual ones and pass the killer's points. Nothing in the library knows of this.
+
+// statements tells by their text what transactions are for whose context does not say it, and points inside others.
+var statements = []struct{ text, work, point string }{
+	{text: "INSERT INTO fedihook_entries", work: "journal"},
+	{text: "UPDATE fedihook_q_activity SET targets", point: "inside compaction"}, // the acks are not deleted yet
+}
+
+const (
+	origin = "http://local.test"
+
+	// flushAt is how many settled targets the queue keeps to itself at most, and inFlight how many posts it makes
+	// at once: so many may go again after a kill.
+	flushAt  = 256
+	inFlight = 32
+
+	// handled is of how many activities the hooks may have run at most before the journal knows: while outcomes are being
+	// recorded the inbox's 8 workers go on with what it has in hand, and it takes 256 in hand when 8 or fewer are left.
+	handled = 8 + 8 + 256
+
+	// lease is longer than anyone here waits: a server that comes back under its old name must not wait for it.
+	lease = 5 * time.Minute
+)
+
+// open makes the server of one life, as an app would, with the killer in every seam.
+func open(ctx context.Context, o order, k *killer) (*site, error) {
+	appFile, app, err := openDatabase(filepath.Join(o.Dir, "app.db"), k, "")
+	if err != nil {
+		return nil, err
+	}
+	ownFile, own, err := openDatabase(filepath.Join(o.Dir, "federation.db"), k, "inside checkpoint")
+	if err != nil {
+		return nil, err
+	}
+	if err := beforeWrites(func(path string) { appFile.wrote(path); ownFile.wrote(path) }); err != nil {
+		return nil, err
+	}
+	store, err := storage.OpenSQLite(ctx, app, own)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{app: app, own: own, followers: store.Followers}
+	if err := s.createTables(ctx); err != nil {
+		return nil, err
+	}
+	store.Intents = &intents{Intents: store.Intents, kill: k, outside: o.Break == "outside-tx"}
+	store.Queue = &queue{Store: store.Queue, split: o.Split, early: o.Break == "early-enqueue", forget: o.Break == "forget-acks", mixed: o.Break == "forget-keys"}
+	store.Journal = &journal{Journal: store.Journal, ids: map[int64]string{}, early: o.Break == "early-202", forget: o.Break == "forget-marks"}
+
+	names := map[string]string{}
+	for _, name := range o.Names {
+		names[name] = o.Witness
+	}
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	c := delivery.Config{
+		Store: store.Queue, Owner: "crash", LeaseTTL: lease, MaxInFlight: inFlight, Logger: logger,
+		UserAgent: "crash/" + strconv.Itoa(o.Life),
+		Policy: delivery.Policy{
+			HostDelay: func(int) time.Duration { return 10 * time.Millisecond },
+			ItemDelay: func(attempts int) (time.Duration, bool) { return 10 * time.Millisecond, attempts < 20 },
+		},
+		Transport: func(sender string) (http.RoundTripper, error) {
+			base, err := s.server.Transport(sender)
+			return &transport{base, k}, err
+		},
+	}
+	if o.Lease > 0 { // a stranger, who has to wait
+		c.Owner, c.LeaseTTL = "", o.Lease
+	}
+	if s.queue, err = delivery.New(c); err != nil {
+		return nil, err
+	}
+	s.server, err = fedihook.New(fedihook.Config{
+		Origin: origin, Storage: store, Queue: s.queue, InsecureAllowLoopback: names, Logger: logger,
+		Profile: func(_ context.Context, handle string) (actor.Profile, error) {
+			if handle != "bob" && handle != "carol" {
+				return actor.Profile{}, actor.ErrNotFound
+			}
+			return actor.Profile{Handle: handle}, nil
+		},
+		Hooks: inbox.Hooks{Create: func(ctx context.Context, m *inbox.Message) error {
+			say("run %s", m.Activity.ID)
+			k.at("hook begun")
+			if err := s.effect(working(ctx, "effect"), m.Activity.ID); err != nil {
+				return err
+			}
+			k.at("hook done")
+			return nil
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	handler := s.server.Handler()
+	s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler.ServeHTTP(&answer{w, k}, r)
+	})
+	return s, nil
+}
+
+// intents is an outbox.Intents.
+type intents struct {
+	outbox.Intents
+	kill    *killer
+	outside bool // broken: writes beside the app's transaction
+}
+
+func (i *intents) AddIntent(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
+	if i.outside {
+		tx = nil
+	}
+	return i.Intents.AddIntent(ctx, tx, in)
+}
+
+func (i *intents) DropIntents(ctx context.Context, seq int64) error {
+	i.kill.at("intent before dropped")
+	return i.Intents.DropIntents(ctx, seq)
+}
+
+// queue is a delivery.Store.
+type queue struct {
+	delivery.Store
+	split  bool // records acks one by one, so that there are enough of them to compact
+	early  bool // broken: says that an activity is kept before it is
+	forget bool // broken: records no ack
+	mixed  bool // broken: knows no order
+}
+
+func (q *queue) Append(ctx context.Context, r delivery.Record, inboxes []string, max delivery.Limit) (delivery.Appended, error) {
+	ctx = working(ctx, "enqueue")
+	if q.early {
+		go func() {
+			time.Sleep(tardy)
+			_, _ = q.Store.Append(context.WithoutCancel(ctx), r, inboxes, max)
+		}()
+		return delivery.Appended{Seq: 1, Targets: len(inboxes)}, nil
+	}
+	return q.Store.Append(ctx, r, inboxes, max)
+}
+
+func (q *queue) Load(ctx context.Context, epoch, after int64, limit int) ([]delivery.Pending, error) {
+	list, err := q.Store.Load(ctx, epoch, after, limit)
+	if q.mixed {
+		for i := range list {
+			list[i].Key = ""
+			for j := range list[i].Targets {
+				list[i].Targets[j].Next = time.Now().Add(rand.N(4 * tardy))
+			}
+		}
+	}
+	return list, err
+}
+
+func (q *queue) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone []int64, err error) {
+	ctx = working(ctx, "flush")
+	if q.forget {
+		f.Acks = nil
+	}
+	if q.split {
+		for _, a := range f.Acks {
+			for _, inbox := range a.Done {
+				part := delivery.Flush{Now: f.Now, Acks: []delivery.Ack{{Seq: a.Seq, Done: []int64{inbox}, Failed: min(a.Failed, 1)}}}
+				a.Failed -= part.Acks[0].Failed
+				unknown, err := q.Store.Flush(ctx, epoch, part)
+				if err != nil {
+					return nil, err
+				}
+				gone = append(gone, unknown...)
+			}
+		}
+		f.Acks = nil
+	}
+	unknown, err := q.Store.Flush(ctx, epoch, f)
+	gone = append(gone, unknown...)
+	slices.Sort(gone)
+	return slices.Compact(gone), err
+}
+
+// transport posts.
+type transport struct {
+	base http.RoundTripper
+	kill *killer
+}
+
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { t.kill.at("request written") },
+	})
+	resp, err := t.base.RoundTrip(r.WithContext(ctx))
+	if err == nil {
+		t.kill.at("answer read")
+	}
+	return resp, err
+}
+
+// tardy is how much later than they say the broken ones do their work.
+const tardy = 50 * time.Millisecond
+
+// journal is an inbox.Journal whose worker always has the same name: after a kill it need not wait for its own lease.
+type journal struct {
+	inbox.Journal
+	early  bool // broken: says that an entry is kept before it is
+	forget bool // broken: records no outcome
+
+	mu  sync.Mutex
+	ids map[int64]string // of entries that were due
+}
+
+func (j *journal) Lease(ctx context.Context, _ string, now time.Time, ttl time.Duration) (int64, bool, error) {
+	return j.Journal.Lease(ctx, "crash", now, ttl)
+}
+
+func (j *journal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (bool, error) {
+	if j.early {
+		go func() {
+			time.Sleep(tardy)
+			_, _ = j.Journal.Append(context.WithoutCancel(ctx), e, b)
+		}()
+		return false, nil
+	}
+	return j.Journal.Append(ctx, e, b)
+}
+
+func (j *journal) Due(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
+	list, err := j.Journal.Due(ctx, epoch, now, limit)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, e := range list {
+		if _, known := j.ids[e.Seq]; !known {
+			var a struct{ ID string }
+			if err := json.Unmarshal(e.Body, &a); err != nil {
+				return nil, fmt.Errorf("entry %d: %w", e.Seq, err)
+			}
+			j.ids[e.Seq] = a.ID
+		}
+	}
+	return list, err
+}
+
+// Finish says of each entry that it is done, once that is committed.
+func (j *journal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
+	done := sync.OnceFunc(func() {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		for _, o := range outcomes {
+			if o.State == inbox.Done {
+				say("done %s", j.ids[o.Seq])
+			}
+		}
+	})
+	ctx = context.WithValue(working(ctx, "mark"), committedKey, done)
+	if j.forget {
+		outcomes := append([]inbox.Outcome(nil), outcomes...)
+		for i := range outcomes {
+			outcomes[i].State, outcomes[i].NotBefore = inbox.Again, time.Now()
+		}
+		done()
+		return j.Journal.Finish(ctx, epoch, outcomes)
+	}
+	err := j.Journal.Finish(ctx, epoch, outcomes)
+	if err == nil {
+		done()
+	}
+	return err
+}
+
+// answer is a http.ResponseWriter.
+type answer struct {
+	http.ResponseWriter
+	kill *killer
+}
+
+func (a *answer) WriteHeader(status int) {
+	if status == http.StatusAccepted {
+		a.kill.at("before the answer")
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for http.ResponseController.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
