@@ -45,6 +45,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/actor/check"
 	"github.com/fedihook/fedihook/signature"
 )
 
@@ -227,8 +228,8 @@ func (t *tool) resolver() (*actor.Resolver, error) {
 	return r, nil
 }
 
-func (t *tool) checker() (*actor.Checker, error) {
-	c, err := actor.NewChecker(actor.CheckerConfig{Key: t.key, UserAgent: userAgent, Timeout: t.timeout, InsecureAllowLoopback: t.loopback})
+func (t *tool) checker() (*check.Checker, error) {
+	c, err := check.New(check.Config{Key: t.key, UserAgent: userAgent, Timeout: t.timeout, InsecureAllowLoopback: t.loopback})
 	if err != nil {
 		return nil, &errUsage{err.Error()}
 	}
