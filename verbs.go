@@ -21,7 +21,9 @@ var (
 
 // Publish says that handle made o, and returns the object's id. An id that is set must be of this site; publishing the same
 // id twice sends it once. What o leaves out is filled in: a new id, the type Note, attributedTo, published, and for whom it
-// is: everyone and the followers. [activity.Followers] in an audience stands for the author's followers. ActivityPub §6.2
+// is: everyone and the followers. [activity.Followers] in an audience stands for the author's followers. The URL is the app's to
+// set: Mastodon and Threads send who wants to see the original to the page that it names, and without one to the id, which
+// people are shown JSON at. ActivityPub §6.2
 func (s *Server) Publish(ctx context.Context, handle string, o *activity.Object) (id string, err error) {
 	own := *o
 	if own.ID == "" {

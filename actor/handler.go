@@ -162,11 +162,13 @@ func (h *Handler) ServeObject(w http.ResponseWriter, r *http.Request) {
 	if !Accepts(r) {
 		doc, err := h.Object(r.Context(), id, "")
 		o, ok := doc.(*activity.Object)
-		if ok && (err == nil || errors.Is(err, ErrPartial)) && len(o.URL) > 0 && validURL(o.URL.First()) && o.URL.First() != id && !o.Is("Tombstone") {
-			w.Header().Set("Vary", "Accept")
-			w.Header().Set("Cache-Control", notKept)
-			redirect(w, r, o.URL.First(), http.StatusSeeOther)
-			return
+		if ok && (err == nil || errors.Is(err, ErrPartial)) && !o.Is("Tombstone") {
+			if page := o.PageURL(); page != "" && page != id {
+				w.Header().Set("Vary", "Accept")
+				w.Header().Set("Cache-Control", notKept)
+				redirect(w, r, page, http.StatusSeeOther)
+				return
+			}
 		}
 	}
 	v, err := h.Show(r, func(ctx context.Context, asker string) (activity.Document, error) { return h.Object(ctx, id, asker) })

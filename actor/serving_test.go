@@ -119,7 +119,8 @@ func TestBrowsersAreSentToThePageOfAnObject(t *testing.T) {
 		if strings.HasSuffix(id, "/hidden") {
 			return nil, actor.ErrHidden
 		}
-		return &activity.Object{ID: id, Type: activity.Types{"Note"}, URL: activity.Refs{activity.IRI(page)}}, nil
+		app := activity.Embed(&activity.Link{Type: activity.Types{"Link"}, Href: "blog://1", MediaType: "application/x-blog"})
+		return &activity.Object{ID: id, Type: activity.Types{"Note"}, URL: activity.Refs{app, activity.IRI(page)}}, nil
 	}
 	for path, want := range map[string]int{"/ap/objects/1": 303, "/ap/objects/odd": 401, "/ap/objects/hidden": 404} {
 		rec := get(mux, "https://a.test"+path, map[string]string{"Accept": "text/html"})
