@@ -130,46 +130,6 @@ func (s *Server) decide(ctx context.Context, handle, follower, typ string) error
 	return store.PutFollow(ctx, f)
 }
 
-// Lookup finds an actor anywhere by "@user@host", "acct:user@host" or URL. The error is an *actor.LookupError with
-// a sentence that an app may show.
-func (s *Server) Lookup(ctx context.Context, handleOrURL string) (*activity.Actor, error) {
-	return s.resolver.Lookup(ctx, handleOrURL)
-}
-
-// LookupURL finds what is at a URL that a person pasted: an actor, a post, or the page of one. What is shown to handle alone is
-// found too; "" asks in the site's name. The error is as Lookup's.
-func (s *Server) LookupURL(ctx context.Context, handle, address string) (activity.Document, error) {
-	r, err := s.seenBy(ctx, handle)
-	if err != nil {
-		return nil, err
-	}
-	return r.LookupURL(ctx, address)
-}
-
-// Thread walks the conversation around a post elsewhere, as far as handle may see it; "" asks in the site's name. Posts of this
-// site are left out. See [actor.Resolver.Thread].
-func (s *Server) Thread(ctx context.Context, handle, objectID string) iter.Seq2[*activity.Object, error] {
-	return func(yield func(*activity.Object, error) bool) {
-		r, err := s.seenBy(ctx, handle)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		r.Thread(ctx, objectID, actor.Caps{})(yield)
-	}
-}
-
-func (s *Server) seenBy(ctx context.Context, handle string) (*actor.Resolver, error) {
-	if handle == "" {
-		return s.resolver, nil
-	}
-	p, err := s.profile(ctx, handle)
-	if err != nil {
-		return nil, err
-	}
-	return s.resolver.As(s.keyOf(p.ID)), nil
-}
-
 // Followers walks who follows handle.
 func (s *Server) Followers(ctx context.Context, handle string) iter.Seq2[actor.Follow, error] {
 	return s.follows(ctx, handle, func(id string) actor.FollowQuery {

@@ -24,7 +24,9 @@ var (
 type Message struct {
 	Activity *activity.Activity
 	Body     json.RawMessage // verbatim: for forwarding and for proofs
-	Sender   string          // verified; the activity's actor
+	// Sender is the id of the activity's actor, who was verified. Of its handle this says nothing: that is for who keeps the
+	// actors to prove, as actor.Resolver does.
+	Sender   string
 	Received time.Time
 
 	// Object is what a Create or an Update carries, from the sender's own server and not attributed to

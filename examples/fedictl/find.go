@@ -24,7 +24,7 @@ func (t *tool) lookup(ctx context.Context, query string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	handle, err := r.Handle(ctx, a)
+	handle, err := r.HandleOf(ctx, a.ID)
 	if err != nil {
 		return 0, err
 	}
