@@ -225,6 +225,7 @@ func TestACrowdOfNewcomersFillsNoQueue(t *testing.T) {
 			return nil
 		}})
 		defer running(t, r)()
+		defer open()
 		synctest.Wait()
 		for i := range 1500 {
 			id := fmt.Sprintf("https://b.test/users/u%d", i)

@@ -140,7 +140,7 @@ func TestWhatAskerFailsWithIsAnsweredByWhatItTells(t *testing.T) {
 		{"unknown key", &signature.Error{Status: 401, Err: signature.ErrNoKey}, 401, 404, 200},
 		{"malformed", &signature.Error{Status: 400, Err: signature.ErrMalformed}, 400, 404, 200},
 		{"refused", &signature.Error{Status: 403, Err: signature.ErrRefused}, 403, 404, 200},
-		{"key not to be had now", &signature.Error{Status: 503, Err: fmt.Errorf("%w: secret", signature.ErrKeyUnavailable)}, 503, 503, 200},
+		{"key not to be had now", &signature.Error{Status: 503, Err: fmt.Errorf("%w: secret", signature.ErrKeyUnavailable)}, 503, 404, 200},
 		{"broken", errors.New("secret"), 503, 503, 200},
 	} {
 		h, mux, _ := newHandler(&bytes.Buffer{})
