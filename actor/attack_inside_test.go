@@ -254,7 +254,9 @@ func TestCVE_2026_62857_NodeInfoLeadsNowhereElse(t *testing.T) {
 		t.Fatalf("an honest host: %+v, %v", s, err)
 	}
 	before := len(p.all())
-	links := func(href string) *pages { return newPages().put("/.well-known/nodeinfo", nodeInfoLinks(infoLink("2.1", href))) }
+	links := func(href string) *pages {
+		return newPages().put("/.well-known/nodeinfo", nodeInfoLinks(infoLink("2.1", href)))
+	}
 	sites := []*pages{
 		links("http://evil.test/to").put("/to", page{to: "http://" + secret + "/"}), links("http://evil.test/to").put("/to", page{to: "http://c.test/2.1"}),
 		links("http://evil.test/to").put("/to", page{to: "/to"}),

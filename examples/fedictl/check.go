@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -109,6 +111,9 @@ func (t *tool) read(file string) ([]byte, error) {
 	in := t.stdin
 	if file != "" && file != "-" {
 		f, err := os.Open(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, &errUsage{fmt.Sprintf("%q is no file, and neither a handle (@user@host) nor a URL", file)}
+		}
 		if err != nil {
 			return nil, &errUsage{err.Error()}
 		}

@@ -201,6 +201,10 @@ func (t *tool) command(ctx context.Context) (status int, err error) {
 	switch {
 	case len(words) == 0:
 		return 0, &errUsage{"say what to do"}
+	case name == "actor":
+		return 0, &errUsage{"actor: check or rules?"}
+	case name == "activity":
+		return 0, &errUsage{"activity: check is all that there is"}
 	case !ok:
 		return 0, &errUsage{fmt.Sprintf("there is no command %q", name)}
 	case len(rest) < c.least:
