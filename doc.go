@@ -2,7 +2,9 @@
 // other servers that speak ActivityPub, and can follow and read back.
 //
 // Fill in a [Config], mount [Server.Wrap] around the app's handler and keep [Server.Run] going. What the app says it says
-// with the verbs ([Server.Publish], [Server.Follow], …); what others say reaches its [inbox.Hooks]. Everything is signed and
+// with the verbs ([Server.Publish], [Server.Follow], …); what others say reaches its [inbox.Hooks]; whom and what people type or
+// paste is found by [Server.Lookup] and [Server.LookupURL], and [Server.Handle] proves what an actor is called. A site that
+// federated before brings its ids, keys and followers along by [Server.Import]. Everything is signed and
 // verified, nothing but public addresses is dialled, and nothing is lost once it was answered 202 or a verb returned nil.
 //
 // It keeps no posts, renders no pages and logs nobody in: that is the app's.

@@ -3,6 +3,7 @@ package fedihook_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/fedihook/fedihook"
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/inbox"
 )
 
 func TestTheFirstFollowBringsWhatTheActorDidBefore(t *testing.T) {
@@ -89,5 +91,59 @@ func TestAPostElsewhereIsFoundAsItsReaderMaySeeIt(t *testing.T) {
 	}
 	if n != 2 {
 		t.Error("a thread seen by nobody did not fail")
+	}
+}
+
+func TestAnAppLearnsWhoIsWhoFromBothSides(t *testing.T) {
+	t.Parallel()
+	type told struct {
+		acct string
+		err  error
+	}
+	heard := make(chan told, 10)
+	var sites []*site
+	sites = newSites(t, func(host string, c *fedihook.Config) {
+		if host == "a.test" {
+			c.Hooks.Follow = func(ctx context.Context, m *inbox.Message) error {
+				acct, err := sites[0].Handle(ctx, m.Sender)
+				heard <- told{acct, err}
+				return nil
+			}
+		}
+	}, "a.test", "b.test")
+	a, b := sites[0], sites[1]
+	b.follow("bob", a, "alice")
+	if got := <-heard; got.acct != "bob@b.test" || got.err != nil {
+		t.Errorf("a follower's handle is %q, %v", got.acct, got.err)
+	}
+	if acct, err := a.Handle(t.Context(), a.id("alice")); acct != "alice@a.test" || err != nil {
+		t.Errorf("alice is %q, %v", acct, err)
+	}
+	for _, id := range []string{b.id("nobody"), a.id("nobody"), "javascript:alert(1)"} {
+		if acct, err := a.Handle(t.Context(), id); acct != "" || err == nil {
+			t.Errorf("%s is %q, %v", id, acct, err)
+		}
+	}
+	id, err := a.ActorID(t.Context(), "alice")
+	if id != a.id("alice") || err != nil {
+		t.Errorf("alice has the id %q, %v", id, err)
+	}
+	if id, err := a.ActorID(t.Context(), "nobody"); id != "" || !errors.Is(err, actor.ErrNotFound) {
+		t.Errorf("nobody has the id %q, %v", id, err)
+	}
+	for iri, want := range map[string]string{
+		id: "1 alice true", id + "#main-key": "13 alice true", id + "/followers": "6 alice true", a.origin + "/ap/objects/1": "8  true",
+		a.id("nobody"): "0  false", b.id("bob"): "0  false", a.origin + "/about": "0  false", a.id("gone"): "1  true gone",
+	} {
+		kind, handle, ok, err := a.Local(t.Context(), iri)
+		got := fmt.Sprintf("%d %s %v", kind, handle, ok)
+		if errors.Is(err, actor.ErrGone) {
+			got += " gone"
+		} else if err != nil {
+			t.Errorf("%s: %v", iri, err)
+		}
+		if got != want {
+			t.Errorf("%s is %s, want %s", iri, got, want)
+		}
 	}
 }

@@ -21,7 +21,9 @@ var (
 
 // Publish says that handle made o, and returns the object's id. An id that is set must be of this site; publishing the same
 // id twice sends it once. What o leaves out is filled in: a new id, the type Note, attributedTo, published, and for whom it
-// is: everyone and the followers. [activity.Followers] in an audience stands for the author's followers. ActivityPub §6.2
+// is: everyone and the followers. [activity.Followers] in an audience stands for the author's followers. The URL is the app's to
+// set: Mastodon and Threads send who wants to see the original to the page that it names, and without one to the id, which
+// people are shown JSON at. ActivityPub §6.2
 func (s *Server) Publish(ctx context.Context, handle string, o *activity.Object) (id string, err error) {
 	own := *o
 	if own.ID == "" {
@@ -126,46 +128,6 @@ func (s *Server) decide(ctx context.Context, handle, follower, typ string) error
 	}
 	f.State = actor.Accepted
 	return store.PutFollow(ctx, f)
-}
-
-// Lookup finds an actor anywhere by "@user@host", "acct:user@host" or URL. The error is an *actor.LookupError with
-// a sentence that an app may show.
-func (s *Server) Lookup(ctx context.Context, handleOrURL string) (*activity.Actor, error) {
-	return s.resolver.Lookup(ctx, handleOrURL)
-}
-
-// LookupURL finds what is at a URL that a person pasted: an actor, a post, or the page of one. What is shown to handle alone is
-// found too; "" asks in the site's name. The error is as Lookup's.
-func (s *Server) LookupURL(ctx context.Context, handle, address string) (activity.Document, error) {
-	r, err := s.seenBy(ctx, handle)
-	if err != nil {
-		return nil, err
-	}
-	return r.LookupURL(ctx, address)
-}
-
-// Thread walks the conversation around a post elsewhere, as far as handle may see it; "" asks in the site's name. Posts of this
-// site are left out. See [actor.Resolver.Thread].
-func (s *Server) Thread(ctx context.Context, handle, objectID string) iter.Seq2[*activity.Object, error] {
-	return func(yield func(*activity.Object, error) bool) {
-		r, err := s.seenBy(ctx, handle)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		r.Thread(ctx, objectID, actor.Caps{})(yield)
-	}
-}
-
-func (s *Server) seenBy(ctx context.Context, handle string) (*actor.Resolver, error) {
-	if handle == "" {
-		return s.resolver, nil
-	}
-	p, err := s.profile(ctx, handle)
-	if err != nil {
-		return nil, err
-	}
-	return s.resolver.As(s.keyOf(p.ID)), nil
 }
 
 // Followers walks who follows handle.

@@ -78,7 +78,7 @@ func open(w http.ResponseWriter) { w.Header()["Access-Control-Allow-Origin"] = [
 // cached at all, for not all caches heed Vary. A Tombstone is 410 (ActivityPub §6.4).
 func (h *Handler) Answer(w http.ResponseWriter, r *http.Request, v View, err error) {
 	vary := "Accept"
-	if v.Private {
+	if v.Private || errors.Is(err, ErrNotFound) { // what is hidden looks like what is not there
 		vary = "Accept, Signature, Signature-Input"
 	}
 	w.Header().Set("Vary", vary)

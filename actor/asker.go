@@ -58,7 +58,9 @@ type View struct {
 // with signed requests of its own, and two servers that verified those would never stop.
 //
 // A signature that does not hold is refused where one is required, changes nothing about what is partial,
-// and leaves what is hidden not found, so that garbage does not tell which private ids exist.
+// and leaves what is hidden not found, word for word as what is not there, so that garbage does not tell which private ids
+// exist. Who signs with a key that has to be fetched may still notice that it was: ids of what is private should not be
+// guessable, as those that the library mints are not.
 func (h *Handler) Show(r *http.Request, get func(ctx context.Context, asker string) (activity.Document, error)) (View, error) {
 	return h.show(r, h.AuthorizedFetch >= FetchSigned, get)
 }
@@ -85,10 +87,9 @@ func (h *Handler) show(r *http.Request, signed bool, ask func(ctx context.Contex
 	}
 	asker, failed := h.asker(r)
 	if failed != nil {
-		var refused *signature.Error
-		final := errors.As(failed, &refused) && refused.Status < http.StatusInternalServerError
+		var unproved *signature.Error
 		switch {
-		case hidden && final:
+		case hidden && errors.As(failed, &unproved): // also where the key could not be had just now: only what is there could say so
 			return v, err
 		case hidden || signed:
 			return v, failed

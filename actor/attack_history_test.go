@@ -307,10 +307,11 @@ func TestGHSA_3f39_6537_3cgc_AKeyIsOfTheActorThatListsIt(t *testing.T) {
 func TestCVE_2025_68475_APageIsReadInTime(t *testing.T) {
 	t.Parallel()
 	p := newPeers()
-	site := people(t, "evil.test", named(t, mallory, nil))
+	site := people(t, "evil.test", named(t, mallory, nil)).
+		put("/page", page{kind: "text/html; charset=utf-8", body: `<!doctype html><html><head><title>Mallory</title><link rel="stylesheet" href="/s.css"><link rel="alternate" type="application/activity+json" href="/users/mallory"></head><body>Hello`})
 	p.serve(t, "evil.test", site)
-	if _, err := p.resolver(t, actor.ResolverConfig{}).Lookup(t.Context(), mallory); err != nil {
-		t.Fatal(err)
+	if a, err := p.resolver(t, actor.ResolverConfig{}).Lookup(t.Context(), "http://evil.test/page"); err != nil || a.ID != mallory {
+		t.Fatalf("an honest page: %v, %v", a, err)
 	}
 	for name, unit := range map[string]string{
 		"links that do not end": `<link `, "attributes": `<a a="`, "attributes without values": "<link a a a a\t", "angles": "<", "spaces": "<link" + strings.Repeat(" ", 100),

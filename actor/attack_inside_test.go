@@ -242,3 +242,44 @@ func TestCVE_2024_39687_OtherSchemesAndPrivateNamesAreNotFetched(t *testing.T) {
 		t.Errorf("an honest id: %v", err)
 	}
 }
+
+// Fedify fetched whatever a host's NodeInfo linked to.
+func TestCVE_2026_62857_NodeInfoLeadsNowhereElse(t *testing.T) {
+	t.Parallel()
+	info := page{kind: "application/json", body: `{"version":"2.1","software":{"name":"honest","version":"1"}}`}
+	p := newPeers()
+	secret := p.secret(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, info.body) }))
+	p.serve(t, "c.test", newPages().put("/2.1", info).put("/.well-known/nodeinfo", nodeInfoLinks(infoLink("2.1", "http://c.test/2.1"))))
+	if s, err := p.resolver(t, actor.ResolverConfig{}).Software(t.Context(), "c.test"); err != nil || s.Name != "honest" {
+		t.Fatalf("an honest host: %+v, %v", s, err)
+	}
+	before := len(p.all())
+	links := func(href string) *pages {
+		return newPages().put("/.well-known/nodeinfo", nodeInfoLinks(infoLink("2.1", href)))
+	}
+	sites := []*pages{
+		links("http://evil.test/to").put("/to", page{to: "http://" + secret + "/"}), links("http://evil.test/to").put("/to", page{to: "http://c.test/2.1"}),
+		links("http://evil.test/to").put("/to", page{to: "/to"}),
+	}
+	for _, href := range []string{
+		"http://" + secret + "/", "http://127.0.0.1/", "http://[::ffff:127.0.0.1]/", "http://169.254.169.254/latest/meta-data/", "https://localhost/", "http://c.test/2.1",
+		"data:application/json," + info.body, "file:///etc/passwd", "ftp://evil.test/2.1", "//" + secret + "/", "http://evil.test@" + secret + "/", "http://evil.test:81/2.1", "/2.1", "",
+	} {
+		sites = append(sites, links(strings.ReplaceAll(href, `"`, `\"`)), newPages().put("/.well-known/nodeinfo", page{to: href}))
+	}
+	for i, site := range sites {
+		p.serve(t, "evil.test", site)
+		r := p.resolver(t, actor.ResolverConfig{})
+		if s, err := r.Software(t.Context(), "evil.test"); err == nil {
+			t.Errorf("site %d runs %+v", i, s)
+		}
+		if info, err := r.HostInfo(t.Context(), "evil.test"); err == nil {
+			t.Errorf("site %d says %+v", i, info)
+		}
+	}
+	for _, got := range p.all()[before:] {
+		if got.Host != "evil.test" {
+			t.Errorf("%s was asked for %s", got.Host, got.RequestURI)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package actor_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/fedihook/fedihook/actor"
 )
@@ -51,25 +50,9 @@ func BenchmarkCachedActor(b *testing.B) {
 	}
 }
 
-func TestACachedKeyCostsLessThanAMicrosecondAndNoMemory(t *testing.T) {
+func TestACachedKeyCostsNoMemory(t *testing.T) {
 	_, look := cachedKey(t)
 	if n := testing.AllocsPerRun(1000, look); n != 0 {
 		t.Errorf("%v allocations", n)
-	}
-	// The best of some tries: other work on this machine is none of ours. The race detector costs a factor of ten or so.
-	best := time.Hour
-	for range 20 {
-		begin := time.Now()
-		for range 1000 {
-			look()
-		}
-		best = min(best, time.Since(begin)/1000)
-	}
-	limit := time.Microsecond
-	if raceEnabled {
-		limit *= 20
-	}
-	if best > limit {
-		t.Errorf("%v, want less than %v", best, limit)
 	}
 }

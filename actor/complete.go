@@ -49,7 +49,7 @@ func (r *Resolver) Complete(actorID string) bool {
 	if r.config.Completed == nil || r.config.Names.Ours(actorID) {
 		return true // there is nothing to do
 	}
-	return r.errands.add(errand{complete: true, id: actorID})
+	return r.errands.add(errand{toComplete, actorID})
 }
 
 // complete reads an actor's collections, one after the other.

@@ -1,11 +1,13 @@
 // Package actor lets local actors be found by other servers, and finds theirs.
 //
-// A [Handler] serves what others ask for: actors, WebFinger, NodeInfo and the collections of an actor,
-// from the [Profile] that the app gives for a handle. A [Resolver] asks others: it looks handles up,
-// fetches actors and their keys with signed requests, one for all who ask at once, and remembers
-// them within bounds. [Names] is where ids are built and taken apart, a [Keyring] makes keys.
+// A [Handler] serves what others ask for: actors, objects, collections, WebFinger, host-meta and NodeInfo, from the [Profile] that
+// the app gives for a handle, and to each asker what is for that one. A [Resolver] asks others: it looks handles and URLs up,
+// fetches actors, keys and posts with signed requests, one for all who ask at once, proves handles, walks threads and
+// collections within a [Budget], and remembers within bounds; its Run keeps what it knows fresh. A [Keyring] makes, seals and
+// rotates keys and takes over those that an actor had elsewhere. [Names] is where ids are built and taken apart. Package
+// actor/check tells which peers would refuse an actor.
 //
-// It declares the stores that it needs and implements none, see package storage. It judges no
+// It declares the stores that it needs ([Keys], [Remotes], [Followers]) and implements none, see package storage. It judges no
 // activity: what may follow from knowing an actor is decided in package inbox.
 //
 // Experimental: names may change before version 1.0.
@@ -162,11 +164,13 @@ func (h *Handler) ServeObject(w http.ResponseWriter, r *http.Request) {
 	if !Accepts(r) {
 		doc, err := h.Object(r.Context(), id, "")
 		o, ok := doc.(*activity.Object)
-		if ok && (err == nil || errors.Is(err, ErrPartial)) && len(o.URL) > 0 && validURL(o.URL.First()) && o.URL.First() != id && !o.Is("Tombstone") {
-			w.Header().Set("Vary", "Accept")
-			w.Header().Set("Cache-Control", notKept)
-			redirect(w, r, o.URL.First(), http.StatusSeeOther)
-			return
+		if ok && (err == nil || errors.Is(err, ErrPartial)) && !o.Is("Tombstone") {
+			if page := o.PageURL(); page != "" && page != id {
+				w.Header().Set("Vary", "Accept")
+				w.Header().Set("Cache-Control", notKept)
+				redirect(w, r, page, http.StatusSeeOther)
+				return
+			}
 		}
 	}
 	v, err := h.Show(r, func(ctx context.Context, asker string) (activity.Document, error) { return h.Object(ctx, id, asker) })

@@ -17,12 +17,16 @@ type known struct {
 	gone    time.Time
 	kept    bool // in the store as it stands here
 
+	handle string    // that was proved, "" if none was
+	proved time.Time // when
+
 	etag, modified string
 }
 
 func (k known) remote() Remote {
 	return Remote{
 		ID: k.actor.ID, Document: k.raw, KeyIDs: keyIDs(k.actor), Fetched: k.fetched, ETag: k.etag, LastModified: k.modified,
+		Handle: k.handle, Proved: k.proved,
 	}
 }
 
@@ -65,7 +69,10 @@ func revive(stored Remote) (known, bool) {
 	if !ok || a.ID != stored.ID || checkActor(a) != nil {
 		return known{}, false
 	}
-	return known{actor: a, raw: stored.Document, fetched: stored.Fetched, kept: true, etag: stored.ETag, modified: stored.LastModified}, true
+	return known{
+		actor: a, raw: stored.Document, fetched: stored.Fetched, kept: true, etag: stored.ETag, modified: stored.LastModified,
+		handle: stored.Handle, proved: stored.Proved,
+	}, true
 }
 
 // checkActor checks that a is all that an actor must be, which a document that only shows a key is not,
@@ -100,11 +107,14 @@ func checkActor(a *activity.Actor) error {
 }
 
 // remember puts k in memory. The keys that the actor had before and has no more are dropped, the others are as young
-// as k.
-func (s *state) remember(k known) {
+// as k. It returns k with the handle that was proved before, if the actor goes on calling itself so.
+func (s *state) remember(k known) known {
 	listed := keyIDs(k.actor)
 	if old, ok := s.actors.get(k.actor.ID); ok && old.actor != nil {
 		listed = append(listed, keyIDs(old.actor)...)
+		if claim(old.actor) == claim(k.actor) {
+			k.handle, k.proved = old.handle, old.proved
+		}
 	}
 	for _, id := range listed {
 		s.misses.delete(id)
@@ -114,6 +124,7 @@ func (s *state) remember(k known) {
 	s.misses.delete(k.actor.ID)
 	s.actors.put(k.actor.ID, k, cost(k))
 	s.abilities.learn(k.actor)
+	return k
 }
 
 // cost is about what k takes in memory: the text, and what was read from it.
@@ -128,7 +139,7 @@ func (r *Resolver) keep(ctx context.Context, k known) error {
 		return fmt.Errorf("actor: store actor %s: %w", k.actor.ID, err)
 	}
 	k.kept = true
-	if now, ok := r.actors.get(k.actor.ID); ok && now.fetched.Equal(k.fetched) {
+	if now, ok := r.actors.get(k.actor.ID); ok && now.fetched.Equal(k.fetched) && now.handle == k.handle {
 		r.actors.put(k.actor.ID, k, cost(k))
 	}
 	return nil

@@ -96,7 +96,7 @@ func cut(query string) string {
 // Lookup finds an actor by its handle (@user@host, user@host, acct:user@host), its id or its profile's
 // URL, which may be a page that names the actor's document as its alternate. A handle counts only if the actor that it
 // leads to leads back to one of its own domain, as Mastodon does it; the result's own handle may therefore be another
-// one, see [Resolver.Handle]. Whom it finds is stored. The error is a [*LookupError], or the context's or the store's. See
+// one, see [Resolver.HandleOf]. Whom it finds is stored. The error is a [*LookupError], or the context's or the store's. See
 // [Resolver.Actor] for what the caller may do with the result.
 func (r *Resolver) Lookup(ctx context.Context, query string) (*activity.Actor, error) {
 	k, at, err := r.lookup(ctx, strings.TrimSpace(query))
@@ -164,7 +164,8 @@ func (r *Resolver) lookup(ctx context.Context, query string) (k known, at string
 	if err != nil {
 		return known{}, handle.host, err
 	}
-	return k, at, nil
+	k, err = r.name(ctx, k, handle.String())
+	return k, at, err
 }
 
 // lookupURL finds whoever is described at a URL, which may be a profile's page.

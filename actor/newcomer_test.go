@@ -17,10 +17,19 @@ import (
 type everywhere struct {
 	asked atomic.Int64
 	doc   func(r *http.Request) string
+
+	mu    sync.Mutex
+	hosts map[string]bool
 }
 
 func (e *everywhere) RoundTrip(r *http.Request) (*http.Response, error) {
 	e.asked.Add(1)
+	e.mu.Lock()
+	if e.hosts == nil {
+		e.hosts = map[string]bool{}
+	}
+	e.hosts[r.URL.Host] = true
+	e.mu.Unlock()
 	w := newWeb()
 	w.set(r.URL.Host, newPages().json(r.URL.RequestURI(), e.doc(r)))
 	return w.RoundTrip(r)
@@ -71,6 +80,45 @@ func TestAWildcardDomainCannotMakeUsAskHostAfterHost(t *testing.T) {
 		}
 		if n := web.asked.Load(); n != 50 {
 			t.Errorf("%d of 50 old actors were fetched again", n)
+		}
+	})
+}
+
+// Mastodon went after every actor that a wildcard domain's bots named, each of which named more (before 4.0, and 2022-12 in the
+// field): its queues and tables grew without end.
+func TestCVE_2022_46405_AWildcardDomainsBotsAreNotAllLookedUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		web := &everywhere{doc: func(r *http.Request) string { return person(t, r.URL.String(), nil) }}
+		store := newMemory()
+		r := resolver(t, actor.ResolverConfig{Client: &http.Client{Transport: web}, Store: store, MaxNewActors: 100})
+		if a, err := r.Actor(t.Context(), "https://honest.example/users/a"); err != nil || a.ID != "https://honest.example/users/a" {
+			t.Fatalf("an honest actor: %v, %v", a, err)
+		}
+		ways := []func(host string) error{
+			func(host string) error { _, err := r.Actor(t.Context(), "https://"+host+"/users/a"); return err },
+			func(host string) error {
+				_, err := r.PublicKey(t.Context(), "https://"+host+"/users/b#main-key")
+				return err
+			},
+			func(host string) error { _, err := r.HandleOf(t.Context(), "https://"+host+"/users/c"); return err },
+			func(host string) error { _, err := r.Lookup(t.Context(), "@a@"+host); return err },
+			func(host string) error { _, err := r.Lookup(t.Context(), "https://"+host+"/@a"); return err },
+			func(host string) error { _, err := r.Object(t.Context(), "https://"+host+"/notes/1"); return err },
+			func(host string) error { _, err := r.Software(t.Context(), host); return err },
+		}
+		for i := range 1000 {
+			if err := ways[i%len(ways)](fmt.Sprintf("bot%d.wild.evil.example", i)); i >= 10 && !errors.Is(err, actor.ErrThrottled) {
+				t.Fatalf("host %d: %v", i, err)
+			}
+		}
+		web.mu.Lock()
+		defer web.mu.Unlock()
+		if n := len(web.hosts); n > 1+10 {
+			t.Errorf("asked %d hosts", n)
+		}
+		if n := store.held(); n > 1+10 {
+			t.Errorf("%d actors are stored", n)
 		}
 	})
 }

@@ -23,6 +23,10 @@ type Remote struct {
 	// most 256 bytes long, and empty if the server said nothing. RFC 9110 §8.8.
 	ETag, LastModified string
 
+	// Handle is the actor's handle as user@host, as WebFinger proved it at the time Proved. Empty and zero: it was not proved.
+	Handle string
+	Proved time.Time
+
 	// Gone is when the actor's server said that the actor is no more. Zero: it is alive.
 	Gone time.Time
 }

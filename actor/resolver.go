@@ -140,11 +140,13 @@ type state struct {
 	requests *keys          // for requests
 	proofs   *keys          // for FEP-8b32
 	software *cache[software]
+	unproved *cache[unproved] // by actor id
 	abilities
 	newcomers *newcomers
 
 	actorFlight    singleflight.Group
 	softwareFlight singleflight.Group
+	handleFlight   singleflight.Group
 
 	hostMu sync.Mutex
 	hosts  *cache[*host] // by scheme and authority
@@ -212,6 +214,7 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 		requests:  newKeys(known.requestKey),
 		proofs:    newKeys(known.proofKey),
 		software:  newCache[software](maxHosts),
+		unproved:  newCache[unproved](maxUnproved),
 		abilities: newAbilities(),
 		newcomers: newNewcomers(c.MaxNewHosts, c.MaxNewActors),
 		hosts:     newCache[*host](maxHosts),

@@ -119,7 +119,8 @@ func TestBrowsersAreSentToThePageOfAnObject(t *testing.T) {
 		if strings.HasSuffix(id, "/hidden") {
 			return nil, actor.ErrHidden
 		}
-		return &activity.Object{ID: id, Type: activity.Types{"Note"}, URL: activity.Refs{activity.IRI(page)}}, nil
+		app := activity.Embed(&activity.Link{Type: activity.Types{"Link"}, Href: "blog://1", MediaType: "application/x-blog"})
+		return &activity.Object{ID: id, Type: activity.Types{"Note"}, URL: activity.Refs{app, activity.IRI(page)}}, nil
 	}
 	for path, want := range map[string]int{"/ap/objects/1": 303, "/ap/objects/odd": 401, "/ap/objects/hidden": 404} {
 		rec := get(mux, "https://a.test"+path, map[string]string{"Accept": "text/html"})
@@ -139,7 +140,7 @@ func TestWhatAskerFailsWithIsAnsweredByWhatItTells(t *testing.T) {
 		{"unknown key", &signature.Error{Status: 401, Err: signature.ErrNoKey}, 401, 404, 200},
 		{"malformed", &signature.Error{Status: 400, Err: signature.ErrMalformed}, 400, 404, 200},
 		{"refused", &signature.Error{Status: 403, Err: signature.ErrRefused}, 403, 404, 200},
-		{"key not to be had now", &signature.Error{Status: 503, Err: fmt.Errorf("%w: secret", signature.ErrKeyUnavailable)}, 503, 503, 200},
+		{"key not to be had now", &signature.Error{Status: 503, Err: fmt.Errorf("%w: secret", signature.ErrKeyUnavailable)}, 503, 404, 200},
 		{"broken", errors.New("secret"), 503, 503, 200},
 	} {
 		h, mux, _ := newHandler(&bytes.Buffer{})

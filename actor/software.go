@@ -2,7 +2,9 @@ package actor
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 	"unicode"
@@ -49,14 +51,9 @@ type software struct {
 // answer is kept in memory for a day, that there is none for an hour, or two minutes if that may pass. The document has to be on
 // the host itself. The error is an [*Error].
 func (r *Resolver) Software(ctx context.Context, host string) (Software, error) {
-	origin := r.schemeOf(host) + "://" + host
-	u, err := parseID(origin)
-	if err != nil || origin != u.Scheme+"://"+u.Host || authority(u) == "" {
-		return Software{}, &Error{ID: host, Err: fmt.Errorf("%w: not a host: %.200q", ErrInvalidID, host)}
-	}
-	origin = u.Scheme + "://" + authority(u)
-	if r.config.Names.Ours(origin) {
-		return Software{}, &Error{ID: origin, Err: ErrOurs}
+	origin, err := r.originOf(host)
+	if err != nil {
+		return Software{}, err
 	}
 	if s, ok := r.software.get(origin); ok && time.Now().Before(s.until) {
 		return s.is, s.err
@@ -89,26 +86,72 @@ func (r *Resolver) Software(ctx context.Context, host string) (Software, error) 
 }
 
 func (r *Resolver) askSoftware(ctx context.Context, origin string) (Software, error) {
+	info, err := r.hostInfo(ctx, origin)
+	if err != nil {
+		return Software{}, err
+	}
+	s, err := parseNodeInfo(info.Document)
+	if err != nil {
+		return Software{}, &Error{ID: info.URL, Err: err}
+	}
+	s.Actor = info.Application
+	return s, nil
+}
+
+// HostInfo is what a server says of itself by NodeInfo, as it stands there.
+type HostInfo struct {
+	URL         string          `json:"url"`                   // of the document
+	Application string          `json:"application,omitempty"` // id of the actor that stands for the server, FEP-2677
+	Document    json.RawMessage `json:"document"`              // a JSON object, verbatim
+}
+
+// HostInfo asks a host as [Resolver.Software] does for its newest NodeInfo, from 2.0 to 2.2, and keeps nothing. Whether the
+// schema allows what comes is not checked. FEP-f1d5.
+func (r *Resolver) HostInfo(ctx context.Context, host string) (HostInfo, error) {
+	origin, err := r.originOf(host)
+	if err != nil {
+		return HostInfo{}, err
+	}
+	return r.hostInfo(ctx, origin)
+}
+
+// originOf is where a host answers, if it is a host and not ours.
+func (r *Resolver) originOf(host string) (string, error) {
+	origin := r.schemeOf(host) + "://" + host
+	u, err := parseID(origin)
+	if err != nil || origin != u.Scheme+"://"+u.Host || authority(u) == "" {
+		return "", &Error{ID: host, Err: fmt.Errorf("%w: not a host: %.200q", ErrInvalidID, host)}
+	}
+	origin = u.Scheme + "://" + authority(u)
+	if r.config.Names.Ours(origin) {
+		return "", &Error{ID: origin, Err: ErrOurs}
+	}
+	return origin, nil
+}
+
+func (r *Resolver) hostInfo(ctx context.Context, origin string) (info HostInfo, err error) {
 	links, err := r.json(ctx, origin+"/.well-known/nodeinfo")
 	if err != nil {
-		return Software{}, err
+		return HostInfo{}, err
 	}
-	href, app := nodeInfoLinks(links)
-	if !activity.SameAuthority(href, origin) {
-		return Software{}, &Error{ID: origin, Err: fmt.Errorf("%w: no NodeInfo of its own: %.200q", ErrMalformed, href)}
+	info.URL, info.Application = nodeInfoLinks(links)
+	// A host speaks for itself alone, and nobody has us fetch what it likes from elsewhere.
+	if !activity.SameAuthority(info.URL, origin) {
+		return HostInfo{}, &Error{ID: origin, Err: fmt.Errorf("%w: no NodeInfo of its own: %.200q", ErrMalformed, info.URL)}
 	}
-	doc, err := r.json(ctx, href)
+	if !activity.SameAuthority(info.Application, origin) {
+		info.Application = ""
+	}
+	doc, err := r.json(ctx, info.URL)
 	if err != nil {
-		return Software{}, err
+		return HostInfo{}, err
 	}
-	s, err := parseNodeInfo(doc)
-	if err != nil {
-		return Software{}, &Error{ID: href, Err: err}
+	var top map[string]jsontext.Value
+	if err := jsonv2.Unmarshal(doc, &top); err != nil || top == nil {
+		return HostInfo{}, &Error{ID: info.URL, Err: fmt.Errorf("%w: NodeInfo that is no JSON object", ErrMalformed)}
 	}
-	if activity.SameAuthority(app, origin) {
-		s.Actor = app
-	}
-	return s, nil
+	info.Document = doc
+	return info, nil
 }
 
 // json gets a JSON document, unsigned. Its Content-Type is not looked at: servers disagree on it.
@@ -117,7 +160,7 @@ func (r *Resolver) json(ctx context.Context, address string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if ans.status != 200 {
+	if ans.status != http.StatusOK {
 		return nil, r.statusError(address, ans.status)
 	}
 	return ans.body, nil

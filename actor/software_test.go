@@ -113,3 +113,31 @@ func TestWhatAServerSaysOfItselfIsHeldAtArmsLength(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
+
+func TestHostInfoIsTheNewestThatIsKnownAsItStandsThere(t *testing.T) {
+	t.Parallel()
+	const body = `{"version":"2.1",  "software":{"name":"b"},"odd":[1]}`
+	w := newWeb()
+	w.set("b.test", newPages().
+		put("/.well-known/nodeinfo", nodeInfoLinks(infoLink("2.0", "https://b.test/2.0"), infoLink("2.1", "https://b.test/2.1"),
+			`{"rel":"https://www.w3.org/ns/activitystreams#Application","href":"https://b.test/actor"}`)).
+		put("/2.1", page{body: body}))
+	r := resolver(t, actor.ResolverConfig{Client: w.client()})
+	info, err := r.HostInfo(t.Context(), "B.test")
+	if err != nil || info.URL != "https://b.test/2.1" || info.Application != "https://b.test/actor" || string(info.Document) != body {
+		t.Errorf("%+v, %v", info, err)
+	}
+	w.set("b.test", newPages().
+		put("/.well-known/nodeinfo", nodeInfoLinks(infoLink("2.1", "https://b.test/2.1"),
+			`{"rel":"https://www.w3.org/ns/activitystreams#Application","href":"https://c.test/actor"}`)).
+		put("/2.1", page{body: body}))
+	if info, err := r.HostInfo(t.Context(), "b.test"); err != nil || info.Application != "" {
+		t.Errorf("somebody else's actor: %+v, %v", info, err)
+	}
+	for _, bad := range []string{`[]`, `null`, `{"a":1,"a":2}`, `7`, ``} {
+		w.set("b.test", newPages().put("/.well-known/nodeinfo", nodeInfoLinks(infoLink("2.1", "https://b.test/2.1"))).put("/2.1", page{body: bad}))
+		if info, err := r.HostInfo(t.Context(), "b.test"); !errors.Is(err, actor.ErrMalformed) {
+			t.Errorf("%q: %+v, %v", bad, info, err)
+		}
+	}
+}

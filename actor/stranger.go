@@ -58,11 +58,15 @@ func (r *Resolver) Inboxes(ctx context.Context, actorID string) (inbox, shared s
 
 // Trust stores the actor as it was fetched when one of its keys was looked up. Call it when the
 // signature was verified: before, anyone may have named that key. If the actor is not in memory, or
-// stored already, it does nothing.
+// stored already, it does nothing. What handle an actor has that was not stored is found out in the background, see
+// [Resolver.HandleOf].
 func (r *Resolver) Trust(ctx context.Context, id string) error {
 	k, ok := r.actors.get(id)
 	if !ok || !k.gone.IsZero() {
 		return nil
+	}
+	if k.handle == "" && !k.kept {
+		r.proveLater(k)
 	}
 	return r.keep(ctx, k)
 }
@@ -88,9 +92,7 @@ func (r *Resolver) Update(ctx context.Context, a *activity.Actor, raw []byte) er
 			return &Error{ID: a.ID, Err: fmt.Errorf("%w: %w", ErrMalformed, err)}
 		}
 	}
-	k := known{actor: whole, raw: raw, fetched: time.Now()}
-	r.remember(k)
-	return r.keep(ctx, k)
+	return r.keep(ctx, r.remember(known{actor: whole, raw: raw, fetched: time.Now()}))
 }
 
 // Gone marks an actor as deleted, for 30 days: after its own, verified Delete. What was stored of it is
@@ -194,8 +196,7 @@ func (r *Resolver) requestActor(ctx context.Context, id string, old known) (know
 	}
 	if found.unchanged {
 		old.fetched, old.kept = time.Now(), false
-		r.remember(old)
-		return old, nil
+		return r.remember(old), nil
 	}
 	doc := found.doc
 	if doc.DocumentID() != id {
@@ -211,7 +212,5 @@ func (r *Resolver) requestActor(ctx context.Context, id string, old known) (know
 	if err := checkActor(a); err != nil {
 		return known{}, &Error{ID: id, Err: err}
 	}
-	k := found.known(a)
-	r.remember(k)
-	return k, nil
+	return r.remember(found.known(a)), nil
 }

@@ -15,7 +15,7 @@ import (
 type Message struct {
 	Activity *activity.Activity
 	Body     json.RawMessage // verbatim: for forwarding and for proofs; with ByOrigin what the origin showed
-	Sender   string          // verified; the activity's actor
+	Sender   string          // verified; the activity's actor. Its handle is for who keeps the actors to prove
 	By       Proof           // how that is known
 	Received time.Time
 

@@ -129,7 +129,7 @@ var brokenRemotes = []struct {
 	{"old actors are pruned with their keys, and no others", func(s actor.Remotes) actor.Remotes {
 		return &brokenRemote{Remotes: s, prune: func(context.Context, time.Time, int) (int, error) { return 0, nil }}
 	}},
-	{"an actor that is put again without validators has none", func(s actor.Remotes) actor.Remotes {
+	{"an actor that is put again without validators and handle has none", func(s actor.Remotes) actor.Remotes {
 		return &brokenRemote{Remotes: s, put: func(ctx context.Context, r actor.Remote) error {
 			if old, err := s.Remote(ctx, r.ID); err == nil && r.ETag == "" {
 				r.ETag = old.ETag
@@ -137,9 +137,23 @@ var brokenRemotes = []struct {
 			return s.PutRemote(ctx, r)
 		}}
 	}},
+	{"an actor that is put again without validators and handle has none", func(s actor.Remotes) actor.Remotes {
+		return &brokenRemote{Remotes: s, put: func(ctx context.Context, r actor.Remote) error {
+			if old, err := s.Remote(ctx, r.ID); err == nil && r.Handle == "" {
+				r.Handle = old.Handle
+			}
+			return s.PutRemote(ctx, r)
+		}}
+	}},
 	{"an actor comes back as it was put", func(s actor.Remotes) actor.Remotes {
 		return &brokenRemote{Remotes: s, put: func(ctx context.Context, r actor.Remote) error {
 			r.LastModified = ""
+			return s.PutRemote(ctx, r)
+		}}
+	}},
+	{"an actor comes back as it was put", func(s actor.Remotes) actor.Remotes {
+		return &brokenRemote{Remotes: s, put: func(ctx context.Context, r actor.Remote) error {
+			r.Proved = r.Fetched
 			return s.PutRemote(ctx, r)
 		}}
 	}},

@@ -102,6 +102,6 @@ func (m *memoryRemotes) remove(id string) {
 func keptRemote(r actor.Remote) actor.Remote {
 	r.Document = slices.Clone(r.Document)
 	r.KeyIDs = slices.Clone(r.KeyIDs)
-	r.Fetched, r.Gone = kept(r.Fetched), kept(r.Gone)
+	r.Fetched, r.Gone, r.Proved = kept(r.Fetched), kept(r.Gone), kept(r.Proved)
 	return r
 }

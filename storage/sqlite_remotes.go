@@ -26,12 +26,14 @@ CREATE TABLE fedihook_remote_keys (
 CREATE INDEX fedihook_remote_keys_remote ON fedihook_remote_keys (remote)`,
 	`ALTER TABLE fedihook_remotes ADD COLUMN etag TEXT NOT NULL DEFAULT '';
 ALTER TABLE fedihook_remotes ADD COLUMN last_modified TEXT NOT NULL DEFAULT '';
-CREATE INDEX fedihook_remotes_age ON fedihook_remotes (max(fetched, gone))`}
+CREATE INDEX fedihook_remotes_age ON fedihook_remotes (max(fetched, gone))`,
+	`ALTER TABLE fedihook_remotes ADD COLUMN handle TEXT NOT NULL DEFAULT '';
+ALTER TABLE fedihook_remotes ADD COLUMN proved INTEGER NOT NULL DEFAULT 0`}
 
 // sqliteRemotes is an actor.Remotes.
 type sqliteRemotes struct{ db *sql.DB }
 
-const remoteColumns = `id, fetched, gone, key_ids, etag, last_modified, document`
+const remoteColumns = `id, fetched, gone, key_ids, etag, last_modified, handle, proved, document`
 
 func (s *sqliteRemotes) Remote(ctx context.Context, id string) (actor.Remote, error) {
 	r, err := scanRemote(s.db.QueryRowContext(ctx, `SELECT `+remoteColumns+` FROM fedihook_remotes WHERE id = ?`, id))
@@ -42,12 +44,12 @@ func (s *sqliteRemotes) Remote(ctx context.Context, id string) (actor.Remote, er
 }
 
 func scanRemote(row scanner) (r actor.Remote, err error) {
-	var fetched, gone int64
+	var fetched, gone, proved int64
 	var keyIDs string
-	if err := row.Scan(&r.ID, &fetched, &gone, &keyIDs, &r.ETag, &r.LastModified, &r.Document); err != nil {
+	if err := row.Scan(&r.ID, &fetched, &gone, &keyIDs, &r.ETag, &r.LastModified, &r.Handle, &proved, &r.Document); err != nil {
 		return actor.Remote{}, err
 	}
-	r.Fetched, r.Gone = fromMicros(fetched), fromMicros(gone)
+	r.Fetched, r.Gone, r.Proved = fromMicros(fetched), fromMicros(gone), fromMicros(proved)
 	return r, fromJSON(keyIDs, &r.KeyIDs)
 }
 
@@ -70,7 +72,8 @@ func (s *sqliteRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_remotes (`+remoteColumns+`)
-			VALUES (?, ?, ?, ?, ?, ?, ?)`, r.ID, toMicros(r.Fetched), toMicros(r.Gone), keyIDs, r.ETag, r.LastModified, r.Document); err != nil {
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, r.ID, toMicros(r.Fetched), toMicros(r.Gone), keyIDs, r.ETag, r.LastModified,
+			r.Handle, toMicros(r.Proved), r.Document); err != nil {
 			return err
 		}
 		for _, key := range r.KeyIDs {

@@ -2,27 +2,29 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/fedihook/fedihook/activity"
-	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/actor/check"
 )
 
 const maxFile = 1 << 20
 
 // checkActor checks an actor where it is served, or a document.
 func (t *tool) checkActor(ctx context.Context, what string) (int, error) {
-	report := &actor.Report{Query: what}
+	report := &check.Report{Query: what}
 	if served(what) {
 		c, err := t.checker()
 		if err != nil {
 			return 0, err
 		}
-		if report, err = c.Check(ctx, what); err != nil {
+		if report, err = c.Actor(ctx, what); err != nil {
 			return 0, err
 		}
 	} else {
@@ -30,10 +32,10 @@ func (t *tool) checkActor(ctx context.Context, what string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		report.Findings = actor.Check(data)
+		report.Findings = check.Document(data)
 	}
 	drawn := tree{text: title(report)}
-	refused, impaired := actor.Refusals(report.Findings), actor.Impairments(report.Findings)
+	refused, impaired := check.Refusals(report.Findings), check.Impairments(report.Findings)
 	drawn.leaf("refused by", strings.Join(refused, ", "))
 	drawn.leaf("impaired at", strings.Join(impaired, ", "))
 	for _, f := range report.Findings {
@@ -41,18 +43,18 @@ func (t *tool) checkActor(ctx context.Context, what string) (int, error) {
 	}
 	status := found
 	if len(report.Findings) == 0 {
-		report.Findings = []actor.Finding{} // [] in JSON
+		report.Findings = []check.Finding{} // [] in JSON
 		drawn.branch(tree{text: "nobody is known to refuse it"})
 		status = fine
 	}
 	if err := t.show(struct {
-		*actor.Report
+		*check.Report
 		Refused  []string `json:"refusedBy"`
 		Impaired []string `json:"impairedAt"`
 	}{report, listed(refused), listed(impaired)}, drawn); err != nil {
 		return 0, err
 	}
-	if t.key == nil && slices.ContainsFunc(report.Findings, func(f actor.Finding) bool {
+	if t.key == nil && slices.ContainsFunc(report.Findings, func(f check.Finding) bool {
 		return f.Rule == "actor-needs-signature" || f.Rule == "actor-not-served"
 	}) {
 		fmt.Fprintln(t.stderr, "fedictl:", unsigned)
@@ -63,7 +65,7 @@ func (t *tool) checkActor(ctx context.Context, what string) (int, error) {
 // listed is [] in JSON where list is nil.
 func listed(list []string) []string { return append([]string{}, list...) }
 
-func title(r *actor.Report) string {
+func title(r *check.Report) string {
 	name := r.Query
 	if name == "" || name == "-" {
 		name = "standard input"
@@ -77,7 +79,7 @@ func title(r *actor.Report) string {
 	return name
 }
 
-func drawFinding(f actor.Finding) tree {
+func drawFinding(f check.Finding) tree {
 	drawn := tree{text: f.Rule}
 	drawn.leaf("at", f.Path)
 	drawn.leaf("found", f.Text)
@@ -109,6 +111,9 @@ func (t *tool) read(file string) ([]byte, error) {
 	in := t.stdin
 	if file != "" && file != "-" {
 		f, err := os.Open(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, &errUsage{fmt.Sprintf("%q is no file, and neither a handle (@user@host) nor a URL", file)}
+		}
 		if err != nil {
 			return nil, &errUsage{err.Error()}
 		}
@@ -124,10 +129,10 @@ func (t *tool) read(file string) ([]byte, error) {
 
 // rules lists what actors are checked by.
 func (t *tool) rules(context.Context, string) (int, error) {
-	all := actor.Rules()
+	all := check.Rules()
 	drawn := tree{text: fmt.Sprintf("%d rules", len(all))}
 	for _, r := range all {
-		drawn.branch(drawFinding(actor.Finding{Rule: r.Name, Peers: r.Peers, Fix: r.Fix, Spec: r.Spec}))
+		drawn.branch(drawFinding(check.Finding{Rule: r.Name, Peers: r.Peers, Fix: r.Fix, Spec: r.Spec}))
 	}
 	return fine, t.show(all, drawn)
 }
@@ -139,7 +144,7 @@ func (t *tool) checkActivity(_ context.Context, file string) (int, error) {
 		return 0, err
 	}
 	problems := activity.CheckBytes(data)
-	drawn, status := tree{text: title(&actor.Report{Query: file})}, fine
+	drawn, status := tree{text: title(&check.Report{Query: file})}, fine
 	for _, p := range problems {
 		drawn.branch(tree{text: p.String()})
 		status = found

@@ -24,7 +24,7 @@ func (t *tool) lookup(ctx context.Context, query string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	handle, err := r.Handle(ctx, a)
+	handle, err := r.HandleOf(ctx, a.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -103,7 +103,7 @@ func (t *tool) webFinger(ctx context.Context, acct string) (int, error) {
 
 // nodeInfo asks a host, which may be named by a handle or a URL on it.
 func (t *tool) nodeInfo(ctx context.Context, where string) (int, error) {
-	c, err := t.checker()
+	r, err := t.resolver()
 	if err != nil {
 		return 0, err
 	}
@@ -113,7 +113,7 @@ func (t *tool) nodeInfo(ctx context.Context, where string) (int, error) {
 	} else if at := strings.LastIndex(where, "@"); at >= 0 {
 		host = where[at+1:]
 	}
-	info, err := c.NodeInfo(ctx, host)
+	info, err := r.HostInfo(ctx, host)
 	if err != nil {
 		return 0, err
 	}

@@ -45,6 +45,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/actor/check"
 	"github.com/fedihook/fedihook/signature"
 )
 
@@ -200,6 +201,10 @@ func (t *tool) command(ctx context.Context) (status int, err error) {
 	switch {
 	case len(words) == 0:
 		return 0, &errUsage{"say what to do"}
+	case name == "actor":
+		return 0, &errUsage{"actor: check or rules?"}
+	case name == "activity":
+		return 0, &errUsage{"activity: check is all that there is"}
 	case !ok:
 		return 0, &errUsage{fmt.Sprintf("there is no command %q", name)}
 	case len(rest) < c.least:
@@ -227,8 +232,8 @@ func (t *tool) resolver() (*actor.Resolver, error) {
 	return r, nil
 }
 
-func (t *tool) checker() (*actor.Checker, error) {
-	c, err := actor.NewChecker(actor.CheckerConfig{Key: t.key, UserAgent: userAgent, Timeout: t.timeout, InsecureAllowLoopback: t.loopback})
+func (t *tool) checker() (*check.Checker, error) {
+	c, err := check.New(check.Config{Key: t.key, UserAgent: userAgent, Timeout: t.timeout, InsecureAllowLoopback: t.loopback})
 	if err != nil {
 		return nil, &errUsage{err.Error()}
 	}

@@ -186,6 +186,14 @@ func TestAWrongCommandLineSaysWhatIsRight(t *testing.T) {
 			t.Errorf("%q: exit status %d, said %q and %q", args, status, out, errs)
 		}
 	}
+	for want, args := range map[string][]string{
+		"check or rules?": {"actor"}, "no file, and neither a handle": {"actor", "check", "blog.test"}, "of whom?": {"lookup"},
+		`no command "chek"`: {"chek", "x"},
+	} {
+		if _, _, errs := fedictl(t, "", args...); !strings.Contains(errs, want) {
+			t.Errorf("%q: said %q, want %q", args, errs, want)
+		}
+	}
 	for _, args := range [][]string{{"-h"}, {"lookup", "-help"}} {
 		if status, out, errs := fedictl(t, "", args...); status != fine || !strings.HasPrefix(out, "usage: fedictl") || errs != "" {
 			t.Errorf("%q: exit status %d, said %q and %q", args, status, out, errs)

@@ -26,6 +26,7 @@ var rooms = map[string][]string{
 	"examples/...": {"exported"},
 
 	"activity/html":   {"activity"},
+	"actor/check":     {"activity", "signature", "actor", "internal/safehttp"},
 	"signature/ldsig": {"signature"},
 
 	"inbox/inboxtest": {"activity", "signature", "inbox"},

@@ -19,7 +19,8 @@ var remotesChecks = []check[actor.Remotes]{
 	{"an actor comes back as it was put", func(t *testing.T, ctx context.Context, s actor.Remotes) {
 		for _, r := range []actor.Remote{
 			{ID: odd, Document: oddBytes(), KeyIDs: []string{odd + "#b", odd + "#a", ""}, Fetched: start, Gone: start.Add(time.Hour),
-				ETag: `W/"` + odd + `"`, LastModified: "Wed, 04 Mar 2026 05:06:07 GMT"},
+				ETag: `W/"` + odd + `"`, LastModified: "Wed, 04 Mar 2026 05:06:07 GMT",
+				Handle: odd, Proved: start.Add(2 * time.Hour)},
 			{ID: "zero"},
 			{},
 		} {
@@ -86,8 +87,8 @@ var remotesChecks = []check[actor.Remotes]{
 		want(t, "key", err, actor.ErrNotFound)
 		equal(t, "owner of the other key", keyOwner(t, ctx, s, "shared"), "b")
 	}},
-	{"an actor that is put again without validators has none", func(t *testing.T, ctx context.Context, s actor.Remotes) {
-		ok(t, s.PutRemote(ctx, actor.Remote{ID: "a", ETag: `"1"`, LastModified: "then", Fetched: start}))
+	{"an actor that is put again without validators and handle has none", func(t *testing.T, ctx context.Context, s actor.Remotes) {
+		ok(t, s.PutRemote(ctx, actor.Remote{ID: "a", ETag: `"1"`, LastModified: "then", Handle: "a@a.test", Proved: start, Fetched: start}))
 		ok(t, s.PutRemote(ctx, actor.Remote{ID: "a", Fetched: start}))
 		equal(t, "actor", remote(t, ctx, s, "a"), actor.Remote{ID: "a", Fetched: start})
 	}},

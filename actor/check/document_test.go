@@ -1,4 +1,4 @@
-package actor_test
+package check_test
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/actor/check"
 )
 
 // serverRules are those that no document breaks: checker_test.go breaks them.
@@ -62,7 +62,7 @@ func ruleOf(t *testing.T, file string) string {
 	t.Helper()
 	name := strings.TrimSuffix(filepath.Base(file), ".json")
 	best := ""
-	for _, r := range actor.Rules() {
+	for _, r := range check.Rules() {
 		if (name == r.Name || strings.HasPrefix(name, r.Name+"-")) && len(r.Name) > len(best) {
 			best = r.Name
 		}
@@ -76,7 +76,7 @@ func ruleOf(t *testing.T, file string) string {
 // broken are the actors that break one rule each: what the files hold, and what is too long for one.
 func broken(t *testing.T) map[string]expected {
 	t.Helper()
-	files, err := filepath.Glob("testdata/check/broken/*.json")
+	files, err := filepath.Glob("testdata/broken/*.json")
 	if err != nil || len(files) < 25 {
 		t.Fatalf("%d broken actors: %v", len(files), err)
 	}
@@ -84,7 +84,7 @@ func broken(t *testing.T) map[string]expected {
 	for _, file := range files {
 		all[file] = readExpected(t, strings.TrimSuffix(file, ".json")+".txt")
 	}
-	texts, err := filepath.Glob("testdata/check/broken/*.txt")
+	texts, err := filepath.Glob("testdata/broken/*.txt")
 	if err != nil || len(texts) != len(files) {
 		t.Fatalf("%d texts beside %d actors: %v", len(texts), len(files), err)
 	}
@@ -110,7 +110,7 @@ func TestEachBrokenActorNamesItsRuleAndWhoGoesByIt(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			rule := ruleOf(t, file)
-			got := actor.Check(readBroken(t, file))
+			got := check.Document(readBroken(t, file))
 			if len(got) != 1 {
 				t.Fatalf("%d findings, want one: %v", len(got), got)
 			}
@@ -121,10 +121,10 @@ func TestEachBrokenActorNamesItsRuleAndWhoGoesByIt(t *testing.T) {
 			if f.Text == "" || f.Fix == "" {
 				t.Errorf("says neither what is there nor what should be: %+v", f)
 			}
-			if refused := actor.Refusals(got); !slices.Equal(refused, want.refused) {
+			if refused := check.Refusals(got); !slices.Equal(refused, want.refused) {
 				t.Errorf("refused by %q, want %q", refused, want.refused)
 			}
-			if impaired := actor.Impairments(got); !slices.Equal(impaired, want.impaired) {
+			if impaired := check.Impairments(got); !slices.Equal(impaired, want.impaired) {
 				t.Errorf("impaired at %q, want %q", impaired, want.impaired)
 			}
 			for _, p := range f.Peers {
@@ -145,7 +145,7 @@ func TestEveryRuleHasItsBrokenActor(t *testing.T) {
 		peers[rule] = append(append(peers[rule], want.refused...), want.impaired...)
 	}
 	known := make(map[string]bool)
-	for _, r := range actor.Rules() {
+	for _, r := range check.Rules() {
 		if known[r.Name] {
 			t.Errorf("there are two rules %s", r.Name)
 		}
@@ -181,12 +181,12 @@ func TestEveryRuleHasItsBrokenActor(t *testing.T) {
 
 func TestCorrectActorsNameNobody(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/check/correct/*.json")
+	files, err := filepath.Glob("testdata/correct/*.json")
 	if err != nil || len(files) < 5 {
 		t.Fatalf("%d correct actors: %v", len(files), err)
 	}
 	for _, file := range files {
-		if found := actor.Check(readBroken(t, file)); found != nil {
+		if found := check.Document(readBroken(t, file)); found != nil {
 			t.Errorf("%s: %v", file, found)
 		}
 	}
@@ -194,9 +194,9 @@ func TestCorrectActorsNameNobody(t *testing.T) {
 
 func TestCallersMayChangeTheRulesTheyGot(t *testing.T) {
 	t.Parallel()
-	first := actor.Rules()
+	first := check.Rules()
 	first[0].Peers[0].Name = "changed"
-	if second := actor.Rules(); second[0].Peers[0].Name == "changed" || len(second) != len(first) {
+	if second := check.Rules(); second[0].Peers[0].Name == "changed" || len(second) != len(first) {
 		t.Error("a change to what Rules returned is seen by others")
 	}
 }
@@ -204,8 +204,8 @@ func TestCallersMayChangeTheRulesTheyGot(t *testing.T) {
 func TestFindingsQuoteLittleOfAStranger(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("é\x1b", 10_000)
-	found := actor.Check(fmt.Appendf(nil, `{"type":"Person","id":%q,"inbox":"x","publicKey":{"id":"%s"},"toot:%s":1}`, "https://a.example/", strings.Repeat("y", 5000), strings.Repeat("z", 5000)))
-	found = append(found, actor.Check(fmt.Appendf(nil, `{"type":"Person","preferredUsername":%q}`, long))...)
+	found := check.Document(fmt.Appendf(nil, `{"type":"Person","id":%q,"inbox":"x","publicKey":{"id":"%s"},"toot:%s":1}`, "https://a.example/", strings.Repeat("y", 5000), strings.Repeat("z", 5000)))
+	found = append(found, check.Document(fmt.Appendf(nil, `{"type":"Person","preferredUsername":%q}`, long))...)
 	if len(found) < 10 {
 		t.Fatalf("only %d findings", len(found))
 	}
@@ -224,13 +224,13 @@ func TestAHundredFindingsAreEnough(t *testing.T) {
 		fmt.Fprintf(&doc, `,"toot:%d":1`, n)
 	}
 	doc.WriteString("}")
-	if found := actor.Check([]byte(doc.String())); len(found) != 100 {
+	if found := check.Document([]byte(doc.String())); len(found) != 100 {
 		t.Errorf("%d findings", len(found))
 	}
 }
 
 func FuzzCheck(f *testing.F) {
-	files, err := filepath.Glob("testdata/check/*/*.json")
+	files, err := filepath.Glob("testdata/*/*.json")
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -243,11 +243,11 @@ func FuzzCheck(f *testing.F) {
 	}
 	f.Add([]byte(`{"type":["Person",null],"publicKey":[],"assertionMethod":[[]],"url":[{}],"endpoints":[],"@context":[{}]}`))
 	known := make(map[string]bool)
-	for _, r := range actor.Rules() {
+	for _, r := range check.Rules() {
 		known[r.Name] = true
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		found := actor.Check(data)
+		found := check.Document(data)
 		if len(found) > 100 {
 			t.Errorf("%d findings", len(found))
 		}
@@ -259,7 +259,7 @@ func FuzzCheck(f *testing.F) {
 				t.Errorf("%s: %d bytes", one.Rule, len(one.String()))
 			}
 		}
-		if again := actor.Check(data); len(again) != len(found) {
+		if again := check.Document(data); len(again) != len(found) {
 			t.Errorf("%d findings, and then %d", len(found), len(again))
 		}
 	})

@@ -1,13 +1,13 @@
-package actor_test
+package check_test
 
 import (
 	"fmt"
 
-	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/actor/check"
 )
 
-func ExampleCheck() {
-	found := actor.Check([]byte(`{
+func ExampleDocument() {
+	found := check.Document([]byte(`{
 		"@context": ["https://www.w3.org/ns/activitystreams", "https://w3id.org/security/v1"],
 		"id": "https://micro.example/alice", "type": "Person", "preferredUsername": "alice", "name": "Alice",
 		"url": "https://micro.example/@alice", "published": "2024-01-31T00:00:00Z", "manuallyApprovesFollowers": false,
@@ -15,7 +15,7 @@ func ExampleCheck() {
 		"followers": "https://micro.example/alice/followers", "following": "https://micro.example/alice/following",
 		"endpoints": {"sharedInbox": "https://micro.example/inbox"}
 	}`))
-	fmt.Println("refused by", actor.Refusals(found))
+	fmt.Println("refused by", check.Refusals(found))
 	for _, f := range found {
 		fmt.Println(f)
 	}

@@ -1,4 +1,4 @@
-package actor
+package check
 
 const noSoftware = "does not learn what software runs there"
 

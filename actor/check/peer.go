@@ -1,4 +1,4 @@
-package actor
+package check
 
 // knownPeer is software whose source was read or whose behaviour was seen, with the version and month of that.
 type knownPeer struct{ name, version, seen string }

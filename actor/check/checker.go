@@ -1,4 +1,4 @@
-package actor
+package check
 
 import (
 	"context"
@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/internal/safehttp"
 	"github.com/fedihook/fedihook/signature"
 )
 
-// CheckerConfig says how a [Checker] asks servers. Its zero value works.
-type CheckerConfig struct {
+// Config says how a [Checker] asks servers. Its zero value works.
+type Config struct {
 	// Key signs the requests for documents that are not shown without. Nil means that none is signed.
 	Key func(ctx context.Context) (signature.Key, error)
 
@@ -32,31 +33,31 @@ type CheckerConfig struct {
 	InsecureAllowLoopback map[string]string
 }
 
-// Checker looks at actors where they are served, as their peers would: see [Checker.Check]. It may be used
+// Checker looks at actors where they are served, as their peers would: see [Checker.Actor]. It may be used
 // by many goroutines at once, and remembers nothing that matters.
 type Checker struct {
-	config   CheckerConfig
+	config   Config
 	plain    *http.Client
-	signed   *http.Client // nil: nothing is signed
-	resolver *Resolver    // for WebFinger
+	signed   *http.Client    // nil: nothing is signed
+	resolver *actor.Resolver // for WebFinger and NodeInfo
 }
 
-// NewChecker makes a Checker. It dials nothing.
-func NewChecker(c CheckerConfig) (*Checker, error) {
+// New makes a Checker. It dials nothing.
+func New(c Config) (*Checker, error) {
 	if c.Timeout < 0 {
-		return nil, errors.New("actor: CheckerConfig.Timeout is negative")
+		return nil, errors.New("check: Config.Timeout is negative")
 	}
 	client, err := safehttp.New(safehttp.Config{
 		UserAgent: c.UserAgent, Timeout: c.Timeout, MaxBody: maxCheckedDoc, InsecureAllowLoopback: c.InsecureAllowLoopback,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("actor: CheckerConfig: %w", err)
+		return nil, fmt.Errorf("check: Config: %w", err)
 	}
-	var names Names
+	var names actor.Names
 	if len(c.InsecureAllowLoopback) > 0 {
 		names.Origin = "http://checker.invalid" // whose scheme is what tests' hosts are asked by
 	}
-	r, err := NewResolver(ResolverConfig{Client: client, Timeout: c.Timeout, Names: names, InsecureAllowLoopback: c.InsecureAllowLoopback})
+	r, err := actor.NewResolver(actor.ResolverConfig{Client: client, Timeout: c.Timeout, Names: names, InsecureAllowLoopback: c.InsecureAllowLoopback})
 	if err != nil {
 		return nil, err
 	}
@@ -104,18 +105,18 @@ type reply struct {
 	at     time.Time
 }
 
-// ask makes one GET. The error is an [*Error] for which no answer came.
+// ask makes one GET. The error is an [*actor.Error] for which no answer came.
 func (c *Checker) ask(ctx context.Context, client *http.Client, address, accept, userAgent string) (reply, error) {
 	fail := func(passing bool, err error) (reply, error) {
-		return reply{}, &Error{ID: address, Passing: passing, Err: err}
+		return reply{}, &actor.Error{ID: address, Passing: passing, Err: err}
 	}
 	if !webURL(address) {
-		return fail(false, fmt.Errorf("%w: %s", ErrInvalidID, quoted(address)))
+		return fail(false, fmt.Errorf("%w: %s", actor.ErrInvalidID, quoted(address)))
 	}
 	address, _, _ = strings.Cut(address, "#")
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return fail(false, fmt.Errorf("%w: %w", ErrInvalidID, err))
+		return fail(false, fmt.Errorf("%w: %w", actor.ErrInvalidID, err))
 	}
 	req.Header.Set("Accept", accept)
 	if userAgent != "" {
@@ -126,12 +127,12 @@ func (c *Checker) ask(ctx context.Context, client *http.Client, address, accept,
 		if ctx.Err() != nil {
 			return reply{}, ctx.Err()
 		}
-		return fail(!errors.Is(err, safehttp.ErrRefused), fmt.Errorf("%w: %w", ErrUnreachable, err))
+		return fail(!errors.Is(err, safehttp.ErrRefused), fmt.Errorf("%w: %w", actor.ErrUnreachable, err))
 	}
 	defer resp.Body.Close()
 	a := reply{status: resp.StatusCode, header: resp.Header, at: time.Now()}
 	if a.body, err = io.ReadAll(resp.Body); err != nil {
-		return fail(true, fmt.Errorf("%w: %w", ErrUnreachable, err))
+		return fail(true, fmt.Errorf("%w: %w", actor.ErrUnreachable, err))
 	}
 	return a, nil
 }

@@ -1,4 +1,13 @@
-package actor
+// Package check tells which peers would refuse an actor, or take it but not all of it, and by which of their rules.
+//
+// [Document] looks at an actor's document alone, a [Checker] at the actor where it is served: at WebFinger, at what the server
+// answers to the Accepts and names by which peers ask, at its clock and its NodeInfo. [Rules] lists what they look at, and who
+// goes by each rule: what was read in the sources of peers and seen of them, with version and date.
+//
+// It changes nothing and remembers nothing. The command examples/fedictl shows its findings.
+//
+// Experimental: names may change before version 1.0.
+package check
 
 import (
 	"cmp"
@@ -51,7 +60,7 @@ type Rule struct {
 	Spec  string `json:"specification,omitempty"` // where a specification asks for the same, "" if none does
 }
 
-// Rules returns all rules by which [Check] and a [Checker] go, in the order in which they are looked at:
+// Rules returns all rules by which [Document] and a [Checker] go, in the order in which they are looked at:
 // first those of documents, then those of servers. The caller owns the result.
 func Rules() []Rule {
 	all := slices.Concat(documentRules, serverRules)
@@ -61,11 +70,11 @@ func Rules() []Rule {
 	return all
 }
 
-// Check names the rules of known peers that an actor's document breaks, as it would be served. It knows
+// Document names the rules of known peers that an actor's document breaks, as it would be served. It knows
 // what was read in their sources and seen of them, and says nothing about whether the document is true:
 // it fetches nothing, see [Checker]. A document that all of them take gives nil. At most 100 findings are
 // returned, and none quotes more than some hundred bytes of the document. Any bytes may be given.
-func Check(document []byte) []Finding {
+func Document(document []byte) []Finding {
 	var i inspection
 	i.document(document)
 	return i.findings

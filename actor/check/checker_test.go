@@ -1,4 +1,4 @@
-package actor_test
+package check_test
 
 import (
 	"cmp"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/actor/check"
 	"github.com/fedihook/fedihook/signature"
 )
 
@@ -82,9 +83,9 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func serve(t *testing.T, change func(*served)) (*served, *actor.Checker) {
+func serve(t *testing.T, change func(*served)) (*served, *check.Checker) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/check/correct/blog.json")
+	text, err := os.ReadFile("testdata/correct/blog.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,13 +98,13 @@ func serve(t *testing.T, change func(*served)) (*served, *actor.Checker) {
 	}
 	web := httptest.NewServer(s)
 	t.Cleanup(web.Close)
-	return s, checker(t, actor.CheckerConfig{}, web.Listener.Addr().String())
+	return s, checker(t, check.Config{}, web.Listener.Addr().String())
 }
 
-func checker(t *testing.T, c actor.CheckerConfig, address string) *actor.Checker {
+func checker(t *testing.T, c check.Config, address string) *check.Checker {
 	t.Helper()
 	c.InsecureAllowLoopback = map[string]string{"a.test": address, "b.test": address}
-	k, err := actor.NewChecker(c)
+	k, err := check.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,18 +249,18 @@ func TestEachBrokenServerNamesItsRuleAndWhoGoesByIt(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			_, c := serve(t, tt.change)
-			report, err := c.Check(t.Context(), cmp.Or(tt.query, "@alice@a.test"))
+			report, err := c.Actor(t.Context(), cmp.Or(tt.query, "@alice@a.test"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if slices.ContainsFunc(report.Findings, func(f actor.Finding) bool { return f.Path == "" || f.Text == "" || f.Fix == "" }) {
+			if slices.ContainsFunc(report.Findings, func(f check.Finding) bool { return f.Path == "" || f.Text == "" || f.Fix == "" }) {
 				t.Errorf("says too little: %+v", report.Findings)
 			}
 			var got []string
 			for _, f := range report.Findings {
-				one := []actor.Finding{f}
-				line := f.Rule + ": " + strings.Join(actor.Refusals(one), ", ")
-				got = append(got, strings.TrimSpace(strings.TrimSuffix(line, " ")+" | "+strings.Join(actor.Impairments(one), ", ")))
+				one := []check.Finding{f}
+				line := f.Rule + ": " + strings.Join(check.Refusals(one), ", ")
+				got = append(got, strings.TrimSpace(strings.TrimSuffix(line, " ")+" | "+strings.Join(check.Impairments(one), ", ")))
 			}
 			squeeze := func(s string) string { return strings.Join(strings.Fields(strings.ReplaceAll(s, "|", " | ")), " ") }
 			if text := squeeze(strings.Join(got, " ")); text != squeeze(tt.want) {
@@ -289,10 +290,10 @@ func TestASignatureOpensWhatIsClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := checker(t, actor.CheckerConfig{Key: func(context.Context) (signature.Key, error) {
+	c := checker(t, check.Config{Key: func(context.Context) (signature.Key, error) {
 		return signature.Key{ID: "https://me.example/actor#main-key", Private: private}, nil
 	}}, web.Listener.Addr().String())
-	report, err := c.Check(t.Context(), aliceID)
+	report, err := c.Actor(t.Context(), aliceID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,14 +313,14 @@ func TestNothingToCheckIsAnError(t *testing.T) {
 		"@alice@nowhere.invalid":     actor.ErrUnreachable,
 		"https://nowhere.invalid/me": actor.ErrUnreachable,
 	} {
-		report, err := c.Check(t.Context(), query)
+		report, err := c.Actor(t.Context(), query)
 		if !errors.Is(err, want) || report != nil {
 			t.Errorf("%q: %v and %v, want %v", query, report, err, want)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Check(ctx, aliceID); !errors.Is(err, context.Canceled) {
+	if _, err := c.Actor(ctx, aliceID); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -334,8 +335,8 @@ func TestAServerThatNeverEndsIsLeft(t *testing.T) {
 		}
 	}))
 	t.Cleanup(func() { close(release); web.Close() })
-	c := checker(t, actor.CheckerConfig{Timeout: 50 * time.Millisecond}, web.Listener.Addr().String())
-	if _, err := c.Check(t.Context(), aliceID); !errors.Is(err, actor.ErrUnreachable) {
+	c := checker(t, check.Config{Timeout: 50 * time.Millisecond}, web.Listener.Addr().String())
+	if _, err := c.Actor(t.Context(), aliceID); !errors.Is(err, actor.ErrUnreachable) {
 		t.Error(err)
 	}
 }
@@ -343,38 +344,8 @@ func TestAServerThatNeverEndsIsLeft(t *testing.T) {
 func TestAnActorOfAMebibyteIsNotReadToItsEnd(t *testing.T) {
 	t.Parallel()
 	_, c := serve(t, func(s *served) { s.document["summary"] = strings.Repeat("x", 2<<20) })
-	report, err := c.Check(t.Context(), aliceID)
+	report, err := c.Actor(t.Context(), aliceID)
 	if err != nil || len(report.Findings) != 1 || report.Findings[0].Rule != "document-too-large" {
 		t.Errorf("%+v, %v", report, err)
-	}
-}
-
-func TestNodeInfoIsTheNewestThatIsKnown(t *testing.T) {
-	t.Parallel()
-	s, c := serve(t, nil)
-	info, err := c.NodeInfo(t.Context(), "a.test")
-	if err != nil || info.URL != "http://a.test/2.1" || info.Application != "http://a.test/ap/actor" || string(info.Document) != goodInfo {
-		t.Errorf("%+v, %v", info, err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !slices.Contains(s.asked, "/2.1") || slices.Contains(s.asked, "/2.0") {
-		t.Errorf("asked for %q", s.asked)
-	}
-	for _, host := range []string{"", "a.test/x", "a.test?x", "me@a.test", "a b"} {
-		if _, err := c.NodeInfo(t.Context(), host); !errors.Is(err, actor.ErrInvalidID) {
-			t.Errorf("%q: %v", host, err)
-		}
-	}
-}
-
-// CVE-2026-62857: what NodeInfo links to is a stranger's choice.
-func TestNodeInfoDoesNotLeadToWhereNobodyMayGo(t *testing.T) {
-	t.Parallel()
-	for _, href := range []string{"http://127.0.0.1:1/", "data:application/json,{}", "file:///etc/passwd", "https://169.254.169.254/"} {
-		_, c := serve(t, func(s *served) { s.links = strings.ReplaceAll(goodLinks, "http://a.test/2.1", href) })
-		if _, err := c.NodeInfo(t.Context(), "a.test"); !errors.Is(err, actor.ErrInvalidID) && !errors.Is(err, actor.ErrUnreachable) {
-			t.Errorf("%s: %v", href, err)
-		}
 	}
 }

@@ -1,86 +1,16 @@
-package actor
+package check
 
 import (
-	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"regexp"
-	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/fedihook/fedihook/activity"
 )
 
-const schemaOfNodeInfo = "http://nodeinfo.diaspora.software/ns/schema/"
-
 // minimumAge is whom Threads wants kept out below.
 const minimumAge = 13
-
-// HostInfo is what a server says of itself.
-type HostInfo struct {
-	URL         string          `json:"url"`                   // of the document
-	Application string          `json:"application,omitempty"` // id of the actor that stands for the server, FEP-2677
-	Document    json.RawMessage `json:"document"`              // its NodeInfo, verbatim
-}
-
-// NodeInfo asks a host, with its port if that is not the default, for its NodeInfo 2.1 or 2.0. Whether the
-// schema allows what comes is not checked, only that it is a JSON object. The error is an [*Error], or the
-// context's. FEP-f1d5.
-func (c *Checker) NodeInfo(ctx context.Context, host string) (HostInfo, error) {
-	if !webURL("https://"+host) || strings.ContainsAny(host, "/?#@") {
-		return HostInfo{}, &Error{ID: host, Err: fmt.Errorf("%w: %.80q is no host", ErrInvalidID, host)}
-	}
-	address := c.origin(host) + "/.well-known/nodeinfo"
-	body, err := c.json(ctx, address)
-	if err != nil {
-		return HostInfo{}, err
-	}
-	var list struct {
-		Links []any `json:"links"`
-	}
-	if err := jsonv2.Unmarshal(body, &list); err != nil {
-		return HostInfo{}, &Error{ID: address, Status: http.StatusOK, Err: fmt.Errorf("%w: no list of links", ErrMalformed)}
-	}
-	var info HostInfo
-	best := ""
-	for _, one := range list.Links {
-		link, _ := one.(map[string]any)
-		href, _ := link["href"].(string)
-		switch rel, _ := link["rel"].(string); rel {
-		case activity.Namespace + "#Application":
-			info.Application = href
-		case schemaOfNodeInfo + "2.0", schemaOfNodeInfo + "2.1":
-			if rel > best {
-				best, info.URL = rel, href
-			}
-		}
-	}
-	if best == "" {
-		return HostInfo{}, &Error{ID: address, Status: http.StatusOK, Err: fmt.Errorf("%w: leads to no NodeInfo 2.0 or 2.1", ErrMalformed)}
-	}
-	if info.Document, err = c.json(ctx, info.URL); err != nil {
-		return HostInfo{}, err
-	}
-	return info, nil
-}
-
-// json gets a JSON object.
-func (c *Checker) json(ctx context.Context, address string) ([]byte, error) {
-	a, err := c.ask(ctx, c.plain, address, "application/json", "")
-	if err != nil {
-		return nil, err
-	}
-	if a.status != http.StatusOK {
-		return nil, &Error{ID: address, Status: a.status, Passing: a.status >= 500, Err: ErrNotFound}
-	}
-	var top map[string]any
-	if err := jsonv2.Unmarshal(a.body, &top); err != nil {
-		return nil, &Error{ID: address, Status: a.status, Err: fmt.Errorf("%w: no JSON object", ErrMalformed)}
-	}
-	return a.body, nil
-}
 
 // host looks at what the actor's server says of itself.
 func (v *visit) host() error {
@@ -89,7 +19,7 @@ func (v *visit) host() error {
 		return nil
 	}
 	address := v.origin(authority) + "/.well-known/nodeinfo"
-	info, err := v.NodeInfo(v.ctx, authority)
+	info, err := v.resolver.HostInfo(v.ctx, authority)
 	if v.ctx.Err() != nil {
 		return v.ctx.Err()
 	}
@@ -113,7 +43,7 @@ func (v *visit) host() error {
 
 var softwareName = regexp.MustCompile(`^[a-z0-9-]+$`)
 
-// nodeInfoFault is the first thing that the schemas of NodeInfo 2.0 and 2.1 don't allow, "" if there is none.
+// nodeInfoFault is the first thing that the schemas of NodeInfo from 2.0 to 2.2 don't allow, "" if there is none.
 func nodeInfoFault(d map[string]any) string {
 	software, _ := d["software"].(map[string]any)
 	name, _ := software["name"].(string)
@@ -131,7 +61,7 @@ func nodeInfoFault(d map[string]any) string {
 		speaks = speaks || p == "activitypub"
 	}
 	switch {
-	case d["version"] != "2.0" && d["version"] != "2.1":
+	case d["version"] != "2.0" && d["version"] != "2.1" && d["version"] != "2.2":
 		return "version is " + quoted(d["version"])
 	case !softwareName.MatchString(name):
 		return "software.name is " + quoted(software["name"])

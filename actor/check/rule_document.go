@@ -1,4 +1,4 @@
-package actor
+package check
 
 const dropsKey = "drops the key, and so refuses what the actor signs"
 

@@ -1,4 +1,4 @@
-package actor
+package check
 
 import (
 	"crypto/rsa"

@@ -1,4 +1,4 @@
-package actor
+package check
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/internal/safehttp"
 )
 
@@ -32,12 +33,12 @@ var metaAgents = []string{
 	"meta-externalagent/1.1 (+https://developers.facebook.com/docs/sharing/webmasters/crawler)",
 }
 
-// Check looks at an actor as it is served now: by its handle (@user@host, user@host, acct:user@host), its id,
+// Actor looks at an actor as it is served now: by its handle (@user@host, user@host, acct:user@host), its id,
 // or the URL of a profile that shows the actor to who asks for a document. It makes some 15 requests, all of
-// them GETs, and reports what the function [Check] says of the document and which rules its server breaks. An
+// them GETs, and reports what [Document] says of the document and which rules its server breaks. An
 // error means that there was nothing to look at, because the query is none, the host is not to be reached or
 // ctx has ended; a server that answers, however wrongly, gives a report.
-func (c *Checker) Check(ctx context.Context, query string) (*Report, error) {
+func (c *Checker) Actor(ctx context.Context, query string) (*Report, error) {
 	query = strings.TrimSpace(query)
 	v := &visit{Checker: c, ctx: ctx, report: Report{Query: query}}
 	v.insecure = c.loopback
@@ -52,7 +53,7 @@ func (c *Checker) Check(ctx context.Context, query string) (*Report, error) {
 	return &v.report, nil
 }
 
-// visit is one Check.
+// visit is one look at an actor.
 type visit struct {
 	*Checker
 	inspection
@@ -87,7 +88,7 @@ func (v *visit) start(query string) (id string, fingered bool, err error) {
 		return query, false, nil
 	}
 	j, err := v.resolver.WebFinger(v.ctx, query)
-	var e *Error
+	var e *actor.Error
 	switch {
 	case err == nil:
 	case errors.As(err, &e) && e.Status != 0:
