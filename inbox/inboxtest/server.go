@@ -148,7 +148,7 @@ func (s *Server) remove(id string, tombstone activity.Document) {
 // Request is one that was made to a Server, and what came of it.
 type Request struct {
 	Method, URL string
-	Signer      string // the actor whose signature was verified, "" if none was
+	Signer      string // the actor whose signature was verified, "" if none was; of a GET it is looked at only where not everyone may read
 	Scheme      signature.Scheme
 	Status      int    // 0: it was not answered
 	Why         string // what was wrong, for a log
