@@ -11,8 +11,8 @@ import (
 )
 
 // Message makes what a hook gets when a, which needs an actor, was signed by that actor and is for the local actors to. The test
-// may change it before it calls the hook. Of what the inbox would have looked up elsewhere nothing is there: a test of a Move sets
-// Object to the actor that is moved to. What the inbox would have refused, such as a post that is attributed to somebody else, ends the
+// may change it before it calls the hook. What the inbox would have looked up is not there: whether local followers are meant
+// (ToFollowers), and the actor that somebody moves to (Object). What the inbox would have refused, such as a post that is attributed to somebody else, ends the
 // test. t may be nil in an Example.
 func Message(t testing.TB, a *activity.Activity, to ...string) *inbox.Message {
 	n := &Net{t: t}
@@ -32,9 +32,6 @@ func Message(t testing.TB, a *activity.Activity, to ...string) *inbox.Message {
 	}
 	m := &inbox.Message{
 		Activity: read, Body: body, Sender: sender, By: inbox.ByRequest, Received: time.Now(), ObjectID: read.Object.First(), To: to,
-	}
-	for _, id := range read.Recipients() {
-		m.ToFollowers = m.ToFollowers || activity.IsPublic(id) || id == sender+"/followers"
 	}
 	if len(read.Object) == 0 || read.Object[0].Raw == nil {
 		return m
