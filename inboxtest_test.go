@@ -15,6 +15,7 @@ import (
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/inbox/inboxtest"
+	"github.com/fedihook/fedihook/storage"
 )
 
 const alice = "https://blog.example/ap/users/alice"
@@ -30,16 +31,21 @@ type fediverse struct {
 	heard []*inbox.Message
 }
 
+// madeOnce keeps the keys of alice and the site: making them takes longer than most of these tests.
+var madeOnce = sync.OnceValue(func() actor.Keys { return storage.Memory().Keys })
+
 // inFediverse runs f in a bubble, with an app whose hooks note what they hear.
 func inFediverse(t *testing.T, f func(t *testing.T, v *fediverse)) {
 	t.Helper()
+	keys := madeOnce()
 	synctest.Test(t, func(t *testing.T) {
 		n := inboxtest.NewNet(t)
 		v := &fediverse{net: n, there: n.Server("there.example"), bob: n.Server("there.example").Actor("bob")}
 		var err error
-		h := v.hear
+		h, store := v.hear, storage.Memory()
+		store.Keys = keys
 		v.Server, err = fedihook.New(fedihook.Config{
-			Origin: "https://blog.example", InsecureDial: n.Dial, RootCAs: n.RootCAs(), Logger: slog.New(slog.DiscardHandler),
+			Origin: "https://blog.example", Storage: store, InsecureDial: n.Dial, RootCAs: n.RootCAs(), Logger: slog.New(slog.DiscardHandler),
 			Profile: func(_ context.Context, handle string) (actor.Profile, error) {
 				if handle != "alice" {
 					return actor.Profile{}, actor.ErrNotFound

@@ -48,8 +48,8 @@ func (a *account) setKey(k *rsa.PrivateKey) error {
 }
 
 // Actor is somebody at a [Server]. Its methods are what people do; each sends what follows from it at once and returns the HTTP
-// status of the answer: 202 where it was taken. If several inboxes had to be told, it is the greatest status; it is 0 where no
-// answer came, of which the test's log says why, and 0 too between [Server.Hold] and [Server.Release]. What can't be sent
+// status of the answer: 202 where it was taken, and the greatest where several inboxes had to be told. It is 0 where nobody was
+// told or no answer came, of which the test's log says why, and between [Server.Hold] and [Server.Release]. What can't be said
 // at all, such as a reply to what cannot be fetched, is an error of the test. It may be used by many goroutines at once.
 type Actor struct {
 	*account
@@ -82,7 +82,7 @@ func (a *Actor) Edit(change func(*activity.Actor)) {
 	a.doc = doc
 }
 
-// Alias says that the actor is also known by other ids, to which it is not shown as such; a Move to this one needs that.
+// Alias says that the actor is also known by these ids, and by no others. Nobody is told. A Move from one of them needs it.
 func (a *Actor) Alias(ids ...string) {
 	a.Edit(func(doc *activity.Actor) { doc.AlsoKnownAs = activity.List(activity.To(ids...)) })
 }

@@ -131,7 +131,8 @@ func (a *Actor) UpdateSelf(change func(*activity.Actor)) int {
 func (a *Actor) Move(to string) int {
 	a.s.n.helper()
 	var move *activity.Activity
-	a.Edit(func(doc *activity.Actor) { move = activity.Move(a.id+"#move", doc, to) })
+	id := a.activityID("move")
+	a.Edit(func(doc *activity.Actor) { move = activity.Move(id, doc, to) })
 	return a.sayToAll(move)
 }
 
