@@ -102,12 +102,28 @@ func (v *fediverse) followed(t *testing.T) {
 	v.there.Wait("Accept")
 }
 
+// publish has alice write something, and waits until others can read it, which is when Run has taken it over.
 func (v *fediverse) publish(t *testing.T) string {
 	t.Helper()
 	id, err := v.Publish(t.Context(), "alice", &activity.Object{Content: "<p>hello</p>"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, id, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", activity.ContentType)
+	client := v.net.Client()
+	defer client.CloseIdleConnections()
+	v.net.Until("the post is served", func() bool {
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
 	return id
 }
 

@@ -1,8 +1,11 @@
 package inboxtest_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"log"
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
@@ -28,6 +31,58 @@ func ExampleNet() {
 	// post: 202
 	// received: https://a.example/users/ann
 	// post: 429
+}
+
+// Every misbehaviour of a server lasts until Behave. Here is how an actor elsewhere fares who sends it a Follow.
+func ExampleServer() {
+	n := inboxtest.NewNet(nil) // in a test: NewNet(t), which also closes it
+	defer n.Close()
+	n.Patience = 200 * time.Millisecond
+	there := n.Server("there.example")
+	ann, bob := n.Server("a.example").Actor("ann"), there.Actor("bob")
+	for _, c := range []struct {
+		name      string
+		misbehave func()
+	}{
+		{"RefuseSignatures", there.RefuseSignatures}, {"RequireRFC9421", there.RequireRFC9421}, {"RequireSignatures", there.RequireSignatures},
+		{"Hide", there.Hide}, {"Hang", there.Hang}, {"TooMany", func() { there.TooMany(time.Hour) }}, {"Gone", there.Gone},
+		{"BreakTLS", there.BreakTLS}, {"Down", there.Down}, {"LikeThreads", there.LikeThreads},
+	} {
+		there.Behave()
+		ann.Follow(bob.ID()) // so that it is known where bob's inbox is
+		c.misbehave()
+		fmt.Print(c.name, " ", ann.Follow(bob.ID()), " ", ann.With(inboxtest.Manner{Unsigned: true}).Follow(bob.ID()), "; ")
+	}
+	// Output: RefuseSignatures 401 401; RequireRFC9421 401 401; RequireSignatures 202 401; Hide 202 404; Hang 0 0; TooMany 429 429; Gone 410 410; BreakTLS 0 0; Down 0 0; LikeThreads 202 404;
+}
+
+// Others spoil what a server shows. A client sees it so.
+func ExampleServer_documents() {
+	n := inboxtest.NewNet(nil) // in a test: NewNet(t), which also closes it
+	defer n.Close()
+	there := n.Server("there.example")
+	id := there.Actor("bob").ID()
+	get := func() (body []byte, took time.Duration) {
+		began := time.Now()
+		resp, err := n.Client().Get(id)
+		if err != nil {
+			log.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, _ = io.ReadAll(resp.Body)
+		return body, time.Since(began)
+	}
+	there.Huge(3 << 20)
+	huge, _ := get()
+	there.Behave()
+	there.Deep(5000)
+	deep, _ := get()
+	there.Behave()
+	there.Lie(id, "https://else.example/1")
+	there.Drip(100 * time.Microsecond)
+	lie, took := get()
+	fmt.Println(len(huge), bytes.Count(deep, []byte("[")) > 5000, bytes.Contains(lie, []byte("else.example")), took > 50*time.Millisecond)
+	// Output: 3145728 true true true
 }
 
 // A hook of one's own needs neither a network nor keys to be tested.

@@ -2,6 +2,7 @@ package inboxtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,7 +63,7 @@ func (a *Actor) say(act *activity.Activity, also ...string) int {
 	return a.deliver(act, inboxes)
 }
 
-// sayToAll sends an activity to followers and to every inbox that was told anything before.
+// sayToAll sends an activity to followers and to every server of which anybody is known here.
 func (a *Actor) sayToAll(act *activity.Activity) int {
 	a.s.n.helper()
 	inboxes := map[string]bool{}
@@ -71,13 +72,14 @@ func (a *Actor) sayToAll(act *activity.Activity) int {
 		if err != nil {
 			a.s.n.errorf("inboxtest: %s cannot find %s: %v", a.id, id, err)
 		}
-		if p.shared != "" {
-			p.inbox = p.shared
-		}
-		inboxes[p.inbox] = true
+		inboxes[cmp.Or(p.shared, p.inbox)] = true
 	}
 	a.s.mu.Lock()
-	maps.Copy(inboxes, a.s.inboxes)
+	for id, p := range a.s.known {
+		if !activity.SameAuthority(id, a.id) {
+			inboxes[cmp.Or(p.shared, p.inbox)] = true
+		}
+	}
 	a.s.mu.Unlock()
 	delete(inboxes, "")
 	return a.deliver(act, sorted(inboxes))
@@ -118,7 +120,6 @@ func (a *Actor) Post(inbox string, body []byte) int {
 	}
 	a.s.mu.Lock()
 	a.last = &p
-	a.s.inboxes[inbox] = true
 	holding := a.s.holding
 	if holding {
 		a.s.held = append(a.s.held, p)

@@ -31,7 +31,6 @@ type Server struct {
 	requests []Request
 	received []Delivery
 	waited   int             // of received
-	inboxes  map[string]bool // of all who were ever told something
 	known    map[string]peer // by actor id
 	keys     map[string]signature.PublicKey
 	holding  bool
@@ -56,8 +55,8 @@ func (n *Net) Server(name string) *Server {
 		return s
 	}
 	s = &Server{
-		n: n, host: name, actors: map[string]*account{}, docs: map[string]document{}, inboxes: map[string]bool{},
-		known: map[string]peer{}, keys: map[string]signature.PublicKey{},
+		n: n, host: name, actors: map[string]*account{}, docs: map[string]document{}, known: map[string]peer{},
+		keys:   map[string]signature.PublicKey{},
 		client: n.client(endpoint(fmt.Sprintf("[2001:db8:%x::1]:50000", number))), // limits count by /64
 	}
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

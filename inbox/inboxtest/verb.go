@@ -104,7 +104,7 @@ func (a *Actor) Delete(postID string) int {
 	return a.say(activity.Delete(a.activityID("delete"), gone, now))
 }
 
-// DeleteSelf says to all who ever heard of anybody here that the account is gone; its id is 410 from now on. ActivityPub §6.4
+// DeleteSelf says to every server of which anybody is known here that the account is gone; its id is 410 from now on. ActivityPub §6.4
 func (a *Actor) DeleteSelf() int {
 	a.s.n.helper()
 	a.s.mu.Lock()
@@ -113,7 +113,7 @@ func (a *Actor) DeleteSelf() int {
 	return a.sayToAll(activity.DeleteActor(a.id+"#delete", a.id))
 }
 
-// UpdateSelf changes the profile and says so to all who ever heard of anybody here. change may be nil. ActivityPub §6.3
+// UpdateSelf changes the profile and says so to every server of which anybody is known here. change may be nil. ActivityPub §6.3
 func (a *Actor) UpdateSelf(change func(*activity.Actor)) int {
 	a.s.n.helper()
 	now := time.Now().UTC().Truncate(time.Second)
@@ -126,7 +126,7 @@ func (a *Actor) UpdateSelf(change func(*activity.Actor)) int {
 	return a.sayToAll(activity.UpdateActor(a.activityID("update"), a.Document(), now))
 }
 
-// Move says to followers, and to all who ever heard of anybody here, that the actor is now another one, whose [Actor.Alias] has to
+// Move says to followers, and to every server of which anybody is known here, that the actor is now another one, whose [Actor.Alias] has to
 // agree. FEP-7628
 func (a *Actor) Move(to string) int {
 	a.s.n.helper()
