@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"runtime"
@@ -107,6 +108,10 @@ type Config struct {
 	// InsecureAllowLoopback maps host names of tests, with or without a port, to loopback addresses, with or without
 	// a port, and allows http for them. Nil: nothing but public addresses is ever dialled.
 	InsecureAllowLoopback map[string]string
+	// InsecureDial is for tests in a network of their own, such as package inbox/inboxtest has: it connects to a host and port as
+	// URLs name them, in place of resolving the name and dialling its address. RootCAs verifies who answers. All other guards hold.
+	// Nil: strangers are dialled.
+	InsecureDial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	Logger *slog.Logger // nil: slog.Default()
 }
@@ -160,7 +165,8 @@ func New(c Config) (*Server, error) {
 		c.UserAgent = "Fedihook (+" + c.Origin + "/)"
 	}
 	client, err := safehttp.New(safehttp.Config{
-		UserAgent: c.UserAgent, RootCAs: c.RootCAs, InsecureAllowLoopback: c.InsecureAllowLoopback, Allow: c.Policy.Allow,
+		UserAgent: c.UserAgent, RootCAs: c.RootCAs, InsecureAllowLoopback: c.InsecureAllowLoopback,
+		InsecureDial: c.InsecureDial, Allow: c.Policy.Allow,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("fedihook: Config.InsecureAllowLoopback: %w", err)

@@ -115,6 +115,12 @@ type Config struct {
 	// at a loopback address; nothing else may stand on the right.
 	InsecureAllowLoopback map[string]string
 
+	// InsecureDial is for tests that have a network of their own. It connects to a host and port as a URL names them
+	// ("a.test:443"), in place of resolving the name and dialling its address. Addresses that are not public, and names that are
+	// not in the DNS, are refused as ever, and servers there have to prove who they are by RootCAs. Proxy and Dial are not used with
+	// it. Nil means that strangers are dialled.
+	InsecureDial func(ctx context.Context, network, address string) (net.Conn, error)
+
 	// Lookup resolves a name. Nil means the system's resolver. Answers are kept for 5 minutes, "no
 	// such host" and answers without a public address for 30 seconds.
 	Lookup func(ctx context.Context, host string) ([]netip.Addr, error)
@@ -140,7 +146,7 @@ func New(c Config) (*http.Client, error) {
 
 	d := &dialer{
 		loopback: loopback, private: c.Private, names: newNames(c.Lookup), timeout: c.ConnectTimeout, dial: c.Dial,
-		proxy: c.Proxy, rootCAs: c.RootCAs, userAgent: c.UserAgent,
+		proxy: c.Proxy, rootCAs: c.RootCAs, userAgent: c.UserAgent, insecure: c.InsecureDial,
 	}
 	d.names.private = c.Private
 	t := &transport{

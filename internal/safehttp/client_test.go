@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -376,4 +378,38 @@ func TestAHostThatAcceptsAndSaysNothingTimesOut(t *testing.T) {
 			c.Close()
 		}
 	})
+}
+
+func TestANetworkOfATestIsDialedByNameAndNoLessGuarded(t *testing.T) {
+	t.Parallel()
+	var dialed []string
+	client := newClient(t, safehttp.Config{
+		InsecureDial: func(_ context.Context, _, address string) (net.Conn, error) {
+			dialed = append(dialed, address)
+			return nil, errNoNetwork
+		},
+		Lookup: func(context.Context, string) ([]netip.Addr, error) {
+			t.Error("a name was looked up")
+			return nil, errNoNetwork
+		},
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			t.Error("an address was dialled")
+			return nil, errNoNetwork
+		},
+	})
+	for _, url := range []string{"https://a.example/", "https://a.example:8443/", "https://8.8.8.8/"} {
+		if _, err := read(t, client, url); !errors.Is(err, errNoNetwork) {
+			t.Errorf("GET %s: %v", url, err)
+		}
+	}
+	if want := []string{"a.example:443", "a.example:8443", "8.8.8.8:443"}; !slices.Equal(dialed, want) {
+		t.Errorf("dialled %q, want %q", dialed, want)
+	}
+	for _, url := range []string{"https://127.0.0.1/", "https://10.0.0.1/", "https://localhost/", "http://a.example/", "https://a.example:25/"} {
+		_, err := read(t, client, url)
+		wantRefused(t, err, "")
+	}
+	if len(dialed) != 3 {
+		t.Errorf("what is refused was dialled: %q", dialed)
+	}
 }

@@ -23,6 +23,7 @@ type dialer struct {
 	names    *names
 	timeout  time.Duration                                                        // zero: 5 s
 	dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil: the system's
+	insecure func(ctx context.Context, network, address string) (net.Conn, error) // Config.InsecureDial
 
 	proxy     *url.URL // nil: none
 	rootCAs   *x509.CertPool
@@ -52,7 +53,14 @@ func (d *dialer) dialContext(ctx context.Context, network, address string) (net.
 	if reason := specialName(host); reason != "" {
 		return nil, &RefusedError{URL: address, Reason: reason}
 	}
-	if addr, err := netip.ParseAddr(host); err == nil {
+	addr, err := netip.ParseAddr(host)
+	if err == nil && !d.public(addr) {
+		return nil, &RefusedError{URL: address, Reason: "not a public address"}
+	}
+	if d.insecure != nil {
+		return d.insecure(ctx, network, net.JoinHostPort(host, portText))
+	}
+	if err == nil {
 		return d.dialAddr(ctx, network, netip.AddrPortFrom(addr, uint16(port)), d.public)
 	}
 	addrs, err := d.names.resolve(ctx, host)
