@@ -12,8 +12,6 @@ import (
 	"github.com/fedihook/fedihook/internal/bench"
 )
 
-const cpuTimes = 10 // fan-outs of which the CPU is summed up
-
 // cpu measures what the queue itself costs: posting to nowhere, less what a bare loop that builds the same
 // requests costs. It counts everything from Enqueue to the recorded end of the last delivery.
 func (r *runner) cpu(ctx context.Context) error {
@@ -54,6 +52,9 @@ func (r *runner) cpu(ctx context.Context) error {
 	return nil
 }
 
+// cpuTimes is how many fan-outs are summed up.
+func (r *runner) cpuTimes() int { return 3 * r.rounds }
+
 // never is a time that did not come about.
 const never = time.Duration(1<<63 - 1)
 
@@ -67,9 +68,10 @@ func personal(n, perHost int) []delivery.Target {
 }
 
 func (r *runner) bareCPU(ctx context.Context, targets []delivery.Target) (time.Duration, error) {
+	times := r.cpuTimes()
 	runtime.GC()
 	before := bench.CPU()
-	for range cpuTimes {
+	for range times {
 		for _, t := range targets {
 			request, err := newRequest(ctx, t.Inbox, r.body)
 			if err != nil {
@@ -82,16 +84,17 @@ func (r *runner) bareCPU(ctx context.Context, targets []delivery.Target) (time.D
 			_ = answer.Body.Close()
 		}
 	}
-	return (bench.CPU() - before) / time.Duration(cpuTimes*len(targets)), nil
+	return (bench.CPU() - before) / time.Duration(times*len(targets)), nil
 }
 
 func (r *runner) engineCPU(ctx context.Context, label string, usePool bool, store string, targets []delivery.Target) (each time.Duration, err error) {
+	times := r.cpuTimes()
 	s, err := r.scene(ctx, usePool, store, null{}, fine, len(targets))
 	if err != nil {
 		return 0, err
 	}
 	var before time.Duration
-	for i := 0; i <= cpuTimes && err == nil; i++ { // the first makes the inboxes known
+	for i := 0; i <= times && err == nil; i++ { // the first makes the inboxes known
 		if i == 1 {
 			time.Sleep(300 * time.Millisecond) // until what it did is recorded
 			runtime.GC()
@@ -110,5 +113,5 @@ func (r *runner) engineCPU(ctx context.Context, label string, usePool bool, stor
 	if stopErr := s.end(); err == nil {
 		err = stopErr
 	}
-	return (bench.CPU() - before) / time.Duration(cpuTimes*len(targets)), err
+	return (bench.CPU() - before) / time.Duration(times*len(targets)), err
 }

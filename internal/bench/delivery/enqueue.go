@@ -16,10 +16,7 @@ import (
 	"github.com/fedihook/fedihook/storage"
 )
 
-const (
-	enqueueTimes = 300
-	enqueueWarm  = 30 // of them, before the clock
-)
+const enqueueWarm = 30 // times before the clock
 
 // enqueue measures what Publish costs an app in its own transaction, whatever the author's audience.
 func (r *runner) enqueue(ctx context.Context) error {
@@ -94,8 +91,8 @@ func (r *runner) publishTimes(ctx context.Context, followers int) (times []time.
 	}
 	text := strings.Repeat("lorem ipsum dolor sit amet ", 20)
 	most := 0
-	for i := range enqueueTimes + enqueueWarm {
-		r.bar.Show(fmt.Sprintf("%s, %d followers", r.goal, followers), i, enqueueTimes)
+	for i := range r.samples + enqueueWarm {
+		r.bar.Show(fmt.Sprintf("%s, %d followers", r.goal, followers), i, r.samples)
 		tx, err := app.BeginTx(ctx, nil)
 		if err != nil {
 			return nil, 0, nil, err

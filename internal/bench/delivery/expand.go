@@ -17,8 +17,6 @@ import (
 	"github.com/fedihook/fedihook/storage"
 )
 
-const expandTimes = 5
-
 // expand measures how long it takes until a post to many followers is in the queue, where their inboxes are
 // known and where they are not, and for how long another writer of the same file is kept from it meanwhile.
 func (r *runner) expand(ctx context.Context) error {
@@ -59,6 +57,9 @@ func (r *runner) expand(ctx context.Context) error {
 	return nil
 }
 
+// expandTimes is of how many runs the median counts.
+func (r *runner) expandTimes() int { return r.rounds + 2 }
+
 // expanded is in milliseconds, medians of several runs: how long it took, and for how long others had to wait at
 // most. The quiet ones are those of the same two writers beside each other alone.
 type expanded struct{ took, inside, elsewhere, quietInside, quietElsewhere float64 }
@@ -91,8 +92,8 @@ func (r *runner) expansion(ctx context.Context, list []delivery.Target, unknown 
 			return expanded{}, err
 		}
 	}
-	return expandInto(ctx, f.db, filepath.Join(folder, queueFile), func(i int) func() error {
-		r.bar.Show(r.goal, i, expandTimes)
+	return r.expandInto(ctx, f.db, filepath.Join(folder, queueFile), func(i int) func() error {
+		r.bar.Show(r.goal, i, r.expandTimes())
 		to := list
 		if unknown {
 			to = followersOf(r.followers, r.instances, fmt.Sprintf("new%d-", i))
@@ -111,13 +112,13 @@ func (r *runner) poolExpansion(ctx context.Context, list []delivery.Target) (exp
 		return expanded{}, err
 	}
 	defer p.db.Close()
-	return expandInto(ctx, p.db, filepath.Join(folder, "pool.db"), func(i int) func() error {
+	return r.expandInto(ctx, p.db, filepath.Join(folder, "pool.db"), func(i int) func() error {
 		return func() error { return p.Enqueue(ctx, post{id: fmt.Sprint(i), body: r.body}, values(list)) }
 	})
 }
 
 // expandInto times what prepare returns while two others write into the file.
-func expandInto(ctx context.Context, db *sql.DB, path string, prepare func(i int) func() error) (e expanded, err error) {
+func (r *runner) expandInto(ctx context.Context, db *sql.DB, path string, prepare func(i int) func() error) (e expanded, err error) {
 	if _, err := db.ExecContext(ctx, `CREATE TABLE others (id INTEGER PRIMARY KEY, x INTEGER)`); err != nil {
 		return e, err
 	}
@@ -129,7 +130,7 @@ func expandInto(ctx context.Context, db *sql.DB, path string, prepare func(i int
 	// Of the longest waits in each run the median counts: a machine that has other things to do makes everybody
 	// wait now and then, but not each time.
 	var times, inside, elsewhere, quietInside, quietElsewhere []float64
-	for i := range expandTimes {
+	for i := range r.expandTimes() {
 		enqueue := prepare(i)
 		quiet := writing(ctx, db, other)
 		time.Sleep(100 * time.Millisecond)
@@ -257,7 +258,7 @@ func (r *runner) expansionFromTable(ctx context.Context) (e expanded, err error)
 		return e, err
 	}
 	var times []float64
-	for i := range expandTimes + 1 { // the first makes the inboxes known
+	for i := range r.expandTimes() + 1 { // the first makes the inboxes known
 		start := time.Now()
 		var failed error
 		err := h.Enqueue(ctx, post{id: fmt.Sprint(i), body: r.body}, func(yield func(delivery.Target) bool) {

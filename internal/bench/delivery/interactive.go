@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	urgentItems = 200
 	urgentEvery = 20 * time.Millisecond
 	urgentHost  = "urgent"
 )
@@ -45,10 +44,10 @@ func (r *runner) urgent(ctx context.Context, s *sink) error {
 	}
 	of := func(times []time.Duration, share float64) float64 {
 		// What did not leave at all is slower than all that did.
-		if len(times) < int(share*urgentItems) {
+		if len(times) < int(share*float64(r.samples)) {
 			return endless
 		}
-		return ms(bench.Percentile(times, min(share*urgentItems/float64(len(times)), 1)))
+		return ms(bench.Percentile(times, min(share*float64(r.samples)/float64(len(times)), 1)))
 	}
 	r.both(fmt.Sprintf("behind %d targets (%s), p50", r.followers, r.suite), "ms", of(queue, 0.5), of(pool, 0.5))
 	w := r.both("the same, p99", "ms", of(queue, 0.99), of(pool, 0.99)).atMost(50)
@@ -103,14 +102,14 @@ func (r *runner) urgentTimes(ctx context.Context, sink *sink, usePool bool) (tim
 		}
 	}
 	said := make(map[string]time.Time)
-	for i := range urgentItems {
+	for i := range r.samples {
 		host := fmt.Sprintf("%s%d.test", urgentHost, i)
 		said[host] = time.Now()
 		p := post{id: fmt.Sprint("urgent", i), body: r.body, urgent: true}
 		if err := s.Enqueue(ctx, p, inboxesOf(host)); err != nil {
 			return nil, "", err
 		}
-		r.bar.Show(r.goal, i, urgentItems)
+		r.bar.Show(r.goal, i, r.samples)
 		select {
 		case <-ctx.Done():
 			return nil, "", ctx.Err()
@@ -123,7 +122,7 @@ func (r *runner) urgentTimes(ctx context.Context, sink *sink, usePool bool) (tim
 		out.mu.Lock()
 		n := len(out.at)
 		out.mu.Unlock()
-		if n == urgentItems {
+		if n == r.samples {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -136,8 +135,8 @@ func (r *runner) urgentTimes(ctx context.Context, sink *sink, usePool bool) (tim
 	switch {
 	case over:
 		note = "the fan-out was over before the last of them"
-	case len(times) < urgentItems:
-		note = fmt.Sprintf("%d of %d left within %v", len(times), urgentItems, min(r.patience, 20*time.Second))
+	case len(times) < r.samples:
+		note = fmt.Sprintf("%d of %d left within %v", len(times), r.samples, min(r.patience, 20*time.Second))
 	}
 	return times, note, ctx.Err()
 }

@@ -17,11 +17,11 @@ import (
 )
 
 type options struct {
-	hosts, posts, inFlight, rounds int
-	dead, tarpit                   float64
-	store, suite, goals            string
-	json, baseline                 bool
-	patience                       time.Duration
+	hosts, posts, inFlight, rounds, samples int
+	dead, tarpit                            float64
+	store, suite, goals                     string
+	json, baseline                          bool
+	patience                                time.Duration
 
 	// The sizes of the goals, which tests make small.
 	instances, followers, fanOut, pending, deadHosts, deadPosts int
@@ -43,7 +43,8 @@ func parse(args []string) (options, error) {
 	f.BoolVar(&o.json, "json", false, "print one line of JSON per row")
 	f.BoolVar(&o.baseline, "baseline", false, "also measure a plain pool of workers with one row per delivery")
 	f.IntVar(&o.inFlight, "inflight", 1024, "posts `at once`, of the queue and of the bare loop")
-	f.IntVar(&o.rounds, "rounds", 3, "`rounds` of bare loop and queue in turn, of which the median counts")
+	f.IntVar(&o.rounds, "rounds", 3, "`rounds` of bare loop and queue in turn, of which the median counts; more of what is quicker")
+	f.IntVar(&o.samples, "samples", 300, "`how many` times goals enqueue and interactive take")
 	f.DurationVar(&o.patience, "patience", 3*time.Minute, "how `long` one scene may take before it counts as not met")
 	f.IntVar(&o.instances, "instances", 12_000, "`hosts` of the followers of goals expand, bytes and restart")
 	f.IntVar(&o.followers, "followers", 100_000, "`followers` in goals enqueue, expand, bytes and interactive")
@@ -59,7 +60,7 @@ func parse(args []string) (options, error) {
 	switch {
 	case f.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	case min(o.hosts, o.posts, o.inFlight, o.rounds, o.instances, o.followers, o.fanOut, o.pending, o.deadHosts, o.deadPosts) < 1:
+	case min(o.hosts, o.posts, o.inFlight, o.rounds, o.samples, o.instances, o.followers, o.fanOut, o.pending, o.deadHosts, o.deadPosts) < 1:
 		return o, errors.New("all numbers of things must be positive")
 	case o.dead < 0 || o.tarpit < 0 || o.dead+o.tarpit >= 1:
 		return o, errors.New("-dead and -tarpit are shares, together below 1")

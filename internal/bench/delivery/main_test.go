@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 func tiny(t *testing.T, more ...string) options {
 	t.Helper()
 	o, err := parse(append([]string{
-		"-hosts", "20", "-posts", "2", "-rounds", "1", "-fanout", "50", "-followers", "200", "-instances", "50",
+		"-hosts", "20", "-posts", "2", "-rounds", "1", "-samples", "20", "-fanout", "50", "-followers", "200", "-instances", "50",
 		"-pending", "200", "-dead-hosts", "20", "-dead-posts", "20", "-inflight", "64", "-patience", "20s",
 	}, more...))
 	if err != nil {
