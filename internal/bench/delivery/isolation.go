@@ -13,12 +13,10 @@ import (
 	"github.com/fedihook/fedihook/internal/bench"
 )
 
-const thinks = 250 * time.Millisecond // before a host answers in goal isolation
-
 // isolation compares how fast healthy hosts are served beside bad ones and without them. The same healthy hosts
 // get the same posts both times, over connections that the first one of them opens.
 func (r *runner) isolation(ctx context.Context) error {
-	s, err := startSink(ctx, thinks, false)
+	s, err := startSink(ctx, r.thinks, false)
 	if err != nil {
 		return err
 	}

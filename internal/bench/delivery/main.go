@@ -21,7 +21,7 @@ type options struct {
 	dead, tarpit                            float64
 	store, suite, goals                     string
 	json, baseline                          bool
-	patience                                time.Duration
+	patience, thinks                        time.Duration
 
 	// The sizes of the goals, which tests make small.
 	instances, followers, fanOut, pending, deadHosts, deadPosts int
@@ -36,6 +36,7 @@ func parse(args []string) (options, error) {
 	f.IntVar(&o.hosts, "hosts", 1200, "`hosts` of the scenes that send over the network")
 	f.Float64Var(&o.dead, "dead", 0.08, "`share` of them that are dead: half refuse, half do not even answer the dial")
 	f.Float64Var(&o.tarpit, "tarpit", 0.02, "`share` of them that take the request and never answer")
+	f.DurationVar(&o.thinks, "think", 250*time.Millisecond, "how `long` a healthy host of goal isolation thinks before it answers")
 	f.IntVar(&o.posts, "posts", 10, "`posts` to each of them")
 	f.StringVar(&o.store, "store", "sqlite", "the queue's `store`, memory or sqlite, where the goal does not name one")
 	f.StringVar(&o.suite, "suite", "rsa", "how the scenes sign, where the goal does not say: `rsa` or ed25519")

@@ -87,7 +87,8 @@ func beSink(ctx context.Context, delay time.Duration, withTLS bool) error {
 	}
 	var taken atomic.Int64
 	server := &http.Server{
-		ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0), // of hang-ups
+		// No ReadHeaderTimeout: a connection that the client dialled in vain may wait for its first request.
+		ErrorLog: log.New(io.Discard, "", 0), // of hang-ups
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
 				fmt.Fprint(w, taken.Load())
