@@ -10,7 +10,7 @@ import (
 	"github.com/fedihook/fedihook/internal/bench"
 )
 
-// tooMuch ends goal dead early, so that what fails it does not take the machine along.
+// tooMuch memory ends goal dead early, so that what fails it does not take the machine along.
 const tooMuch = 2 << 30
 
 // deadHostsGoal measures what posts to dead hosts cost in memory and in the file, while all of them wait.
@@ -46,7 +46,7 @@ func (r *runner) deadHostsGoal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
+	start, patience := time.Now(), 4*r.patience // it is a large scene
 	posts, why := 0, ""
 	for ; posts < r.deadPosts && err == nil && why == ""; posts++ {
 		r.bar.Show(r.goal, posts, r.deadPosts)
@@ -54,8 +54,8 @@ func (r *runner) deadHostsGoal(ctx context.Context) error {
 			break
 		}
 		switch {
-		case time.Since(start) > r.patience:
-			why = fmt.Sprintf("%v were over", r.patience)
+		case time.Since(start) > patience:
+			why = fmt.Sprintf("%v were over", patience)
 		case posts%50 == 0 && bench.Used(os.Getpid()).RSS > memory+tooMuch:
 			why = "the memory was too much"
 		}

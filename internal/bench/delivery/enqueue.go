@@ -16,7 +16,7 @@ import (
 	"github.com/fedihook/fedihook/storage"
 )
 
-const enqueueWarm = 30 // times before the clock
+const enqueueWarm = 5 // times before the clock
 
 // enqueue measures what Publish costs an app in its own transaction, whatever the author's audience.
 func (r *runner) enqueue(ctx context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -42,7 +43,7 @@ func newHeart(st delivery.Store, transport http.RoundTripper, inFlight int) (hea
 		Store: st, Transport: func(string) (http.RoundTripper, error) { return transport, nil },
 		MaxInFlight: inFlight,
 		// Goal dead asks what a backlog costs, not where it ends.
-		MaxTargets: 1 << 40, MaxBytes: 1 << 40,
+		MaxTargets: math.MaxInt32, MaxBytes: 1 << 40,
 		Logger: slog.New(slog.DiscardHandler),
 		Grace:  time.Millisecond, // scenes end while tarpits still hang
 	})
@@ -56,12 +57,6 @@ func (h heart) Enqueue(ctx context.Context, p post, to iter.Seq[delivery.Target]
 	}
 	_, err := h.Queue.Enqueue(ctx, a, to)
 	return err
-}
-
-// pending tells how many targets of a post still wait.
-func (h heart) pending(ctx context.Context, id string) (int, error) {
-	s, err := h.Status(ctx, id)
-	return s.Pending, err
 }
 
 // file is a queue's store in a SQLite file, or in memory.

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 func tiny(t *testing.T, more ...string) options {
 	t.Helper()
 	o, err := parse(append([]string{
-		"-hosts", "20", "-posts", "2", "-rounds", "1", "-samples", "20", "-think", "20ms", "-fanout", "50", "-followers", "200", "-instances", "50",
-		"-pending", "200", "-dead-hosts", "20", "-dead-posts", "20", "-inflight", "64", "-patience", "20s",
+		"-hosts", "12", "-posts", "2", "-rounds", "1", "-samples", "5", "-think", "20ms", "-fanout", "20", "-followers", "60", "-instances", "20",
+		"-pending", "60", "-dead-hosts", "5", "-dead-posts", "5", "-inflight", "16", "-patience", "1m",
 	}, more...))
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -98,7 +99,7 @@ func (w *world) play(ctx context.Context) (*Result, error) {
 	w.begin()
 	q, err := delivery.New(delivery.Config{
 		Store: queue.Memory(), Transport: w.transport, MaxInFlight: w.MaxInFlight,
-		MaxTargets: 1 << 40, MaxBytes: 1 << 40,
+		MaxTargets: math.MaxInt32, MaxBytes: 1 << 40,
 		// Nobody else is there: asking each second of a week would only take time.
 		Poll: time.Hour, LeaseTTL: day,
 		Logger: slog.New(slog.DiscardHandler),
