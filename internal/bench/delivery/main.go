@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -106,6 +107,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(r.dir)
+	before := bench.Load()
 	for _, g := range goals() {
 		if !slices.Contains(strings.Split(o.goals, ","), g.name) {
 			continue
@@ -116,6 +118,8 @@ func run(ctx context.Context, o options) error {
 		}
 		r.bar.Clear()
 	}
+	r.goal = "(machine)"
+	r.row("load of the machine when this began", fmt.Sprintf("of %d", runtime.NumCPU()), before)
 	return r.print(os.Stdout)
 }
 

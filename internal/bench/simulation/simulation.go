@@ -11,8 +11,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"log/slog"
-	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -22,7 +20,6 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/delivery"
-	"github.com/fedihook/fedihook/storage/queue"
 )
 
 // DefaultLatency is the median answer time of hosts on other continents.
@@ -97,13 +94,7 @@ const bodySize = 2700 // bytes: a post of Mastodon's
 // play runs in a bubble.
 func (w *world) play(ctx context.Context) (*Result, error) {
 	w.begin()
-	q, err := delivery.New(delivery.Config{
-		Store: queue.Memory(), Transport: w.transport, MaxInFlight: w.MaxInFlight,
-		MaxTargets: math.MaxInt32, MaxBytes: 1 << 40,
-		// Nobody else is there: asking each second of a week would only take time.
-		Poll: time.Hour, LeaseTTL: day,
-		Logger: slog.New(slog.DiscardHandler),
-	})
+	q, err := newHeart(w.transport, w.MaxInFlight)
 	if err != nil {
 		return nil, err
 	}
@@ -168,12 +159,12 @@ func (w *world) post(ctx context.Context, q *delivery.Queue) error {
 		switch e.kind {
 		case aPost:
 			posts++
-			err = w.say(ctx, q, "post"+strconv.Itoa(posts), delivery.Normal, slices.Values(w.targets))
+			err = w.say(ctx, q, "post"+strconv.Itoa(posts), false, slices.Values(w.targets))
 		case aReply:
 			replies++
 			h := w.someone()
 			w.hosts[h].replies++
-			err = w.say(ctx, q, "reply"+strconv.Itoa(replies), delivery.Interactive, func(yield func(delivery.Target) bool) {
+			err = w.say(ctx, q, "reply"+strconv.Itoa(replies), true, func(yield func(delivery.Target) bool) {
 				yield(delivery.Target{Inbox: w.hosts[h].inbox})
 			})
 		case aLook:
@@ -190,14 +181,12 @@ func (w *world) post(ctx context.Context, q *delivery.Queue) error {
 }
 
 // say enqueues one activity. Its sender tells the transport which one it posts.
-func (w *world) say(ctx context.Context, q *delivery.Queue, id string, class delivery.Class, to iter.Seq[delivery.Target]) error {
-	s := &said{urgent: class == delivery.Interactive, at: time.Now()}
+func (w *world) say(ctx context.Context, q *delivery.Queue, id string, urgent bool, to iter.Seq[delivery.Target]) error {
+	s := &said{urgent: urgent, at: time.Now()}
 	w.mu.Lock()
 	w.said[id] = s
 	w.mu.Unlock()
-	body := make([]byte, bodySize)
-	_, err := q.Enqueue(ctx, delivery.Activity{ID: id, Sender: id, Key: id, Class: class, Body: body}, to)
-	return err
+	return enqueue(ctx, q, id, s.urgent, to)
 }
 
 // comeBack lets the hosts of a region be heard of, one after the other, when its outage is over.
