@@ -46,6 +46,7 @@ func (r *runner) deadHostsGoal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	cpu := bench.CPU()
 	start, patience := time.Now(), 4*r.patience // it is a large scene
 	posts, why := 0, ""
 	for ; posts < r.deadPosts && err == nil && why == ""; posts++ {
@@ -61,6 +62,7 @@ func (r *runner) deadHostsGoal(ctx context.Context) error {
 		}
 	}
 	took := time.Since(start)
+	cpu = bench.CPU() - cpu
 	if err == nil {
 		err = f.checkpoint(ctx)
 	}
@@ -86,7 +88,7 @@ func (r *runner) deadHostsGoal(ctx context.Context) error {
 		bodies := int64(posts) * int64(len(r.body))
 		r.row(what+", stored per target", "B", float64(nowStored-stored-bodies)/float64(posts)/float64(r.deadHosts)).atMost(2)
 	}
-	r.row(what+", each enqueued in", "ms", ms(took)/float64(posts))
+	r.row(what+", each enqueued in", "ms", ms(took)/float64(posts)).note("%.1f ms of CPU", ms(cpu)/float64(posts))
 	return nil
 }
 

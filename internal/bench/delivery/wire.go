@@ -27,11 +27,14 @@ const (
 	tar    = tarpitHost // no answer to the request
 )
 
-const dialPatience = 5 * time.Second
+const (
+	dialPatience = 5 * time.Second  // with hosts that are dark
+	sinkPatience = 60 * time.Second // with the sink, which may be busy
+)
 
 // newWire makes the connections to a sink. A cold one makes a new one for each post.
 func newWire(s *sink, inFlight int, cold bool) *http.Transport {
-	dialer := &net.Dialer{Timeout: dialPatience}
+	dialer := &net.Dialer{Timeout: sinkPatience}
 	return &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			switch {
