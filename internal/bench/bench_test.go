@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,5 +36,33 @@ func TestTheUsageOfThisProcessIsSeen(t *testing.T) {
 	}
 	if gone := bench.Used(-1); gone != (bench.Usage{}) {
 		t.Errorf("a process that is none has used %+v", gone)
+	}
+}
+
+func TestABarIsDrawnOnATerminalOnly(t *testing.T) {
+	t.Parallel()
+	var none *bench.Bar
+	none.Show("work", 1, 2)
+	none.Clear()
+	new(bench.Bar).Show("work", 1, 2)
+
+	var out strings.Builder
+	b := &bench.Bar{Out: &out}
+	b.Show("work", 30, 60)
+	b.Show("work", 31, 60) // too soon
+	b.Show("play", 99, 0)
+	b.Clear()
+	if want := "\r\x1b[Kwork [" + strings.Repeat("#", 15) + strings.Repeat(".", 15) + "] 30/60\r\x1b[Kplay 99\r\x1b[K"; out.String() != want {
+		t.Errorf("drawn was %q, want %q", out.String(), want)
+	}
+}
+
+func TestTheCPUOfThisProcessIsSeen(t *testing.T) {
+	t.Parallel()
+	before := bench.CPU()
+	for end := time.Now().Add(20 * time.Millisecond); time.Now().Before(end); {
+	}
+	if used := bench.CPU() - before; used <= 0 || used > time.Minute {
+		t.Errorf("working for 20 ms has used %v", used)
 	}
 }

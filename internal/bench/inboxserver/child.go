@@ -1,16 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fedihook/fedihook/internal/bench"
@@ -18,10 +13,9 @@ import (
 
 // child is a server that this program has started.
 type child struct {
-	cmd     *exec.Cmd
+	*bench.Child
 	address string
 	post    string // the id of the post that the server published
-	stdin   io.Closer
 }
 
 // counts is what the server says of itself.
@@ -35,41 +29,13 @@ func (c counts) sum() int64 { return c.Creates + c.Replies + c.Likes + c.Announc
 
 // start starts this program as a server.
 func start(ctx context.Context, args ...string) (*child, error) {
-	self, err := os.Executable()
+	c, err := bench.Start(ctx, args...)
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.CommandContext(ctx, self, args...)}
-	c.cmd.Stderr = os.Stderr
-	// The server ends when this pipe does, whatever becomes of us.
-	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := c.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.cmd.Start(); err != nil {
-		return nil, err
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		_ = c.cmd.Process.Kill()
-		return nil, fmt.Errorf("the server said nothing: %w", err)
-	}
-	c.address, c.post, _ = strings.Cut(strings.TrimSpace(line), " ")
-	return c, nil
+	address, post, _ := strings.Cut(c.Said, " ")
+	return &child{c, address, post}, nil
 }
-
-// stop ends the server and waits until it is gone.
-func (c *child) stop() error {
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	return c.cmd.Wait()
-}
-
-func (c *child) usage() bench.Usage { return bench.Used(c.cmd.Process.Pid) }
 
 func (c *child) counts(ctx context.Context) (n counts, err error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.address+"/__counts", nil)

@@ -88,7 +88,7 @@ func play(ctx context.Context, o options, c *crowd.Crowd, documents, scene strin
 		return row{}, err
 	}
 	r, err := measure(ctx, o, c, server, scene, requests, forged)
-	if stopErr := server.stop(); err == nil {
+	if stopErr := server.Stop(); err == nil {
 		err = stopErr
 	}
 	return r, err
@@ -108,7 +108,7 @@ func measure(ctx context.Context, o options, c *crowd.Crowd, server *child, scen
 	if _, err := server.until(ctx, int64(o.warm)); err != nil {
 		return row{}, err
 	}
-	fetched, before := c.Fetched.Load(), server.usage()
+	fetched, before := c.Fetched.Load(), server.Usage()
 	result := crowd.Fire(ctx, server.address, requests[o.warm:], o.connections)
 	r := row{Scene: scene, Answered: float64(o.n) / result.Took.Seconds(), Status: fmt.Sprint(result.Status)}
 	r.Done = r.Answered
@@ -126,7 +126,7 @@ func measure(ctx context.Context, o options, c *crowd.Crowd, server *child, scen
 		}
 		r.Done = float64(o.n) / (result.Took + drained).Seconds()
 	}
-	after := server.usage()
+	after := server.Usage()
 	r.P50 = milliseconds(bench.Percentile(result.Latency, 0.5))
 	r.P99 = milliseconds(bench.Percentile(result.Latency, 0.99))
 	r.CPU = float64((after.CPU - before.CPU).Microseconds()) / float64(o.n)

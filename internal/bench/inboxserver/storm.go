@@ -146,7 +146,7 @@ func storm(ctx context.Context, o options) error {
 	}
 	w, err := blow(ctx, o, c, small, server)
 	w.Journal = size(data) >> 20
-	if stopErr := server.stop(); err == nil {
+	if stopErr := server.Stop(); err == nil {
 		err = stopErr
 	}
 	if err != nil {
@@ -240,7 +240,7 @@ func blow(ctx context.Context, o options, c *crowd.Crowd, small *others, server 
 	} else {
 		w.Extra = -missing
 	}
-	w.RSS = float64(server.usage().Max) / (1 << 20)
+	w.RSS = float64(server.Usage().Max) / (1 << 20)
 	return w, err
 }
 
