@@ -2,6 +2,8 @@ package fedihook_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"io"
 	"log/slog"
 	"net"
@@ -69,6 +71,9 @@ func newSites(t *testing.T, change func(host string, c *fedihook.Config), hosts 
 		if change != nil {
 			change(host, &c)
 		}
+		if c.SealKey == nil {
+			s.haveKeys(c.Storage.Keys)
+		}
 		var err error
 		if s.Server, err = fedihook.New(c); err != nil {
 			t.Fatal(err)
@@ -94,6 +99,32 @@ func newSites(t *testing.T, change func(host string, c *fedihook.Config), hosts 
 	return sites
 }
 
+// someKeys are for those who are in all tests: making keys takes longer than all else that the tests do.
+var someKeys = sync.OnceValue(func() (list [5]string) {
+	for i := range list {
+		private, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			panic(err)
+		}
+		if list[i], err = signature.MarshalPrivateKey(private); err != nil {
+			panic(err)
+		}
+	}
+	return list
+})
+
+// haveKeys gives the site's usual actors RSA keys, none of which two on one site share.
+func (s *site) haveKeys(keys actor.Keys) {
+	s.t.Helper()
+	names := actor.Names{Origin: s.origin}
+	for i, id := range []string{names.Instance(), s.id("alice"), s.id("bob"), s.id("carol"), s.id("locky")} {
+		k := actor.KeyPair{ActorID: id, Serial: 1, Kind: actor.KeyRSA, KeyID: names.KeyID(id), Private: []byte(someKeys()[i]), Created: time.Now()}
+		if _, err := keys.AddKey(s.t.Context(), k); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
 func (s *site) hear(_ context.Context, m *inbox.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,7 +144,7 @@ func (s *site) waitFor(typ, objectID string) {
 
 func (s *site) until(what string, is func() bool) {
 	s.t.Helper()
-	for end := time.Now().Add(15 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
