@@ -70,7 +70,7 @@ type Record struct {
 	State     State
 	Pass      int      // counts hand-overs to the delivery queue
 	Waiting   []string // those of To whose inboxes are not known yet
-	Targets   []Target // inboxes found in this pass, written before they are handed over
+	Targets   []Target // of the pass that is being handed over, written before; the zero Target stands for the followers
 	Attempts  int
 	NotBefore time.Time
 	LastError string
@@ -89,6 +89,14 @@ const (
 
 // Target is where to post something.
 type Target struct{ Inbox, SharedInbox string }
+
+// URL is what is posted to. ActivityPub §7.1.3
+func (t Target) URL() string {
+	if t.SharedInbox != "" {
+		return t.SharedInbox
+	}
+	return t.Inbox
+}
 
 // ErrStale is returned for a record that somebody else has saved since it was read.
 var ErrStale = errors.New("outbox: the record has changed")
