@@ -27,7 +27,9 @@ func TestThePlainForm(t *testing.T) {
 	t.Parallel()
 	const followers = alice + "/followers"
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
-	article := func(o *activity.Object) { o.Type, o.Name, o.Content = activity.Types{"Article"}, "title", "<p>long</p>" }
+	article := func(o *activity.Object) {
+		o.Type, o.Name, o.Content = activity.Types{"Article"}, "title", "<p>long</p>"
+	}
 	for _, c := range []struct {
 		name   string
 		object func(*activity.Object)
