@@ -130,7 +130,7 @@ func life(t *testing.T, random *rand.Rand) {
 	to := map[string][]string{}
 	for version := range 40 {
 		post := fmt.Sprintf("%s/ap/objects/%d", here, random.IntN(3))
-		a := note(post, nil)
+		var a *activity.Activity
 		switch {
 		case last[post] == "Delete":
 			continue
