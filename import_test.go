@@ -83,6 +83,9 @@ func TestAnActorFromOtherSoftwareKeepsItsIDKeyAndFollowers(t *testing.T) {
 			t.Errorf("jane's follower is %+v, %v", f, err)
 		}
 	}
+	if err := b.store.Followers.PutFollow(t.Context(), actor.Follow{Follower: b.id("bob"), Followed: old.ID, ID: "http://b.test/follows/1", State: actor.Accepted}); err != nil {
+		t.Fatal(err)
+	}
 	post, err := a.Publish(t.Context(), "jane", note())
 	if err != nil {
 		t.Fatal(err)

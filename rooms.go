@@ -95,6 +95,17 @@ func (s *Server) local(ctx context.Context, id string) (ok, approves bool, err e
 	return ok && id != s.names.Instance(), p.ManuallyApprovesFollowers, err
 }
 
+// objectOwner finds whose an object is, here or among what the app keeps of others.
+func (s *Server) objectOwner(ctx context.Context, id string) (string, error) {
+	if s.names.Ours(id) {
+		return s.outbox.OwnerHere(ctx, id)
+	}
+	if s.config.Owner == nil {
+		return "", nil
+	}
+	return s.config.Owner(ctx, id)
+}
+
 func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (string, error) {
 	doc, _, err := s.resolver.As(s.keyOf(asker)).Fetch(ctx, objectID)
 	if err != nil {
@@ -194,28 +205,32 @@ func (p *peers) Trust(ctx context.Context, id string) error { return p.resolver.
 func (p *peers) Fetch(ctx context.Context, id string) (activity.Document, error) {
 	// The only document that an activity makes us ask for, and one that says it has another id.
 	doc, _, err := p.resolver.Within(&actor.Budget{Requests: 8, Bytes: 4 << 20}).Fetch(ctx, id)
-	if final(err) {
+	switch {
+	case err == nil, !final(err):
+	case errors.Is(err, actor.ErrGone), errors.Is(err, actor.ErrNotFound):
+		err = fmt.Errorf("%w: %w: %w", inbox.ErrDrop, inbox.ErrGone, err)
+	default:
 		err = fmt.Errorf("%w: %w", inbox.ErrDrop, err)
 	}
 	return doc, err
 }
 
-func (p *peers) Followers(ctx context.Context, id string) (string, error) {
+func (p *peers) Collections(ctx context.Context, id string) (c inbox.Collections, err error) {
 	r, err := p.store.Remote(ctx, id)
 	if errors.Is(err, actor.ErrNotFound) || err == nil && len(r.Document) == 0 {
-		return "", nil
+		return c, nil
 	}
 	if err != nil {
-		return "", err
+		return c, err
 	}
 	doc, err := activity.Decode(r.Document)
 	if err != nil {
-		return "", err
+		return c, err
 	}
 	if a, ok := doc.(*activity.Actor); ok {
-		return a.Followers.ID, nil
+		c = inbox.Collections{Followers: a.Followers.ID, Featured: a.Featured.ID}
 	}
-	return "", nil
+	return c, nil
 }
 
 func (p *peers) Update(ctx context.Context, a *activity.Actor) error {
@@ -269,6 +284,26 @@ func (r *relations) put(ctx context.Context, f actor.Follow, remote string) erro
 	}
 	f.At = time.Now()
 	return r.store.PutFollow(ctx, f)
+}
+
+func (r *relations) Between(ctx context.Context, follower, followed string) (inbox.Follow, bool, error) {
+	return kept(r.store.Follow(ctx, follower, followed))
+}
+
+func (r *relations) ByID(ctx context.Context, id string) (inbox.Follow, bool, error) {
+	return kept(r.store.FollowByID(ctx, id))
+}
+
+func kept(f actor.Follow, err error) (inbox.Follow, bool, error) {
+	if errors.Is(err, actor.ErrNotFound) {
+		return inbox.Follow{}, false, nil
+	}
+	return inbox.Follow{ID: f.ID, Follower: f.Follower, Followed: f.Followed, Accepted: f.State == actor.Accepted}, err == nil, err
+}
+
+func (r *relations) FollowedHere(ctx context.Context, id string) (bool, error) {
+	list, err := r.store.Follows(ctx, actor.FollowQuery{Followed: id, State: actor.Accepted, Limit: 1})
+	return len(list) > 0, err
 }
 
 func (r *relations) Followed(ctx context.Context, follower, local, followID string, pending bool) error {

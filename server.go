@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,18 @@ type Config struct {
 	Object func(ctx context.Context, id, asker string) (*activity.Object, error)
 	// Hooks are what the app does about activities that come in. See [inbox.Hooks].
 	Hooks inbox.Hooks
+	// Owner tells who made an object of another server that the app keeps, "" if it keeps none of this id: nobody else can
+	// edit or delete it. Nil: the hooks look for themselves.
+	Owner func(ctx context.Context, id string) (actorID string, err error)
+	// Wants is asked whether to take in what concerns nobody here, such as the edit of a post that the app keeps, or the posts
+	// of a relay. Nil: no. See [inbox.Config].
+	Wants func(ctx context.Context, a *activity.Activity) (bool, error)
+	// Filter looks at what comes in before it is kept and answered 202, for at most 50 ms. An error is answered 503. Nil lets all
+	// pass. See [inbox.Verdict].
+	Filter func(ctx context.Context, m *inbox.Message) (inbox.Verdict, error)
+	// Proxies are the addresses of reverse proxies, whose X-Forwarded-For is believed. Behind one that is not named here all
+	// strangers share one limit, or have none if its address is a private one.
+	Proxies []netip.Prefix
 	// Completed is given what an actor did before it was followed, and its totals, when the first of the app's users begins
 	// to follow it. It may fill a timeline; nobody is to be notified. See actor.ResolverConfig. Nil: nothing is asked for.
 	Completed func(ctx context.Context, c *actor.Completion) error
@@ -95,6 +108,9 @@ type Config struct {
 	// they are kept as PEM, and who can read the storage can sign as any user.
 	SealKey func(ctx context.Context, private, bound []byte) ([]byte, error)
 	OpenKey func(ctx context.Context, sealed, bound []byte) ([]byte, error)
+
+	// MaxFetches bounds the documents fetched from one host in a minute. Zero means 3,000: see [actor.ResolverConfig].
+	MaxFetches int
 
 	// UserAgent names the app to other servers. Empty means Fedihook and the site's address.
 	UserAgent string
@@ -190,7 +206,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	if s.resolver = c.Resolver; s.resolver == nil {
 		s.resolver, err = actor.NewResolver(actor.ResolverConfig{
 			Client: client, Store: c.Storage.Remotes, Names: s.names, Local: s.handler.Document, Allow: c.Policy.Allow,
-			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback, Suites: s.suites,
+			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback, Suites: s.suites, MaxFetches: c.MaxFetches,
 			Key: s.keyOf(s.names.Instance()), Completed: c.Completed, Logger: c.Logger,
 		})
 		if err != nil {
@@ -207,12 +223,8 @@ func (s *Server) wire(client *http.Client) (err error) {
 		}
 	}
 	if c.Verifier == nil {
-		scheme := "https"
-		if s.names.Origin[:5] != "https" {
-			scheme = "http"
-		}
 		c.Verifier = &signature.Verifier{
-			Keys: s.resolver, Authorities: []string{s.names.Authority()}, Scheme: scheme, Allow: s.allowSigner,
+			Keys: s.resolver, Authorities: []string{s.names.Authority()}, Scheme: s.scheme(), Allow: s.allowSigner,
 		}
 	}
 	relations := &relations{store: c.Storage.Followers, resolver: s.resolver, names: s.names}
@@ -228,7 +240,8 @@ func (s *Server) wire(client *http.Client) (err error) {
 	s.inbox, err = inbox.New(inbox.Config{
 		Verifier: c.Verifier, Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
 		Peers: &peers{store: c.Storage.Remotes, resolver: s.resolver},
-		Local: s.local, Owner: s.outbox.OwnerHere, Origin: s.names.Origin,
+		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
+		Proof: s.proofs(), LDSignature: s.ldSignatures(), Proxies: c.Proxies,
 		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Logger: c.Logger,
 	})
 	return err

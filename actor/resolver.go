@@ -18,14 +18,13 @@ import (
 )
 
 const (
-	defaultMaxAge       = 24 * time.Hour
-	defaultTimeout      = 10 * time.Second
-	defaultMaxBody      = 1 << 20
-	defaultMaxFetches   = 300
-	defaultMaxPerHost   = 8
-	defaultMaxNewHosts  = 10
-	defaultMaxNewActors = 400
-	defaultForget       = 180 * 24 * time.Hour
+	defaultMaxAge      = 24 * time.Hour
+	defaultTimeout     = 10 * time.Second
+	defaultMaxBody     = 1 << 20
+	defaultMaxFetches  = 3000
+	defaultMaxPerHost  = 8
+	defaultMaxNewHosts = 10
+	defaultForget      = 180 * 24 * time.Hour
 
 	maxRedirects = 3
 	maxActors    = 64 << 20 // bytes of documents in memory
@@ -86,7 +85,9 @@ type ResolverConfig struct {
 	Forget time.Duration
 
 	// MaxFetches bounds the requests to one host in a minute, so that strangers can't have us flood
-	// it with fetches of keys that they made up. Zero means 300.
+	// it with fetches of keys that they made up. What goes beyond fails with [ErrThrottled], and who sent it is told
+	// to come back; when 100,000 people of one server boost a post, this is how fast their keys are learnt. Zero
+	// means 3,000.
 	MaxFetches int
 
 	// MaxPerHost bounds the requests to one host that are under way at once; others wait, within Timeout. Zero
@@ -95,7 +96,7 @@ type ResolverConfig struct {
 
 	// MaxNewHosts bounds the hosts of one registrable domain that may turn up in a minute without anybody having
 	// been known there, and MaxNewActors the unknown actors and keys that are looked up there in five minutes. More fail
-	// with [ErrThrottled]. Zero means 10 and 400.
+	// with [ErrThrottled]. Zero means 10, and what MaxFetches allows in that time but at least 400.
 	MaxNewHosts, MaxNewActors int
 
 	// Hiding lists the authorities that answer 404 or 410 where they mean that they dislike a signature: one such answer
@@ -190,7 +191,7 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 	c.MaxFetches = cmp.Or(c.MaxFetches, defaultMaxFetches)
 	c.MaxPerHost = cmp.Or(c.MaxPerHost, defaultMaxPerHost)
 	c.MaxNewHosts = cmp.Or(c.MaxNewHosts, defaultMaxNewHosts)
-	c.MaxNewActors = cmp.Or(c.MaxNewActors, defaultMaxNewActors)
+	c.MaxNewActors = cmp.Or(c.MaxNewActors, max(400, 5*c.MaxFetches))
 	client := c.Client
 	if client == nil {
 		var err error

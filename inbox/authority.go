@@ -7,57 +7,80 @@ import (
 )
 
 // authorise decides, from the activity alone, whether its verified actor may say this. What can be
-// known only by looking elsewhere is decided before the hook runs, in message.go.
+// known only by looking elsewhere is decided before the hook runs, in message.go. With several types it must be allowed as
+// each of them, for a hook may ask for any.
 func authorise(a *activity.Activity) error {
-	sender := a.Actor.ID
-	deny := func(format string, args ...any) error {
-		return fmt.Errorf("%w: "+format, append([]any{ErrAuthority}, args...)...)
-	}
 	// An id is under the control of the server that it names. FEP-fe34
-	if a.ID != "" && !activity.SameAuthority(a.ID, sender) {
-		return deny("%s is no id of %s", a.ID, sender)
+	if a.ID != "" && !activity.SameAuthority(a.ID, a.Actor.ID) {
+		return denied("%s is no id of %s", a.ID, a.Actor.ID)
 	}
-	object := activity.Ref{}
-	if len(a.Object) > 0 {
-		object = a.Object[0]
+	for _, typ := range a.Type {
+		if err := authoriseAs(typ, a); err != nil {
+			return err
+		}
 	}
-	switch a.Type.String() {
+	return nil
+}
+
+func denied(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{ErrAuthority}, args...)...)
+}
+
+func authoriseAs(typ string, a *activity.Activity) error {
+	sender, object := a.Actor.ID, firstRef(a.Object)
+	switch typ {
+	case "Create", "Update", "Delete", "Undo", "Accept", "Reject", "Add", "Remove", "Move", "Follow", "Block":
+		if len(a.Object) > 1 { // only the first would be judged
+			return denied("%s of %d objects at once", typ, len(a.Object))
+		}
+	}
+	switch typ {
 	case "Create", "Update":
 		return authoriseObject(object, sender)
 	case "Delete":
 		// ActivityPub §7.4
 		if !activity.SameAuthority(object.ID, sender) {
-			return deny("%s is not for %s to delete", object.ID, sender)
+			return denied("%s is not for %s to delete", object.ID, sender)
 		}
 	case "Undo":
-		// ActivityPub §7.6: the actor of both must be the same.
-		if !activity.SameAuthority(object.ID, sender) && object.Raw == nil {
-			return deny("%s is not for %s to undo", object.ID, sender)
-		}
-		inner := embedded(object)
-		if inner == nil {
-			break
-		}
-		if inner.Actor.ID != "" && inner.Actor.ID != sender {
-			return deny("%s was done by %s", inner.ID, inner.Actor.ID)
-		}
-		if inner.ID != "" && !activity.SameAuthority(inner.ID, sender) {
-			return deny("%s is not for %s to undo", inner.ID, sender)
-		}
+		return authoriseUndo(object, sender)
 	case "Accept", "Reject":
 		// ActivityPub §7.5, §7.7: only who was asked can answer.
 		if inner := embedded(object); inner != nil && inner.Is("Follow") && inner.Object.First() != sender {
-			return deny("%s asked %s", inner.ID, inner.Object.First())
+			return denied("%s asked %s", inner.ID, inner.Object.First())
+		}
+		// What is granted stands on the server of who grants it. FEP-044f
+		if a.Result.ID != "" && !activity.SameAuthority(a.Result.ID, sender) {
+			return denied("%s is not for %s to grant", a.Result.ID, sender)
 		}
 	case "Add", "Remove":
 		// ActivityPub §7.8, §7.9
 		if !activity.SameAuthority(a.Target.ID, sender) {
-			return deny("%s is no collection of %s", a.Target.ID, sender)
+			return denied("%s is no collection of %s", a.Target.ID, sender)
 		}
 	case "Move":
 		if object.ID != sender {
-			return deny("%s can't move %s", sender, object.ID)
+			return denied("%s can't move %s", sender, object.ID)
 		}
+	case "QuoteRequest":
+		// Who asks to quote does so in a post of its own. FEP-044f
+		if a.Instrument.ID != "" && !activity.SameAuthority(a.Instrument.ID, sender) {
+			return denied("%s is no post of %s", a.Instrument.ID, sender)
+		}
+	}
+	return nil
+}
+
+// authoriseUndo: the actor of both must be the same. ActivityPub §7.6
+func authoriseUndo(object activity.Ref, sender string) error {
+	inner := embedded(object)
+	if inner == nil || object.ID != "" {
+		if !activity.SameAuthority(object.ID, sender) {
+			return denied("%s is not for %s to undo", object.ID, sender)
+		}
+	}
+	if inner != nil && inner.Actor.ID != "" && inner.Actor.ID != sender {
+		return denied("%s was done by %s", inner.ID, inner.Actor.ID)
 	}
 	return nil
 }
@@ -117,32 +140,20 @@ func embedded(r activity.Ref) *activity.Activity {
 	return a
 }
 
-// orderKey names what an activity is about: the hooks of activities with one key run in the order of arrival.
-func orderKey(a *activity.Activity) string {
-	object := a.Object.First()
-	switch a.Type.String() {
-	case "Follow", "Block":
-		return a.Actor.ID + " " + object
-	case "Accept", "Reject":
-		if inner := embedded(firstRef(a.Object)); inner != nil {
-			return inner.Actor.ID + " " + a.Actor.ID
-		}
-		return object
-	case "Undo":
-		if inner := embedded(firstRef(a.Object)); inner != nil {
-			inner.Actor = a.Actor
-			return orderKey(inner)
-		}
-		return object
-	case "Like", "EmojiReact", "Announce":
-		return a.Actor.ID + " " + object
-	}
-	return object
-}
-
 func firstRef(refs activity.Refs) activity.Ref {
 	if len(refs) == 0 {
 		return activity.Ref{}
 	}
 	return refs[0]
+}
+
+// attributed reports whether doc, fetched from where id points, says itself that it is sender's.
+func attributed(doc activity.Document, id, sender string) error {
+	if doc.DocumentID() != id {
+		return denied("%s is %s", id, doc.DocumentID())
+	}
+	if o, ok := doc.(*activity.Object); ok && len(o.AttributedTo) == 0 {
+		return denied("%s is nobody's", id)
+	}
+	return belongs(doc, sender)
 }

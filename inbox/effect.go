@@ -2,7 +2,6 @@ package inbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/fedihook/fedihook/activity"
@@ -14,7 +13,12 @@ func (in *Inbox) apply(ctx context.Context, m *Message) error {
 	case "Follow":
 		return in.follow(ctx, m)
 	case "Accept", "Reject":
-		return in.answered(ctx, m)
+		return in.answered(ctx, m, m.Activity.Is("Accept"))
+	case "Undo":
+		// Misskey (seen 2026-08) removes a follower by the Undo of its Accept.
+		if inner, ok := m.Object.(*activity.Activity); ok && inner.Is("Accept") {
+			return in.unaccepted(ctx, m, inner)
+		}
 	}
 	hook, effect := in.choose(m)
 	if err := run(ctx, hook, m); err != nil {
@@ -36,68 +40,6 @@ func run(ctx context.Context, h Hook, m *Message) (err error) {
 	return h(ctx, m)
 }
 
-// follow asks the hook, keeps the relation and answers. ActivityPub §7.5
-func (in *Inbox) follow(ctx context.Context, m *Message) error {
-	local, approves, err := in.Local(ctx, m.ObjectID)
-	if err != nil {
-		return err
-	}
-	if !local {
-		return fmt.Errorf("%w: %s is not an actor here", ErrDrop, m.ObjectID)
-	}
-	err = run(ctx, in.Hooks.Follow, m)
-	pending := errors.Is(err, ErrPending) || (in.Hooks.Follow == nil && approves)
-	switch {
-	case errors.Is(err, ErrRefuse):
-		if err := in.Relations.Unfollowed(ctx, m.Sender, m.ObjectID); err != nil {
-			return err
-		}
-		return in.Sender.Answer(ctx, m.ObjectID, "Reject", m.Activity)
-	case err != nil && !pending:
-		return err
-	}
-	if err := in.Relations.Followed(ctx, m.Sender, m.ObjectID, m.Activity.ID, pending); err != nil {
-		return err
-	}
-	if pending {
-		return nil
-	}
-	return in.Sender.Answer(ctx, m.ObjectID, "Accept", m.Activity)
-}
-
-func (in *Inbox) unfollow(ctx context.Context, m *Message) error {
-	follow, ok := m.Object.(*activity.Activity)
-	if !ok {
-		return nil
-	}
-	return in.Relations.Unfollowed(ctx, m.Sender, follow.Object.First())
-}
-
-// answered handles the answer to a Follow of ours, which some servers embed and some name by its id. Nothing
-// counts as an answer that nobody here asked for. ActivityPub §7.5, §7.7
-func (in *Inbox) answered(ctx context.Context, m *Message) error {
-	accepted := m.Activity.Is("Accept")
-	hook := in.Hooks.Rejected
-	if accepted {
-		hook = in.Hooks.Accepted
-	}
-	local := ""
-	if follow, ok := m.Object.(*activity.Activity); ok {
-		if !follow.Is("Follow") {
-			return run(ctx, in.Hooks.Other, m)
-		}
-		local = follow.Actor.ID
-	}
-	ok, err := in.Relations.Answered(ctx, local, m.Sender, m.ObjectID, accepted)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return fmt.Errorf("%w: nobody here asked to follow %s", ErrDrop, m.Sender)
-	}
-	return run(ctx, hook, m)
-}
-
 func (in *Inbox) updateActor(ctx context.Context, m *Message) error {
 	a, ok := m.Object.(*activity.Actor)
 	if !ok {
@@ -114,17 +56,4 @@ func (in *Inbox) deleteActor(ctx context.Context, m *Message) error {
 		return err
 	}
 	return in.Peers.Gone(ctx, m.Sender)
-}
-
-// block ends both directions. ActivityPub §6.9
-func (in *Inbox) block(ctx context.Context, m *Message) error {
-	local, _, err := in.Local(ctx, m.ObjectID)
-	if err != nil || !local {
-		return err
-	}
-	if err := in.Relations.Unfollowed(ctx, m.Sender, m.ObjectID); err != nil {
-		return err
-	}
-	_, err = in.Relations.Answered(ctx, m.ObjectID, m.Sender, "", false)
-	return err
 }

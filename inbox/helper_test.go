@@ -74,13 +74,13 @@ func (f *fakePeers) Fetch(_ context.Context, id string) (activity.Document, erro
 	f.fetched = append(f.fetched, id)
 	text, ok := f.docs[id]
 	if !ok {
-		return nil, fmt.Errorf("%w: no %s", inbox.ErrDrop, id)
+		return nil, fmt.Errorf("%w: %w: no %s", inbox.ErrDrop, inbox.ErrGone, id)
 	}
 	return activity.Decode([]byte(text))
 }
 
-func (f *fakePeers) Followers(_ context.Context, id string) (string, error) {
-	return id + "/followers", nil
+func (f *fakePeers) Collections(_ context.Context, id string) (inbox.Collections, error) {
+	return inbox.Collections{Followers: id + "/followers", Featured: id + "/featured"}, nil
 }
 
 func (f *fakePeers) Update(_ context.Context, a *activity.Actor) error {
@@ -102,7 +102,30 @@ type book struct {
 	mu    sync.Mutex
 	lines []string
 	asked map[string]bool // pairs that Answered knows
+
+	followed map[string]bool // by somebody here
+	follows  map[string]inbox.Follow
 }
+
+func (b *book) Between(_ context.Context, follower, followed string) (inbox.Follow, bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f, ok := b.follows[follower+" "+followed]
+	return f, ok, nil
+}
+
+func (b *book) ByID(_ context.Context, id string) (inbox.Follow, bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range b.follows {
+		if f.ID == id {
+			return f, true, nil
+		}
+	}
+	return inbox.Follow{}, false, nil
+}
+
+func (b *book) FollowedHere(_ context.Context, id string) (bool, error) { return b.followed[id], nil }
 
 func (b *book) write(format string, args ...any) {
 	b.mu.Lock()
@@ -118,11 +141,17 @@ func (b *book) all() []string {
 
 func (b *book) Followed(_ context.Context, follower, local, id string, pending bool) error {
 	b.write("followed %s %s %s pending=%v", follower, local, id, pending)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.follows[follower+" "+local] = inbox.Follow{ID: id, Follower: follower, Followed: local, Accepted: !pending}
 	return nil
 }
 
 func (b *book) Unfollowed(_ context.Context, follower, local string) error {
 	b.write("unfollowed %s %s", follower, local)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.follows, follower+" "+local)
 	return nil
 }
 
@@ -155,7 +184,7 @@ type bench struct {
 
 func newBench(t testing.TB, change func(*inbox.Config)) *bench {
 	t.Helper()
-	b := &bench{t: t, peers: &fakePeers{known: map[string]bool{}, docs: map[string]string{}}, book: &book{asked: map[string]bool{}}, store: storage.Memory()}
+	b := &bench{t: t, peers: &fakePeers{known: map[string]bool{}, docs: map[string]string{}}, book: &book{asked: map[string]bool{}, followed: map[string]bool{bob: true}, follows: map[string]inbox.Follow{}}, store: storage.Memory()}
 	c := inbox.Config{
 		Verifier: &signature.Verifier{Keys: b.peers, Authorities: []string{"here.example"}},
 		Journal:  b.store.Journal, Peers: b.peers, Relations: b.book, Sender: b.book, Origin: here,
@@ -168,6 +197,7 @@ func newBench(t testing.TB, change func(*inbox.Config)) *bench {
 			}
 			return "", nil
 		},
+		Wants:   func(context.Context, *activity.Activity) (bool, error) { return true, nil },
 		Backoff: func(int) time.Duration { return time.Millisecond },
 		Logger:  slog.New(slog.DiscardHandler),
 	}
@@ -204,7 +234,7 @@ func (b *bench) run() {
 // empty appends a probe that finds the journal full if anything else is in it.
 func (b *bench) empty(ctx context.Context) bool {
 	e := inbox.Entry{Mark: inbox.MarkOf("probe", "", time.Now().String(), nil), Sender: bob, Body: []byte("{}"), Received: time.Now()}
-	_, err := b.store.Journal.Append(ctx, e, 1)
+	_, err := b.store.Journal.Append(ctx, e, inbox.Bounds{All: 1})
 	if err != nil && !errors.Is(err, inbox.ErrFull) {
 		b.t.Fatal(err)
 	}
@@ -275,4 +305,18 @@ func refusing(hosts ...string) *moderation.Policy {
 		}
 	}
 	return p
+}
+
+// goneVerifier finds nobody's key any more.
+type goneVerifier struct{}
+
+func (goneVerifier) Verify(*http.Request, []byte) (signature.Verified, error) {
+	return signature.Verified{}, &signature.Error{Status: http.StatusUnauthorized, Err: signature.ErrKeyGone}
+}
+
+// serveTo gives r to the shared inbox and returns the status.
+func (b *bench) serveTo(r *http.Request) int {
+	w := httptest.NewRecorder()
+	b.ServeHTTP(w, r)
+	return w.Code
 }

@@ -2,9 +2,7 @@ package inbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"time"
 
 	"github.com/fedihook/fedihook/activity"
 )
@@ -18,29 +16,6 @@ var (
 	// ErrDrop is final: the activity has no effect and is not tried again.
 	ErrDrop = errors.New("dropped")
 )
-
-// Message is one activity for a hook. Everything in it was verified, or was read from what was.
-// A hook must not change what it points to.
-type Message struct {
-	Activity *activity.Activity
-	Body     json.RawMessage // verbatim: for forwarding and for proofs
-	Sender   string          // verified; the activity's actor
-	Received time.Time
-
-	// Object is what a Create or an Update carries, from the sender's own server and not attributed to
-	// anybody else; the sender's own activity in an Undo that embeds it; else nil.
-	Object activity.Document
-	// ObjectID is the id of the first object, whoever's it is.
-	ObjectID string
-
-	// Owner is the local actor in whose personal inbox it was, "" for the shared inbox.
-	Owner string
-	// To lists the local actors addressed, mentioned, replied to or owning the object: at most 100, More says if cut.
-	To   []string
-	More bool
-	// ToFollowers says that it is also for the sender's local followers.
-	ToFollowers bool
-}
 
 // Hook is called with one activity. See [Hooks].
 type Hook func(context.Context, *Message) error
@@ -57,7 +32,7 @@ type Hooks struct {
 	Rejected Hook // a Reject of a Follow of ours, now or long after; default: forgotten
 
 	Create   Hook
-	Update   Hook // default for an actor: what is known of it is replaced
+	Update   Hook // of an actor, a post, or a poll with new counts; default for an actor: what is known of it is replaced
 	Delete   Hook // the app deletes what Sender made and nobody else's; default for an actor: it is forgotten
 	Like     Hook
 	React    Hook // EmojiReact, and a Like with content. FEP-c0e0
@@ -67,10 +42,15 @@ type Hooks struct {
 	Block    Hook // default: both stop following each other
 	Add      Hook
 	Remove   Hook
-	Undo     Hook // of anything but a Follow
-	Move     Hook
-	Flag     Hook
+	Undo     Hook // of anything but a Follow or an Accept; Object is nil where only an id was said that is no follow here
+	Move     Hook // Object is the actor that is moved to, which says so too
+	Flag     Hook // Activity.Object names what is reported; who said it may be a server rather than a person
 	Other    Hook
+
+	// Likes and Announces, if set, get what Like and Announce would: all that waits about one object, at most 500, in one
+	// call, by their Turn. Its error is for all of them; after an error that means to try again each comes alone.
+	Likes     func(ctx context.Context, objectID string, ms []*Message) error
+	Announces func(ctx context.Context, objectID string, ms []*Message) error
 }
 
 // choose finds the hook for m, and the built-in effect that follows it if it returns nil.
@@ -87,14 +67,14 @@ func (in *Inbox) choose(m *Message) (hook Hook, effect Hook) {
 	case "Delete":
 		return h.Delete, in.deleteActor
 	case "Like":
-		if m.Activity.Content != "" {
+		if isReaction(m.Activity) {
 			return h.React, none
 		}
-		return h.Like, none
+		return h.like(), none
 	case "EmojiReact":
 		return h.React, none
 	case "Announce":
-		return h.Announce, none
+		return h.announce(), none
 	case "QuoteRequest":
 		return h.Quote, none
 	case "Block":
@@ -114,6 +94,11 @@ func (in *Inbox) choose(m *Message) (hook Hook, effect Hook) {
 		return h.Flag, none
 	}
 	return h.Other, none
+}
+
+// isReaction: a Like with an emoji says as much as an EmojiReact. FEP-c0e0
+func isReaction(a *activity.Activity) bool {
+	return a.Type.String() == "EmojiReact" || a.Content != "" || a.MisskeyReaction != ""
 }
 
 func (in *Inbox) isVote(m *Message) bool {

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -33,31 +34,22 @@ type Verifier interface {
 type Peers interface {
 	// Known reports, without asking anyone, whether this actor was ever verified here.
 	Known(ctx context.Context, actorID string) (bool, error)
-	// Trust is called with an actor whose signature was just verified: what is cached of it may now be stored.
+	// Trust is called with an actor whose signature was verified and that has a relation to somebody here, or begins one:
+	// what is cached of it may now be stored. Of all others an hour's memory of their keys is enough.
 	Trust(ctx context.Context, actorID string) error
-	// Fetch gets a document from the server that its id names.
+	// Fetch gets a document from the server that its id names. An error that wraps [ErrDrop] is final; if the server says that
+	// there is no such thing, or no more, it wraps [ErrGone] too. Any other means to try again.
 	Fetch(ctx context.Context, id string) (activity.Document, error)
-	// Followers is the id of the collection of an actor's followers, "" if it is not known without asking anyone.
-	Followers(ctx context.Context, actorID string) (string, error)
+	// Collections are an actor's, as far as they are known without asking anyone.
+	Collections(ctx context.Context, actorID string) (Collections, error)
 	// Update replaces what is known of an actor by what it says of itself now.
 	Update(ctx context.Context, a *activity.Actor) error
 	// Gone is called when an actor deleted itself.
 	Gone(ctx context.Context, actorID string) error
 }
 
-// Relations is who follows whom. Its methods may be called by many goroutines at once, and twice for
-// one activity.
-type Relations interface {
-	// Followed keeps that a remote actor follows a local one, or asks to if pending.
-	Followed(ctx context.Context, follower, local, followID string, pending bool) error
-	// Unfollowed forgets it.
-	Unfollowed(ctx context.Context, follower, local string) error
-	// Answered keeps or forgets that a local actor follows a remote one, by the pair or, where local is "",
-	// by the id of the Follow. Ok is false if the local one never asked.
-	Answered(ctx context.Context, local, remote, followID string, accepted bool) (ok bool, err error)
-	// Forget drops everything about a remote actor that is gone.
-	Forget(ctx context.Context, actorID string) error
-}
+// Collections are the ids of an actor's collections, "" where they are not known.
+type Collections struct{ Followers, Featured string }
 
 // Sender answers. *outbox.Outbox is one.
 type Sender interface {
@@ -76,10 +68,26 @@ type Config struct {
 
 	// Local tells whether id is an actor here, and whether it approves its followers by hand.
 	Local func(ctx context.Context, id string) (local, approves bool, err error)
-	// Owner finds the local actor whose object id is, "" if it is nobody's here. Nil means nobody's.
+	// Owner finds the actor whose object id is, of local objects and of those of others that the app keeps, "" if it is not
+	// known. Nobody else can edit or delete it. Nil: none is known.
 	Owner func(ctx context.Context, id string) (actorID string, err error)
 	// Origin is this server's own "https://host:port"; activities of its own actors are not taken from outside.
 	Origin string
+
+	// Wants is asked about what concerns nobody here: is neither addressed to anyone, nor about anything of theirs, nor from an
+	// actor that is followed. It is also asked about the Delete of itself by an actor of whom [Peers] know nothing. It sees
+	// claims that nothing has verified, and should be quick. If it says no, the activity is answered 202 and goes
+	// nowhere: no key is fetched, nothing is stored. Nil means no.
+	Wants func(ctx context.Context, a *activity.Activity) (bool, error)
+	// Filter looks at what is about to be kept, before the 202, and has 50 ms for it, which is when ctx ends; an error or a later
+	// answer is a 503. Of what can be proved only by asking its origin it is asked before the hook. Nil lets all pass.
+	Filter func(ctx context.Context, m *Message) (Verdict, error)
+	// Proof checks the object integrity proof of a document and returns whose it is (FEP-8b32), usually by a
+	// *signature.ProofVerifier. Errors are those of package signature. Nil means that nothing has one.
+	Proof func(ctx context.Context, document []byte) (owner string, err error)
+	// LDSignature checks an LD signature, usually by a *ldsig.Verifier. Errors are those of package signature; any but
+	// signature.ErrKeyUnavailable means that there is none that counts. Nil means that nothing has one.
+	LDSignature func(ctx context.Context, document []byte) (LDSigned, error)
 
 	Hooks  Hooks
 	Policy *moderation.Policy // nil: everyone
@@ -89,8 +97,24 @@ type Config struct {
 
 	// MaxBody bounds the body of a request in bytes. Zero means 1 MiB.
 	MaxBody int64
-	// MaxJournal bounds unfinished entries; beyond it senders get 503. Zero means 100,000.
+	// MaxJournal bounds unfinished entries; beyond it senders get 503. The last tenth is for what people wait for: follows and
+	// their answers, undoing, blocks, moves, and posts to somebody here. No sender's host gets more than half. Zero means 50,000.
 	MaxJournal int
+	// MaxMarks bounds what is remembered of what was seen, the newest; each takes some 150 bytes. Zero means 2,000,000.
+	MaxMarks int
+	// MaxHeld bounds what the Filter holds for review; beyond it senders get 503. Zero means 10,000.
+	MaxHeld int
+	// MaxBuffered bounds the bytes of requests that are being judged at once; beyond it senders get 503. Zero means 64 MiB.
+	MaxBuffered int64
+	// MaxStrangers bounds the requests in a minute from one client address (of IPv6 its /64) whose actor is not known here; beyond
+	// it senders get 429. Zero means 600.
+	MaxStrangers int
+	// MaxFetching bounds the requests by actors of one host that are not known here and are being verified at once, each of
+	// which may have to fetch a key from there; beyond it senders get 503. Zero means 16.
+	MaxFetching int
+	// Proxies are the addresses whose X-Forwarded-For is believed. Empty: the address of the connection counts, unless it is
+	// a private one, which has no limit of its own.
+	Proxies []netip.Prefix
 	// Workers bounds how many hooks run at once. Zero means 8.
 	Workers int
 	// Backoff tells how long to wait after a hook failed for the nth time, counted from 1. Nil means from 10
@@ -99,7 +123,7 @@ type Config struct {
 	// GiveUp is how long after its arrival an activity becomes a dead letter if its hook keeps failing. Zero
 	// means 7 days.
 	GiveUp time.Duration
-	// Remember is how long duplicates are recognised. Zero means 30 days.
+	// Remember is how long duplicates are recognised, and a Delete or Undo that came first wins. Zero means 30 days.
 	Remember time.Duration
 
 	Logger *slog.Logger // nil: slog.Default()
@@ -108,8 +132,11 @@ type Config struct {
 // Inbox takes in activities. It may be used by many goroutines at once.
 type Inbox struct {
 	Config
+	gate    gate
 	running atomic.Bool
 	arrived chan struct{} // wakes Run
+	filters chan struct{} // one for each that runs
+	busy    atomic.Int64  // when it was last said, in nanoseconds
 }
 
 // New checks c and makes an Inbox of it. It starts nothing.
@@ -131,18 +158,34 @@ func New(c Config) (*Inbox, error) {
 	if c.Heard == nil {
 		c.Heard = func(context.Context, string, signature.Verified) {}
 	}
+	if c.Wants == nil {
+		c.Wants = func(context.Context, *activity.Activity) (bool, error) { return false, nil }
+	}
+	if c.Proof == nil {
+		c.Proof = func(context.Context, []byte) (string, error) { return "", signature.ErrUnsigned }
+	}
+	if c.LDSignature == nil {
+		c.LDSignature = func(context.Context, []byte) (LDSigned, error) { return LDSigned{}, signature.ErrUnsigned }
+	}
 	if c.Backoff == nil {
 		c.Backoff = backoff
 	}
 	c.MaxBody = orElse(c.MaxBody, 1<<20)
-	c.MaxJournal = orElse(c.MaxJournal, 100_000)
+	c.MaxJournal = orElse(c.MaxJournal, 50_000)
+	c.MaxMarks = orElse(c.MaxMarks, 2_000_000)
+	c.MaxHeld = orElse(c.MaxHeld, 10_000)
+	c.MaxBuffered = max(orElse(c.MaxBuffered, 64<<20), c.MaxBody)
+	c.MaxStrangers = orElse(c.MaxStrangers, 600)
+	c.MaxFetching = orElse(c.MaxFetching, 16)
 	c.Workers = orElse(c.Workers, 8)
 	c.GiveUp = orElse(c.GiveUp, 7*24*time.Hour)
 	c.Remember = orElse(c.Remember, 30*24*time.Hour)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Inbox{Config: c, arrived: make(chan struct{}, 1)}, nil
+	in := &Inbox{Config: c, arrived: make(chan struct{}, 1), filters: make(chan struct{}, maxFilters)}
+	in.gate.max = c.MaxBuffered
+	return in, nil
 }
 
 func orElse[T int | int64 | time.Duration](v, zero T) T {

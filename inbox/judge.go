@@ -14,178 +14,145 @@ import (
 	"github.com/fedihook/fedihook/signature"
 )
 
-// Refusal is why a request was not taken in, with the status that it was answered.
-type Refusal struct {
-	Status   int
-	Activity string // its id, "" where it could not be read
-	Err      error
-}
-
-func (e *Refusal) Error() string {
-	if e.Activity == "" {
-		return fmt.Sprintf("inbox: %v", e.Err)
-	}
-	return fmt.Sprintf("inbox: activity %s: %v", e.Activity, e.Err)
-}
-
-func (e *Refusal) Unwrap() error { return e.Err }
-
-// Reasons that a [Refusal] may wrap, beside those of packages signature and moderation.
-var (
-	ErrMalformed = errors.New("not an activity")
-	ErrAuthority = errors.New("not the sender's to say")
-	ErrOwn       = errors.New("an actor of this server does not come in from outside")
-)
-
 // ServeHTTP is the shared inbox. ActivityPub §7.1.3.
 func (in *Inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) { in.serve(w, r, "") }
 
-// Personal is the inbox of one local actor, by its id. Whether there is such an actor is
+// Personal is the inbox of one local actor, by its id. Whether there is such an actor, which is 404 or 410 if not, is
 // for the caller to find out. ActivityPub §5.2.
 func (in *Inbox) Personal(owner string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { in.serve(w, r, owner) })
 }
 
-func (in *Inbox) serve(w http.ResponseWriter, r *http.Request, owner string) {
-	err := in.judge(w, r, owner)
-	if err == nil {
-		w.WriteHeader(http.StatusAccepted)
-		return
-	}
-	refusal := &Refusal{Status: http.StatusServiceUnavailable, Err: err}
-	errors.As(err, &refusal)
-	level := in.Logger.InfoContext
-	if refusal.Status == http.StatusServiceUnavailable {
-		level = in.Logger.WarnContext
-		w.Header().Set("Retry-After", "60")
-	}
-	level(r.Context(), "inbox: refused", "status", refusal.Status, "activity", refusal.Activity, "error", refusal.Err)
-	switch refusal.Status {
-	case http.StatusMethodNotAllowed:
-		w.Header().Set("Allow", http.MethodPost)
-	case http.StatusUnauthorized:
-		signature.Challenge(w.Header(), r.Method)
-	}
-	http.Error(w, http.StatusText(refusal.Status), refusal.Status)
-}
-
-// judge is the order of judgement, cheapest first. It returns nil for what is answered 202.
+// judge is the order of judgement, cheapest first. It returns nil for what is answered 202, whether it was kept, seen
+// before or concerns nobody, and else a [Refusal].
 func (in *Inbox) judge(w http.ResponseWriter, r *http.Request, owner string) error {
 	ctx := r.Context()
+	if err := isPost(r); err != nil { // 405, 415
+		return err
+	}
+	done, err := in.gate.enter(r, in.MaxBody) // 503: too much at once, before a byte of it is read
+	if err != nil {
+		return err
+	}
+	defer done()
+	body, err := in.readBody(w, r) // 413, 400
+	if err != nil {
+		return err
+	}
+	a, err := read(body) // 400: no JSON, too deep, no activity
+	if err != nil {
+		return &Refusal{Status: http.StatusBadRequest, Err: err}
+	}
+	c := &matter{a: a, body: body, sender: a.Actor.ID, owner: owner, received: time.Now()}
+
+	if activity.SameAuthority(a.Actor.ID, in.Origin) { // 403
+		return c.refuse(http.StatusForbidden, ErrOwn)
+	}
+	if err := in.allowed(ctx, c, r); err != nil { // 403: the host that claims to sign, or the actor, may not talk to us
+		return err
+	}
+	if idle, err := in.isFarewell(ctx, c); err != nil || idle { // 202: who never met it has nothing to delete
+		return err
+	}
+	if idle, err := in.concernsNobody(ctx, c); err != nil || idle { // 202: neither key nor store is touched for it
+		return err
+	}
+	done, err = in.admitStranger(r, c) // 429, 503: too many whose keys would have to be fetched
+	if err != nil {
+		return err
+	}
+	verified, err := in.Verifier.Verify(r, body) // 401, 403, 503
+	done()
+	if errors.Is(err, signature.ErrKeyGone) && isSelfDelete(c.a) { // 202: it can't be signed any more; its server is asked
+		c.by = ByOrigin
+		return in.settle(ctx, c)
+	}
+	if err != nil {
+		return c.refuse(statusOf(err), err)
+	}
+	if err := in.prove(ctx, c, verified.Owner); err != nil { // 401, 403, 503: signed by one and said by another
+		return err
+	}
+	if err := in.settle(ctx, c); err != nil { // 403: not for this actor to say; 202, 403, 503 from the filter; 503: not kept
+		return err
+	}
+	if from, ok := activity.Authority(verified.Owner); ok {
+		in.Heard(ctx, from, verified)
+	}
+	return nil
+}
+
+// settle is the part of the judgement that all ways in have in common, once it is known who said it.
+func (in *Inbox) settle(ctx context.Context, c *matter) error {
+	if err := authorise(c.a); err != nil {
+		return c.refuse(http.StatusForbidden, err)
+	}
+	if err := in.ownerAgrees(ctx, c); err != nil { // of an object that is known here
+		return err
+	}
+	if idle, err := in.authorSuspended(ctx, c); err != nil || idle {
+		return err
+	}
+	if c.by != ByOrigin { // else its content is not proved yet, and judged before the hook runs
+		if drop, err := in.filter(ctx, c); err != nil || drop {
+			return err
+		}
+	}
+	return in.keep(ctx, c)
+}
+
+// matter is an activity on its way through the judgement.
+type matter struct {
+	a        *activity.Activity
+	body     []byte
+	sender   string // its actor: claimed at first, then proved
+	owner    string
+	received time.Time
+	by       Proof
+	relation bool // it makes or presumes one with somebody here
+	audience
+	verdict Verdict
+}
+
+func (c *matter) refuse(status int, err error) error {
+	return &Refusal{Status: status, Activity: c.a.ID, Err: err}
+}
+
+func isPost(r *http.Request) error {
 	if r.Method != http.MethodPost {
 		return &Refusal{Status: http.StatusMethodNotAllowed, Err: fmt.Errorf("method %s", r.Method)}
 	}
 	if !isJSON(r.Header.Get("Content-Type")) {
 		return &Refusal{Status: http.StatusUnsupportedMediaType, Err: fmt.Errorf("content type %q", r.Header.Get("Content-Type"))}
 	}
+	return nil
+}
+
+// isJSON is generous: servers send any of these, and some send none.
+func isJSON(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	mediaType, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return false
+	}
+	switch mediaType {
+	case "application/activity+json", "application/ld+json", "application/json":
+		return true
+	}
+	return false
+}
+
+func (in *Inbox) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, in.MaxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, &Refusal{Status: http.StatusRequestEntityTooLarge, Err: err}
+	}
 	if err != nil {
-		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-			return &Refusal{Status: http.StatusRequestEntityTooLarge, Err: err}
-		}
-		return &Refusal{Status: http.StatusBadRequest, Err: fmt.Errorf("read the body: %w", err)}
+		return nil, &Refusal{Status: http.StatusBadRequest, Err: fmt.Errorf("read the body: %w", err)}
 	}
-
-	a, err := read(body)
-	if err != nil {
-		return &Refusal{Status: http.StatusBadRequest, Err: err}
-	}
-	refuse := func(status int, err error) error { return &Refusal{Status: status, Activity: a.ID, Err: err} }
-
-	// A server that deletes an account tells everyone; who never met it has nothing to delete, and
-	// no key to verify this with: it is gone.
-	if a.Is("Delete") && a.Object.First() == a.Actor.ID {
-		known, err := in.Peers.Known(ctx, a.Actor.ID)
-		if err != nil {
-			return refuse(http.StatusServiceUnavailable, err)
-		}
-		if !known {
-			return nil
-		}
-	}
-
-	if activity.SameAuthority(a.Actor.ID, in.Origin) {
-		return refuse(http.StatusForbidden, ErrOwn)
-	}
-	if err := in.allowed(ctx, a, r, owner); err != nil {
-		return refuse(statusOf(err), err)
-	}
-	verified, err := in.Verifier.Verify(r, body)
-	if err != nil {
-		return refuse(statusOf(err), err)
-	}
-	// What somebody else signed is at best hearsay.
-	if verified.Owner != a.Actor.ID {
-		return refuse(http.StatusForbidden, fmt.Errorf("%w: signed by %s, said by %s", ErrAuthority, verified.Owner, a.Actor.ID))
-	}
-	if err := authorise(a); err != nil {
-		return refuse(http.StatusForbidden, err)
-	}
-
-	if err := in.Peers.Trust(ctx, verified.Owner); err != nil {
-		return refuse(http.StatusServiceUnavailable, err)
-	}
-	if from, ok := activity.Authority(verified.Owner); ok {
-		in.Heard(ctx, from, verified)
-	}
-	return in.keep(ctx, Entry{
-		Mark: MarkOf(verified.Owner, a.Type.String(), a.ID, body), Key: orderKey(a),
-		Sender: verified.Owner, Owner: owner, Body: body, Received: time.Now(),
-	}, a.ID)
-}
-
-// keep puts e into the journal: after this it may be answered 202.
-func (in *Inbox) keep(ctx context.Context, e Entry, id string) error {
-	seen, err := in.Journal.Append(ctx, e, in.MaxJournal)
-	if err != nil {
-		return &Refusal{Status: http.StatusServiceUnavailable, Activity: id, Err: err}
-	}
-	if seen {
-		in.Logger.DebugContext(ctx, "inbox: seen before", "activity", id, "actor", e.Sender)
-		return nil
-	}
-	in.wake()
-	return nil
-}
-
-func (in *Inbox) wake() {
-	select {
-	case in.arrived <- struct{}{}:
-	default:
-	}
-}
-
-// Deliver takes in what a local actor says to others here, which needs no signature: it is called by
-// the outbox of this server and must be reachable by nobody else. Body is the activity, sender its actor.
-func (in *Inbox) Deliver(ctx context.Context, sender string, body []byte) error {
-	a, err := read(body)
-	if err != nil {
-		return &Refusal{Status: http.StatusBadRequest, Err: err}
-	}
-	if a.Actor.ID != sender || !activity.SameAuthority(sender, in.Origin) {
-		return &Refusal{Status: http.StatusForbidden, Activity: a.ID, Err: ErrAuthority}
-	}
-	return in.keep(ctx, Entry{
-		Mark: MarkOf(sender, a.Type.String(), a.ID, body), Key: orderKey(a),
-		Sender: sender, Body: body, Received: time.Now(),
-	}, a.ID)
-}
-
-// allowed asks the policy about the host that claims to sign and the actor that claims to speak, before
-// anything is fetched from either.
-func (in *Inbox) allowed(ctx context.Context, a *activity.Activity, r *http.Request, owner string) error {
-	q := moderation.Question{Purpose: moderation.Receive, Actor: a.Actor.ID, Local: owner, Type: a.Type.String()}
-	if keyID, err := signature.KeyID(r); err == nil {
-		q.Host, _ = activity.Authority(keyID)
-	}
-	v, err := in.Policy.Judge(ctx, q)
-	if err != nil {
-		return err
-	}
-	if v.Refuse {
-		return moderation.ErrRefused
-	}
-	return nil
+	return body, nil
 }
 
 func read(body []byte) (*activity.Activity, error) {
@@ -206,20 +173,87 @@ func read(body []byte) (*activity.Activity, error) {
 	return a, nil
 }
 
-// isJSON is generous: servers send any of these, and some send none.
-func isJSON(contentType string) bool {
-	if contentType == "" {
-		return true
+// allowed asks the policy about the host that claims to sign and the actor that claims to speak, before
+// anything is fetched from either.
+func (in *Inbox) allowed(ctx context.Context, c *matter, r *http.Request) error {
+	q := moderation.Question{Purpose: moderation.Receive, Actor: c.sender, Local: c.owner, Type: c.a.Type.String()}
+	if r != nil {
+		if keyID, err := signature.KeyID(r); err == nil {
+			q.Host, _ = activity.Authority(keyID)
+		}
 	}
-	mediaType, _, err := mime.ParseMediaType(contentType)
+	v, err := in.Policy.Judge(ctx, q)
 	if err != nil {
-		return false
+		return c.refuse(http.StatusServiceUnavailable, err)
 	}
-	switch mediaType {
-	case "application/activity+json", "application/ld+json", "application/json":
-		return true
+	if v.Refuse {
+		return c.refuse(http.StatusForbidden, moderation.ErrRefused)
 	}
-	return false
+	return nil
+}
+
+// isFarewell tells whether this is the Delete of itself by an actor that nobody here knows. A server that deletes an
+// account tells everyone, and there is no key to verify it with: the actor is gone.
+func (in *Inbox) isFarewell(ctx context.Context, c *matter) (bool, error) {
+	if !isSelfDelete(c.a) {
+		return false, nil
+	}
+	known, err := in.Peers.Known(ctx, c.sender)
+	if err == nil && !known {
+		known, err = in.Wants(ctx, c.a)
+	}
+	if err != nil {
+		return false, c.refuse(http.StatusServiceUnavailable, err)
+	}
+	return !known, nil
+}
+
+func isSelfDelete(a *activity.Activity) bool {
+	return a.Type.String() == "Delete" && a.Object.First() == a.Actor.ID
+}
+
+// authorSuspended tells whether this shares or likes what somebody made who may not talk to us. It is no fault of the
+// sender's. Mastodon CVE-2026-23961.
+func (in *Inbox) authorSuspended(ctx context.Context, c *matter) (bool, error) {
+	if c.a.Type.String() == "Flag" { // it complains about them
+		return false, nil
+	}
+	for _, ref := range c.a.Object {
+		if ref.ID == "" || activity.SameAuthority(ref.ID, c.sender) || in.ours(ref.ID) {
+			continue
+		}
+		q := moderation.Question{Purpose: moderation.Receive, Actor: ref.ID, Local: c.owner, Type: c.a.Type.String()}
+		v, err := in.Policy.Judge(ctx, q)
+		if err != nil {
+			return false, c.refuse(http.StatusServiceUnavailable, err)
+		}
+		if v.Refuse {
+			in.Logger.InfoContext(ctx, "inbox: dropped, its object is of a suspended host", "activity", c.a.ID, "actor", c.sender)
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// ownerAgrees refuses to let anyone change, delete or move what is known to be somebody else's.
+func (in *Inbox) ownerAgrees(ctx context.Context, c *matter) error {
+	switch c.a.Type.String() {
+	case "Create", "Update", "Delete", "Remove", "Add":
+	default:
+		return nil
+	}
+	object := c.a.Object.First()
+	if object == "" || object == c.sender || c.a.Type.String() == "Add" && !activity.SameAuthority(object, c.sender) {
+		return nil
+	}
+	owner, err := in.Owner(ctx, object)
+	if err != nil {
+		return c.refuse(http.StatusServiceUnavailable, err)
+	}
+	if owner != "" && owner != c.sender {
+		return c.refuse(http.StatusForbidden, fmt.Errorf("%w: %s is %s's", ErrAuthority, object, owner))
+	}
+	return nil
 }
 
 func statusOf(err error) int {

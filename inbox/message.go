@@ -2,46 +2,154 @@ package inbox
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"slices"
+	"time"
 
 	"github.com/fedihook/fedihook/activity"
 )
 
-// maxTo bounds Message.To.
-const maxTo = 100
+// Message is one activity for a hook. Everything in it was verified, or was read from what was.
+// A hook must not change what it points to.
+type Message struct {
+	Activity *activity.Activity
+	Body     json.RawMessage // verbatim: for forwarding and for proofs; with ByOrigin what the origin showed
+	Sender   string          // verified; the activity's actor
+	By       Proof           // how that is known
+	Received time.Time
 
-// message reads an entry again and finds out what a hook may need: the object, and whom it concerns. An error
-// that wraps [ErrDrop] is final.
+	// Object is what a Create or an Update carries, from the sender's own server and not attributed to
+	// anybody else; the sender's own activity in an Undo that embeds it or whose id is known here; in a Move the actor that is
+	// moved to, which says so too; else nil.
+	Object activity.Document
+	// ObjectID is the id of the first object, whoever's it is.
+	ObjectID string
+
+	// Owner is the local actor in whose personal inbox it was, "" for the shared inbox.
+	Owner string
+	// To lists the local actors addressed, mentioned, or owning what is replied to, quoted, liked, shared or reported: at
+	// most 100, More says if cut.
+	To   []string
+	More bool
+	// ToFollowers says that it is also for the sender's local followers.
+	ToFollowers bool
+	// Alone says that a hook has run for this activity before, and that only To are newly concerned: some servers send a copy
+	// to each follower's inbox.
+	Alone bool
+	// Featured says that an Add or a Remove is about the sender's own featured collection.
+	Featured bool
+	// Labels are the filter's.
+	Labels []string
+
+	key string // the entry's
+}
+
+// notes are what judgement found out and the hook shall know.
+type notes struct {
+	More        bool     `json:"more,omitempty"`
+	ToFollowers bool     `json:"followers,omitempty"`
+	By          Proof    `json:"by,omitempty"`
+	Verdict     *Verdict `json:"verdict,omitempty"`
+	// Since is when it came back from a shelf.
+	Since time.Time `json:"since,omitzero"`
+}
+
+func (n notes) marshal() []byte {
+	raw, err := json.Marshal(n)
+	if err != nil {
+		panic(err) // of these types nothing fails
+	}
+	return raw
+}
+
+func (c *matter) notes() []byte {
+	n := notes{More: c.More, ToFollowers: c.ToFollowers, By: c.by}
+	if c.verdict.Decision != Pass || c.verdict.StripMedia || c.verdict.StripTags || c.verdict.StripMentions || c.verdict.Labels != nil {
+		n.Verdict = &c.verdict
+	}
+	return n.marshal()
+}
+
+func readNotes(raw []byte) (n notes, err error) {
+	if len(raw) == 0 {
+		return n, nil
+	}
+	return n, json.Unmarshal(raw, &n)
+}
+
+// message is c as far as it is known before the 202.
+func (c *matter) message() *Message {
+	return &Message{
+		Activity: c.a, Body: c.body, Sender: c.sender, By: c.by, Received: c.received, ObjectID: c.a.Object.First(),
+		Owner: c.owner, To: c.To, More: c.More, ToFollowers: c.ToFollowers,
+	}
+}
+
+// errReview means that the filter wants somebody to look at what was proved only now.
+var errReview = errors.New("held back by the filter")
+
+// message reads an entry again and finds out what a hook may need. An error that wraps [ErrDrop] is final.
 func (in *Inbox) message(ctx context.Context, e Entry) (*Message, error) {
 	a, err := read(e.Body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDrop, err)
 	}
-	m := &Message{
-		Activity: a, Body: e.Body, Sender: e.Sender, Received: e.Received,
-		ObjectID: a.Object.First(), Owner: e.Owner,
+	n, err := readNotes(e.Notes)
+	if err != nil {
+		return nil, fmt.Errorf("%w: notes: %w", ErrDrop, err)
 	}
+	m := &Message{
+		Activity: a, Body: e.Body, Sender: e.Sender, By: n.By, Received: e.Received, ObjectID: a.Object.First(),
+		Owner: e.Owner, To: e.To, More: n.More, ToFollowers: n.ToFollowers && !e.Alone, Alone: e.Alone, key: e.Key,
+	}
+	if m.By == ByOrigin {
+		if err := in.proveAtOrigin(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	asked := firstRef(m.Activity.Object).Raw == nil
 	if err := in.readObject(ctx, m); err != nil {
 		return nil, err
 	}
-	if err := in.concerned(ctx, m); err != nil {
-		return nil, err
+	if !e.Alone && (m.By == ByOrigin || asked && m.Object != nil) {
+		// Only now it is known what the object says.
+		whom, err := in.audienceOf(ctx, m.Activity, m.Object, m.Owner)
+		if err != nil {
+			return nil, err
+		}
+		m.To, m.More, m.ToFollowers = whom.To, whom.More, whom.ToFollowers
 	}
+	verdict := Verdict{}
+	switch {
+	case n.Verdict != nil:
+		verdict = *n.Verdict
+	case m.By == ByOrigin && in.Filter != nil:
+		if verdict, err = in.ask(ctx, m); err != nil {
+			return nil, err
+		}
+		switch verdict.Decision {
+		case Drop, Refuse:
+			return nil, fmt.Errorf("%w: %w: %s", ErrDrop, ErrFiltered, verdict.Reason)
+		case Hold:
+			return nil, fmt.Errorf("%w: %s", errReview, verdict.Reason)
+		}
+	}
+	m.strip(verdict)
 	return m, nil
 }
 
-// readObject fills m.Object with what may be believed of it.
-func (in *Inbox) readObject(ctx context.Context, m *Message) error {
+// readEmbedded fills m.Object with what m carries and what may be believed of it.
+func (m *Message) readEmbedded() error {
 	ref := firstRef(m.Activity.Object)
+	if ref.Raw == nil {
+		return nil
+	}
 	switch m.Activity.Type.String() {
 	case "Create", "Update":
 		doc, err := ref.Document()
-		if ref.Raw == nil {
-			doc, err = in.Peers.Fetch(ctx, ref.ID)
-		}
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrDrop, err)
 		}
 		if err := belongs(doc, m.Sender); err != nil {
 			return fmt.Errorf("%w: %w", ErrDrop, err)
@@ -56,66 +164,71 @@ func (in *Inbox) readObject(ctx context.Context, m *Message) error {
 	return nil
 }
 
-// concerned fills To, More and ToFollowers. ActivityPub §7.1.1
-func (in *Inbox) concerned(ctx context.Context, m *Message) error {
-	audience := m.Activity.Recipients()
-	var owned []string
-	switch object := m.Object.(type) {
-	case *activity.Object:
-		audience = append(append(audience, object.Recipients()...), object.Mentions()...)
-		owned = append(owned, object.InReplyTo.ID)
-	case *activity.Activity:
-		audience = append(audience, object.Object.First(), object.Actor.ID)
-		owned = append(owned, object.Object.First())
-	}
-	audience = append(audience, m.ObjectID)
-	owned = append(owned, m.ObjectID)
-	if m.Owner != "" {
-		m.To = append(m.To, m.Owner)
-	}
-
-	followers, err := in.Peers.Followers(ctx, m.Sender)
-	if err != nil {
+// readObject fills m.Object also with what has to be looked up.
+func (in *Inbox) readObject(ctx context.Context, m *Message) error {
+	if err := m.readEmbedded(); err != nil {
 		return err
 	}
-	asked := make(map[string]bool)
-	for _, id := range audience {
-		if activity.IsPublic(id) || (followers != "" && id == followers) {
-			m.ToFollowers = true
-		}
-		if asked[id] || !activity.SameAuthority(id, in.Origin) {
-			continue
-		}
-		asked[id] = true
-		local, _, err := in.Local(ctx, id)
+	ref := firstRef(m.Activity.Object)
+	switch typ := m.Activity.Type.String(); {
+	case typ == "Add" || typ == "Remove":
+		known, err := in.Peers.Collections(ctx, m.Sender)
+		m.Featured = err == nil && known.Featured != "" && m.Activity.Target.ID == known.Featured
+		return err
+	case typ == "Move":
+		return in.readMove(ctx, m)
+	case ref.Raw != nil || ref.ID == "":
+	case typ == "Create" || typ == "Update":
+		doc, err := in.Peers.Fetch(ctx, ref.ID)
 		if err != nil {
 			return err
 		}
-		if local {
-			m.add(id)
+		if err := attributed(doc, ref.ID, m.Sender); err != nil {
+			return fmt.Errorf("%w: %w", ErrDrop, err)
 		}
-	}
-	for _, id := range owned {
-		if !activity.SameAuthority(id, in.Origin) {
-			continue
-		}
-		owner, err := in.Owner(ctx, id)
-		if err != nil {
-			return err
-		}
-		if owner != "" {
-			m.add(owner)
-		}
+		m.Object = doc
+	case typ == "Undo" || typ == "Accept" || typ == "Reject":
+		return in.readFollow(ctx, m)
 	}
 	return nil
 }
 
-func (m *Message) add(actorID string) {
-	switch {
-	case slices.Contains(m.To, actorID):
-	case len(m.To) == maxTo:
-		m.More = true
-	default:
-		m.To = append(m.To, actorID)
+// readFollow finds the Follow that is only named. Ids are chosen by strangers: one proves nothing about the pair.
+func (in *Inbox) readFollow(ctx context.Context, m *Message) error {
+	f, ok, err := in.Relations.ByID(ctx, m.ObjectID)
+	if err != nil || !ok {
+		return err
 	}
+	party, before := f.Followed, true
+	if m.Activity.Is("Undo") {
+		// With another key it came when there was no such follow: that is a later one of the same id.
+		party, before = f.Follower, m.key == pairKey(f.Follower, f.Followed)
+	}
+	if party == m.Sender && before {
+		m.Object = f.activity()
+	}
+	return nil
+}
+
+// readMove looks whether the actor that is moved to agrees. FEP-7628
+func (in *Inbox) readMove(ctx context.Context, m *Message) error {
+	target := m.Activity.Target.ID
+	if target == "" || target == m.Sender {
+		return fmt.Errorf("%w: a Move to nowhere", ErrDrop)
+	}
+	doc, err := in.Peers.Fetch(ctx, target)
+	if err != nil {
+		return err
+	}
+	a, ok := doc.(*activity.Actor)
+	if !ok || a.ID != target {
+		return fmt.Errorf("%w: %s is no actor", ErrDrop, target)
+	}
+	for _, ref := range a.AlsoKnownAs {
+		if ref.ID == m.Sender {
+			m.Object = a
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s does not say that it is also known as %s", ErrDrop, target, m.Sender)
 }

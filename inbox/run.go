@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/fedihook/fedihook/activity"
 )
 
 const (
-	leaseTTL  = 30 * time.Second
-	pollEvery = time.Second
+	leaseTTL    = 30 * time.Second
+	pollEvery   = time.Second
+	forgetEvery = time.Minute
+
+	// maxReady bounds the entries that wait in memory for a worker.
+	maxReady = 512
 )
 
 // ErrRunning is returned by Run when it runs already.
@@ -46,82 +48,178 @@ func (in *Inbox) Run(ctx context.Context) error {
 	return nil
 }
 
+// shift is what one who has the lease has in hand.
+type shift struct {
+	in        *Inbox
+	epoch     int64
+	ready     [][]Entry      // jobs that wait for a worker
+	held      map[int64]bool // entries that are ready, run or are being recorded
+	running   int            // jobs
+	outcomes  chan []Outcome // of a job that ran
+	recorded  chan []Outcome // what the journal has now
+	pending   []Outcome      // what it has not yet
+	recording bool
+}
+
 // work runs due entries until ctx ends or the lease is lost.
 func (in *Inbox) work(ctx context.Context, owner string, epoch int64) {
+	s := &shift{
+		in: in, epoch: epoch, held: make(map[int64]bool),
+		outcomes: make(chan []Outcome, in.Workers), recorded: make(chan []Outcome, 1),
+	}
 	var workers errgroup.Group
-	workers.SetLimit(in.Workers)
-	defer workers.Wait()
-	done := make(chan int64, in.Workers)
-	inFlight := make(map[int64]bool)
+	defer s.finish(ctx, &workers)
 	renew := time.NewTicker(leaseTTL / 3)
 	defer renew.Stop()
-	forget := time.NewTicker(time.Hour)
+	forget := time.NewTicker(forgetEvery)
 	defer forget.Stop()
-	poll := time.NewTimer(0)
+	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
+	look := true // something may be due that is not in hand
 	for {
+		if look && len(s.ready) <= in.Workers {
+			var err error
+			if look, err = s.fill(ctx); errors.Is(err, ErrLeaseLost) {
+				return
+			} else if err != nil && ctx.Err() == nil {
+				in.Logger.WarnContext(ctx, "inbox: can't read the journal", "error", err)
+			}
+		}
+		for len(s.ready) > 0 && s.running < in.Workers {
+			job := s.ready[0]
+			s.ready = s.ready[1:]
+			s.running++
+			workers.Go(func() error {
+				s.outcomes <- in.job(ctx, job)
+				return nil
+			})
+		}
+		s.record(ctx, &workers)
 		select {
 		case <-ctx.Done():
 			return
-		case seq := <-done:
-			delete(inFlight, seq)
+		case out := <-s.outcomes:
+			s.running--
+			s.pending = append(s.pending, out...)
+		case done := <-s.recorded:
+			s.recording = false
+			for _, o := range done {
+				delete(s.held, o.Seq)
+			}
+			look = true // the next of a key may run now
 		case <-in.arrived:
+			look = true
 		case <-poll.C:
+			look = true
 		case <-renew.C:
 			if now, ok, err := in.Journal.Lease(ctx, owner, time.Now(), leaseTTL); err != nil || !ok || now != epoch {
 				in.Logger.WarnContext(ctx, "inbox: lease on the journal lost", "error", err)
 				return
 			}
 		case <-forget.C:
-			if err := in.Journal.Forget(ctx, time.Now().Add(-in.Remember)); err != nil {
+			if err := in.Journal.Forget(ctx, time.Now().Add(-in.Remember), in.MaxMarks); err != nil {
 				in.Logger.WarnContext(ctx, "inbox: old marks not forgotten", "error", err)
 			}
-		}
-		poll.Reset(pollEvery)
-		if len(inFlight) >= in.Workers {
-			continue
-		}
-		// Those in flight are still due, so ask for as many more.
-		entries, err := in.Journal.Due(ctx, epoch, time.Now(), 2*in.Workers)
-		if err != nil {
-			if errors.Is(err, ErrLeaseLost) {
-				return
-			}
-			if ctx.Err() == nil {
-				in.Logger.WarnContext(ctx, "inbox: can't read the journal", "error", err)
-			}
-			continue
-		}
-		for _, e := range entries {
-			if inFlight[e.Seq] || len(inFlight) >= in.Workers {
-				continue
-			}
-			inFlight[e.Seq] = true
-			workers.Go(func() error {
-				in.one(ctx, epoch, e)
-				done <- e.Seq
-				return nil
-			})
 		}
 	}
 }
 
-// one runs an entry and records what became of it.
-func (in *Inbox) one(ctx context.Context, epoch int64, e Entry) {
-	m, err := in.message(ctx, e)
-	if err == nil {
-		err = in.apply(ctx, m)
+// fill takes in hand what is due. It tells whether there may be more.
+func (s *shift) fill(ctx context.Context) (more bool, err error) {
+	limit := len(s.held) + maxReady/2
+	entries, err := s.in.Journal.Due(ctx, s.epoch, time.Now(), limit)
+	if err != nil {
+		return false, err
 	}
-	if ctx.Err() != nil && err != nil {
-		return // stopped, not failed: it runs again at the next start
+	var fresh []Entry
+	for _, e := range entries {
+		if !s.held[e.Seq] {
+			s.held[e.Seq] = true
+			fresh = append(fresh, e)
+		}
 	}
+	s.ready = append(s.ready, s.in.gather(fresh)...)
+	return len(entries) == limit, nil
+}
+
+// record hands what ran to the journal, all that there is at once: a commit costs more than an entry.
+func (s *shift) record(ctx context.Context, workers *errgroup.Group) {
+	for len(s.outcomes) > 0 {
+		s.running--
+		s.pending = append(s.pending, <-s.outcomes...)
+	}
+	if s.recording || len(s.pending) == 0 {
+		return
+	}
+	batch := s.pending
+	s.pending, s.recording = nil, true
+	workers.Go(func() error {
+		s.in.finish(ctx, s.epoch, batch)
+		s.recorded <- batch
+		return nil
+	})
+}
+
+// finish waits for what runs and records it.
+func (s *shift) finish(ctx context.Context, workers *errgroup.Group) {
+	for s.running > 0 || s.recording {
+		select {
+		case out := <-s.outcomes:
+			s.running--
+			s.pending = append(s.pending, out...)
+		case <-s.recorded:
+			s.recording = false
+		}
+	}
+	_ = workers.Wait() // nothing returns an error
+	if len(s.pending) > 0 {
+		s.in.finish(ctx, s.epoch, s.pending)
+	}
+}
+
+// finish records outcomes even while stopping, so that nothing runs twice.
+func (in *Inbox) finish(ctx context.Context, epoch int64, outcomes []Outcome) {
+	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := in.Journal.Finish(record, epoch, outcomes); err != nil {
+		in.Logger.WarnContext(ctx, "inbox: outcomes not recorded, they will run again", "entries", len(outcomes), "error", err)
+	}
+}
+
+// job runs an entry, or several that one hook takes at once, and tells what became of them.
+func (in *Inbox) job(ctx context.Context, entries []Entry) []Outcome {
+	var errs []error
+	if hook, _ := in.Hooks.many(entries[0]); hook != nil {
+		errs = in.runMany(ctx, entries)
+	} else {
+		m, err := in.message(ctx, entries[0])
+		if err == nil {
+			err = in.apply(ctx, m)
+		}
+		errs = []error{err}
+	}
+	var out []Outcome
+	for i, e := range entries {
+		if ctx.Err() != nil && errs[i] != nil {
+			continue // stopped, not failed: it runs again at the next start
+		}
+		out = append(out, in.outcome(ctx, e, errs[i]))
+	}
+	return out
+}
+
+func (in *Inbox) outcome(ctx context.Context, e Entry, err error) Outcome {
 	out := Outcome{Seq: e.Seq, State: Done, Attempts: e.Attempts + 1}
+	if err == nil {
+		return out
+	}
 	switch now := time.Now(); {
-	case err == nil:
-		out.Forget = repeatable(m, e.Mark)
+	case errors.Is(err, errReview):
+		out.State, out.Err = Review, err.Error()
+		in.Logger.InfoContext(ctx, "inbox: held for review", "actor", e.Sender, "entry", e.Seq, "error", err)
 	case errors.Is(err, ErrDrop), errors.Is(err, ErrRefuse), errors.Is(err, ErrPending):
 		in.Logger.InfoContext(ctx, "inbox: dropped", "actor", e.Sender, "entry", e.Seq, "error", err)
-	case now.Sub(e.Received) > in.GiveUp:
+	case now.Sub(e.since()) > in.GiveUp:
 		out.State, out.Err = Dead, err.Error()
 		in.Logger.ErrorContext(ctx, "inbox: given up", "actor", e.Sender, "entry", e.Seq, "attempts", out.Attempts, "error", err)
 	default:
@@ -129,22 +227,15 @@ func (in *Inbox) one(ctx context.Context, epoch int64, e Entry) {
 		out.NotBefore = now.Add(in.Backoff(out.Attempts))
 		in.Logger.WarnContext(ctx, "inbox: will try again", "actor", e.Sender, "entry", e.Seq, "at", out.NotBefore, "error", err)
 	}
-	// Recorded even while stopping, so that it does not run twice.
-	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := in.Journal.Finish(record, epoch, []Outcome{out}); err != nil {
-		in.Logger.WarnContext(ctx, "inbox: outcome not recorded, it will run again", "entry", e.Seq, "error", err)
-	}
+	return out
 }
 
-// repeatable lists the marks that must not stop a Follow that comes again after its Undo under the same id, and
-// the next Undo of that. Misskey (seen 2026-08) makes these ids of the two actors.
-func repeatable(m *Message, undo Mark) []Mark {
-	follow, ok := m.Object.(*activity.Activity)
-	if !ok || !m.Activity.Is("Undo") || !follow.Is("Follow") {
-		return nil
+// since is when e began to be tried: at its arrival, or when it came back from a shelf.
+func (e Entry) since() time.Time {
+	if n, err := readNotes(e.Notes); err == nil && !n.Since.IsZero() {
+		return n.Since
 	}
-	return []Mark{undo, MarkOf(m.Sender, follow.Type.String(), follow.ID, nil)}
+	return e.Received
 }
 
 func sleep(ctx context.Context, d time.Duration) {

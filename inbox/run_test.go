@@ -75,6 +75,7 @@ func TestEachTypeReachesItsHookAndNoOther(t *testing.T) {
 			})
 			b.book.asked[alice+" "+bob] = true
 			b.book.asked[here+"/ap/activities/follow"] = true
+			b.peers.docs[mallory] = `{"id":"` + mallory + `","type":"Person","inbox":"` + mallory + `/inbox","alsoKnownAs":["` + bob + `"]}`
 			if got := b.post(bob, body); got != 202 {
 				t.Fatalf("status %d", got)
 			}
@@ -192,7 +193,7 @@ func TestWhatFailsTooLongIsADeadLetter(t *testing.T) {
 	body := act("Like", there+"/a/1", bob, here+"/ap/objects/1")
 	b.post(bob, body)
 	b.run()
-	dead, err := b.store.Journal.Dead(t.Context(), 10)
+	dead, err := b.Shelved(t.Context(), inbox.DeadLetters, 0, 10)
 	if err != nil || len(dead) != 1 {
 		t.Fatalf("dead letters: %v, %v", dead, err)
 	}

@@ -14,16 +14,17 @@ import (
 // brokenJournal does what its funcs do, where they are set.
 type brokenJournal struct {
 	inbox.Journal
-	append  func(ctx context.Context, e inbox.Entry, max int) (bool, error)
-	lease   func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error)
-	release func(ctx context.Context, epoch int64) error
-	due     func(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error)
-	finish  func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error
-	dead    func(ctx context.Context, limit int) ([]inbox.Entry, error)
-	forget  func(ctx context.Context, before time.Time) error
+	append   func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error)
+	lease    func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error)
+	release  func(ctx context.Context, epoch int64) error
+	due      func(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error)
+	finish   func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error
+	shelved  func(ctx context.Context, s inbox.Shelf, before int64, limit int) ([]inbox.Entry, error)
+	unshelve func(ctx context.Context, s inbox.Shelf, seq int64, again *inbox.Entry) error
+	forget   func(ctx context.Context, before time.Time, keep int) error
 }
 
-func (b *brokenJournal) Append(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+func (b *brokenJournal) Append(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
 	if b.append != nil {
 		return b.append(ctx, e, max)
 	}
@@ -58,18 +59,25 @@ func (b *brokenJournal) Finish(ctx context.Context, epoch int64, outcomes []inbo
 	return b.Journal.Finish(ctx, epoch, outcomes)
 }
 
-func (b *brokenJournal) Dead(ctx context.Context, limit int) ([]inbox.Entry, error) {
-	if b.dead != nil {
-		return b.dead(ctx, limit)
+func (b *brokenJournal) Shelved(ctx context.Context, s inbox.Shelf, before int64, limit int) ([]inbox.Entry, error) {
+	if b.shelved != nil {
+		return b.shelved(ctx, s, before, limit)
 	}
-	return b.Journal.Dead(ctx, limit)
+	return b.Journal.Shelved(ctx, s, before, limit)
 }
 
-func (b *brokenJournal) Forget(ctx context.Context, before time.Time) error {
-	if b.forget != nil {
-		return b.forget(ctx, before)
+func (b *brokenJournal) Unshelve(ctx context.Context, s inbox.Shelf, seq int64, again *inbox.Entry) error {
+	if b.unshelve != nil {
+		return b.unshelve(ctx, s, seq, again)
 	}
-	return b.Journal.Forget(ctx, before)
+	return b.Journal.Unshelve(ctx, s, seq, again)
+}
+
+func (b *brokenJournal) Forget(ctx context.Context, before time.Time, keep int) error {
+	if b.forget != nil {
+		return b.forget(ctx, before, keep)
+	}
+	return b.Journal.Forget(ctx, before, keep)
 }
 
 type journalFault struct {
@@ -89,9 +97,9 @@ func dueFault(change func(list []inbox.Entry)) func(j inbox.Journal) inbox.Journ
 }
 
 // appendFault changes what Append is given.
-func appendFault(change func(e *inbox.Entry, max *int)) func(j inbox.Journal) inbox.Journal {
+func appendFault(change func(e *inbox.Entry, max *inbox.Bounds)) func(j inbox.Journal) inbox.Journal {
 	return func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
 			change(&e, &max)
 			return j.Append(ctx, e, max)
 		}}
@@ -109,7 +117,7 @@ var brokenJournals = []journalFault{
 			list[i].NotBefore = list[i].NotBefore.Truncate(time.Millisecond)
 		}
 	})},
-	{"an entry that was seen is not kept again", appendFault(func(e *inbox.Entry, _ *int) {
+	{"an entry that was seen is not kept again", appendFault(func(e *inbox.Entry, _ *inbox.Bounds) {
 		e.Mark = inbox.MarkOf(e.Sender, "", "", e.Body)
 	})},
 	{"an entry that was seen is not kept again", func(j inbox.Journal) inbox.Journal {
@@ -117,13 +125,13 @@ var brokenJournals = []journalFault{
 			if err := j.Finish(ctx, epoch, outcomes); err != nil {
 				return err
 			}
-			return j.Forget(ctx, time.Now().AddDate(100, 0, 0)) // marks go with their entries
+			return j.Forget(ctx, time.Now().AddDate(100, 0, 0), 0) // marks go with their entries
 		}}
 	}},
 	{"of ten simultaneous appends of a mark one is kept", func(j inbox.Journal) inbox.Journal {
 		var marks sync.Map
 		var n atomic.Int64
-		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
 			if _, seen := marks.Load(e.Mark); seen {
 				return true, nil
 			}
@@ -135,39 +143,39 @@ var brokenJournals = []journalFault{
 	}},
 	{"simultaneous appends are all kept", func(j inbox.Journal) inbox.Journal {
 		var n atomic.Int64
-		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
 			if n.Add(1) == 100 {
 				return false, nil
 			}
 			return j.Append(ctx, e, max)
 		}}
 	}},
-	{"a full journal refuses what is new", appendFault(func(_ *inbox.Entry, max *int) { *max = 0 })},
-	{"a full journal refuses what is new", appendFault(func(_ *inbox.Entry, max *int) { *max++ })},
+	{"a full journal refuses what is new", appendFault(func(_ *inbox.Entry, max *inbox.Bounds) { max.All = 0 })},
+	{"a full journal refuses what is new", appendFault(func(_ *inbox.Entry, max *inbox.Bounds) { max.All++ })},
 	{"a full journal refuses what is new", func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
 			seen, err := j.Append(ctx, e, max)
 			if err != nil {
-				j.Append(ctx, e, 0) // refused, and kept all the same
+				j.Append(ctx, e, inbox.Bounds{}) // refused, and kept all the same
 			}
 			return seen, err
 		}}
 	}},
 	{"simultaneous appends keep to the bound", func(j inbox.Journal) inbox.Journal {
 		var n atomic.Int64
-		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
-			if n.Load() >= int64(max) && max > 0 {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
+			if n.Load() >= int64(max.All) && max.All > 0 {
 				return false, inbox.ErrFull
 			}
 			time.Sleep(10 * time.Millisecond)
 			n.Add(1)
-			return j.Append(ctx, e, 0)
+			return j.Append(ctx, e, inbox.Bounds{})
 		}}
 	}},
 	{"what is given and returned is the caller's", func(j inbox.Journal) inbox.Journal {
 		var bodies sync.Map
 		return &brokenJournal{Journal: j,
-			append: func(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+			append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
 				bodies.Store(e.Mark, e.Body)
 				return j.Append(ctx, e, max)
 			},
@@ -250,38 +258,22 @@ var brokenJournals = []journalFault{
 			return j.Due(ctx, epoch, now.Add(time.Microsecond), limit)
 		}}
 	}},
-	{"entries of one key run in order", appendFault(func(e *inbox.Entry, _ *int) { e.Key = "" })},
-	{"entries of one key run in order", appendFault(func(e *inbox.Entry, _ *int) { e.Key += "x" })}, // those without one too
-	{"dead letters are kept, the newest first", func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, dead: func(ctx context.Context, limit int) ([]inbox.Entry, error) {
-			list, err := j.Dead(ctx, limit)
-			slices.SortFunc(list, func(a, b inbox.Entry) int { return int(b.Seq - a.Seq) })
-			return list, err
-		}}
-	}},
-	{"marks that an outcome names are forgotten with it", func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
-			outcomes = slices.Clone(outcomes)
-			for i := range outcomes {
-				outcomes[i].Forget = outcomes[i].Forget[:min(1, len(outcomes[i].Forget))]
-			}
-			return j.Finish(ctx, epoch, outcomes)
-		}}
+	{"entries of one key run in order", appendFault(func(e *inbox.Entry, _ *inbox.Bounds) { e.Key = "" })},
+	{"entries of one key run in order", appendFault(func(e *inbox.Entry, _ *inbox.Bounds) { e.Key += "x" })}, // those without one too
+	{"old marks are forgotten unless unfinished", func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, forget: func(context.Context, time.Time, int) error { return nil }}
 	}},
 	{"old marks are forgotten unless unfinished", func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, forget: func(context.Context, time.Time) error { return nil }}
-	}},
-	{"old marks are forgotten unless unfinished", func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, forget: func(ctx context.Context, before time.Time) error {
-			return j.Forget(ctx, before.Add(time.Microsecond))
+		return &brokenJournal{Journal: j, forget: func(ctx context.Context, before time.Time, keep int) error {
+			return j.Forget(ctx, before.Add(time.Microsecond), keep)
 		}}
 	}},
 }
 
 var brokenDeadLetters = []journalFault{
 	{"the newest ten thousand dead letters are kept", func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, dead: func(ctx context.Context, limit int) ([]inbox.Entry, error) {
-			return j.Dead(ctx, min(limit, 9_999))
+		return &brokenJournal{Journal: j, shelved: func(ctx context.Context, s inbox.Shelf, before int64, limit int) ([]inbox.Entry, error) {
+			return j.Shelved(ctx, s, before, min(limit, 9_999))
 		}}
 	}},
 }

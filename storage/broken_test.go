@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ type broken struct {
 // brokenStores has at least one store for each check of each suite.
 func brokenStores() map[string][]broken {
 	all := map[string][]broken{}
-	for _, b := range brokenJournals {
+	for _, b := range slices.Concat(brokenJournals, brokenMarks) {
 		all["Journal"] = append(all["Journal"], broken{b.check, func(t *testing.T) {
 			storagetest.RunJournal(t, func(*testing.T) inbox.Journal { return b.fault(storage.Memory().Journal) })
 		}})

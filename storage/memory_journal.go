@@ -2,6 +2,7 @@ package storage
 
 import (
 	"cmp"
+	"container/heap"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,7 @@ import (
 	"github.com/fedihook/fedihook/inbox"
 )
 
-// deadLetters is how many dead letters of the inbox are kept, the newest.
+// deadLetters is how many dead letters of the inbox are kept, those of the highest Seq.
 const deadLetters = 10_000
 
 // errState is returned for an outcome that no version of this library knows.
@@ -22,16 +23,39 @@ var errState = errors.New("unknown state")
 type memoryJournal struct {
 	mu      sync.Mutex
 	seq     int64
-	marks   map[inbox.Mark]mark
-	entries []inbox.Entry // unfinished, by Seq
-	dead    []inbox.Entry // by the time of death
+	marks   map[inbox.Mark]*mark
+	byAge   []agedMark // as they were put; what was dropped since is skipped
+	entries map[int64]*item
+	keys    map[string][]*item // unfinished entries by Key, the oldest first
+	lanes   map[string]int     // how many unfinished entries
+	live    map[inbox.Mark]lives
+	fresh   itemHeap         // heads that have no NotBefore, by turn
+	waiting itemHeap         // heads that have one, by it
+	shelves [2][]inbox.Entry // by Seq
 	lease   lease
 }
 
 // mark is what is kept of a mark.
 type mark struct {
-	seq int64 // of its entry
-	at  time.Time
+	at     time.Time
+	owners []int64
+}
+
+type agedMark struct {
+	mark inbox.Mark
+	at   time.Time
+}
+
+// lives are the unfinished entries of a mark: one, and its copies.
+type lives struct {
+	n   int
+	key string
+}
+
+// item is an unfinished entry.
+type item struct {
+	inbox.Entry
+	version int // what lies in a heap with another version is not there any more
 }
 
 // lease is who works a journal.
@@ -40,6 +64,13 @@ type lease struct {
 	epoch int64 // the highest that was ever given
 	until time.Time
 	held  bool // false after Release and in the beginning
+}
+
+func newMemoryJournal() *memoryJournal {
+	return &memoryJournal{
+		marks: map[inbox.Mark]*mark{}, entries: map[int64]*item{}, keys: map[string][]*item{}, lanes: map[string]int{},
+		live: map[inbox.Mark]lives{},
+	}
 }
 
 // take is the rule of [inbox.Journal.Lease].
@@ -57,24 +88,124 @@ func (l *lease) take(owner string, now time.Time, ttl time.Duration) (epoch int6
 
 func (l *lease) current(epoch int64) bool { return l.held && l.epoch == epoch }
 
-func (m *memoryJournal) Append(ctx context.Context, e inbox.Entry, max int) (seen bool, err error) {
+func (m *memoryJournal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (seen bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, seen := m.marks[e.Mark]; seen {
+	e = keptEntry(e)
+	if m.isOver(e.Rules) {
 		return true, nil
 	}
-	if max > 0 && len(m.entries) >= max {
+	old := m.marks[e.Mark]
+	if old != nil {
+		if e.To = old.lacks(e.To); len(e.To) == 0 {
+			return true, nil
+		}
+		e.Alone = true
+	}
+	switch {
+	case e.Hold && b.Held > 0 && len(m.shelves[inbox.Held]) >= b.Held,
+		!e.Hold && b.All > 0 && len(m.entries) >= b.All,
+		!e.Hold && b.Lane > 0 && m.lanes[e.Lane] >= b.Lane:
 		return false, inbox.ErrFull
 	}
-	m.seq++
-	e = keptEntry(e)
-	e.Seq = m.seq
-	m.marks[e.Mark] = mark{seq: e.Seq, at: e.Received}
-	m.entries = append(m.entries, e)
+	m.apply(&e)
+	if old == nil {
+		old = m.put(e.Mark, e.Received)
+	}
+	old.owners = append(old.owners, ownerKeys(e.To)...)
+	m.add(e)
 	return false, nil
+}
+
+// isOver applies Rules.Unless and Once.
+func (m *memoryJournal) isOver(r inbox.Rules) bool {
+	for _, k := range r.Unless {
+		if m.marks[k] != nil {
+			if r.Once {
+				delete(m.marks, k)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// apply applies the other rules.
+func (m *memoryJournal) apply(e *inbox.Entry) {
+	was := false
+	for _, k := range e.Rules.Undoes {
+		was = was || m.marks[k] != nil
+		if l := m.live[k]; l.n > 0 {
+			e.Key = l.key
+		}
+	}
+	if e.Rules.Over != (inbox.Mark{}) && !was && m.marks[e.Rules.Over] == nil {
+		m.put(e.Rules.Over, e.Received)
+	}
+	for _, k := range e.Rules.Drop {
+		delete(m.marks, k)
+	}
+}
+
+func (m *memoryJournal) put(k inbox.Mark, at time.Time) *mark {
+	n := &mark{at: at}
+	m.marks[k] = n
+	m.byAge = append(m.byAge, agedMark{k, at})
+	return n
+}
+
+func (n *mark) lacks(owners []string) (missing []string) {
+	for _, o := range owners {
+		if !slices.Contains(n.owners, ownerKey(o)) {
+			missing = append(missing, o)
+		}
+	}
+	return missing
+}
+
+// add puts a new entry where it belongs.
+func (m *memoryJournal) add(e inbox.Entry) {
+	m.seq++
+	e.Seq, e.Rules = m.seq, inbox.Rules{}
+	if e.Hold {
+		e.Hold = false
+		m.shelve(inbox.Held, e)
+		return
+	}
+	it := &item{Entry: e}
+	m.entries[e.Seq] = it
+	m.live[e.Mark] = lives{m.live[e.Mark].n + 1, e.Key}
+	m.lanes[e.Lane]++
+	if e.Key != "" {
+		m.keys[e.Key] = append(m.keys[e.Key], it)
+		if len(m.keys[e.Key]) > 1 {
+			return
+		}
+	}
+	m.queue(it)
+}
+
+// queue lets a head be found.
+func (m *memoryJournal) queue(it *item) {
+	it.version++
+	if it.NotBefore.IsZero() {
+		heap.Push(&m.fresh, queued{it, it.version, it.Turn})
+	} else {
+		heap.Push(&m.waiting, queued{it, it.version, it.NotBefore})
+	}
+}
+
+func (m *memoryJournal) shelve(s inbox.Shelf, e inbox.Entry) {
+	list := m.shelves[s]
+	i, _ := slices.BinarySearchFunc(list, e.Seq, func(e inbox.Entry, seq int64) int { return cmp.Compare(e.Seq, seq) })
+	list = slices.Insert(list, i, e)
+	if n := len(list) - deadLetters; s == inbox.DeadLetters && n > 0 {
+		list = slices.Delete(list, 0, n)
+	}
+	m.shelves[s] = list
 }
 
 func (m *memoryJournal) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (epoch int64, ok bool, err error) {
@@ -109,19 +240,21 @@ func (m *memoryJournal) Due(ctx context.Context, epoch int64, now time.Time, lim
 		return nil, inbox.ErrLeaseLost
 	}
 	now = kept(now)
+	fresh := m.fresh.first(limit, func(*item) bool { return true })
+	waited := m.waiting.first(limit, func(it *item) bool { return !it.NotBefore.After(now) })
 	var due []inbox.Entry
-	held := map[string]bool{} // keys that an older entry keeps waiting
-	for _, e := range m.entries {
-		if len(due) >= limit {
-			break
-		}
-		first := e.Key == "" || !held[e.Key]
-		held[e.Key] = true
-		if first && !e.NotBefore.After(now) {
-			due = append(due, keptEntry(e))
-		}
+	for _, it := range share(fresh, waited, limit) {
+		due = append(due, keptEntry(it.Entry))
 	}
+	slices.SortFunc(due, func(a, b inbox.Entry) int { return cmp.Or(a.Turn.Compare(b.Turn), cmp.Compare(a.Seq, b.Seq)) })
 	return due, nil
+}
+
+// share takes limit of two lists, and of each at least half of that if it has so many.
+func share[T any](fresh, waited []T, limit int) []T {
+	limit = max(limit, 0)
+	w := min(len(waited), max(limit-len(fresh), (limit+1)/2))
+	return append(slices.Clone(fresh[:min(len(fresh), limit-w)]), waited[:w]...)
 }
 
 func (m *memoryJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
@@ -136,80 +269,140 @@ func (m *memoryJournal) Finish(ctx context.Context, epoch int64, outcomes []inbo
 	if err := checkOutcomes(outcomes); err != nil {
 		return err
 	}
-	finished := map[int64]bool{}
 	for _, o := range outcomes {
-		for _, mark := range o.Forget {
-			delete(m.marks, mark)
-		}
-		i, ok := m.find(o.Seq)
-		if !ok || finished[o.Seq] {
+		it := m.entries[o.Seq]
+		if it == nil {
 			continue
 		}
-		e := &m.entries[i]
 		if o.State != inbox.Done {
-			e.Attempts, e.LastError, e.NotBefore = o.Attempts, o.Err, kept(o.NotBefore)
+			it.Attempts, it.LastError, it.NotBefore = o.Attempts, o.Err, kept(o.NotBefore)
 		}
-		if o.State == inbox.Dead {
+		switch o.State {
+		case inbox.Again:
+			if it.Key == "" || m.keys[it.Key][0] == it {
+				m.queue(it)
+			}
+			continue
+		case inbox.Dead, inbox.Review:
+			e := it.Entry
 			e.NotBefore = time.Time{}
-			m.dead = append(m.dead, *e)
+			m.shelve(shelfOf(o.State), e)
 		}
-		finished[o.Seq] = o.State != inbox.Again
-	}
-	m.entries = slices.DeleteFunc(m.entries, func(e inbox.Entry) bool { return finished[e.Seq] })
-	if n := len(m.dead) - deadLetters; n > 0 {
-		m.dead = slices.Delete(m.dead, 0, n)
+		m.remove(it)
 	}
 	return nil
 }
 
-// find returns the index of an unfinished entry.
-func (m *memoryJournal) find(seq int64) (int, bool) {
-	return slices.BinarySearchFunc(m.entries, seq, func(e inbox.Entry, seq int64) int { return cmp.Compare(e.Seq, seq) })
+func shelfOf(s inbox.State) inbox.Shelf {
+	if s == inbox.Review {
+		return inbox.Held
+	}
+	return inbox.DeadLetters
+}
+
+// remove takes a finished entry away and lets the next of its key run.
+func (m *memoryJournal) remove(it *item) {
+	it.version++
+	delete(m.entries, it.Seq)
+	if l := m.live[it.Mark]; l.n > 1 {
+		m.live[it.Mark] = lives{l.n - 1, l.key}
+	} else {
+		delete(m.live, it.Mark)
+	}
+	if m.lanes[it.Lane]--; m.lanes[it.Lane] == 0 {
+		delete(m.lanes, it.Lane)
+	}
+	if it.Key == "" {
+		return
+	}
+	list := m.keys[it.Key]
+	i := slices.Index(list, it)
+	list = slices.Delete(list, i, i+1)
+	if len(list) == 0 {
+		delete(m.keys, it.Key)
+		return
+	}
+	m.keys[it.Key] = list
+	if i == 0 {
+		m.queue(list[0])
+	}
 }
 
 func checkOutcomes(outcomes []inbox.Outcome) error {
 	for _, o := range outcomes {
-		if o.State > inbox.Dead {
+		if o.State > inbox.Review {
 			return fmt.Errorf("storage: finish entry %d: state %d: %w", o.Seq, o.State, errState)
 		}
 	}
 	return nil
 }
 
-func (m *memoryJournal) Dead(ctx context.Context, limit int) ([]inbox.Entry, error) {
+func (m *memoryJournal) Shelved(ctx context.Context, s inbox.Shelf, before int64, limit int) ([]inbox.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var list []inbox.Entry
-	for _, e := range slices.Backward(m.dead) {
+	for _, e := range slices.Backward(m.shelves[s&1]) {
 		if len(list) >= limit {
 			break
 		}
-		list = append(list, keptEntry(e))
+		if before == 0 || e.Seq < before {
+			list = append(list, keptEntry(e))
+		}
 	}
 	return list, nil
 }
 
-func (m *memoryJournal) Forget(ctx context.Context, before time.Time) error {
+func (m *memoryJournal) Unshelve(ctx context.Context, s inbox.Shelf, seq int64, again *inbox.Entry) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := m.shelves[s&1]
+	i, ok := slices.BinarySearchFunc(list, seq, func(e inbox.Entry, seq int64) int { return cmp.Compare(e.Seq, seq) })
+	if !ok {
+		return inbox.ErrNoEntry
+	}
+	m.shelves[s&1] = slices.Delete(list, i, i+1)
+	if again == nil || m.isOver(inbox.Rules{Unless: again.Rules.Unless}) {
+		return nil
+	}
+	e := keptEntry(*again)
+	e.Attempts, e.NotBefore, e.LastError, e.Hold = 0, time.Time{}, "", false
+	m.add(e)
+	return nil
+}
+
+func (m *memoryJournal) Forget(ctx context.Context, before time.Time, keep int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before = kept(before)
-	for k, v := range m.marks {
-		if _, unfinished := m.find(v.seq); !unfinished && v.at.Before(before) {
-			delete(m.marks, k)
+	// Entries come in the order of their time, nearly.
+	slices.SortStableFunc(m.byAge, func(a, b agedMark) int { return a.at.Compare(b.at) })
+	var left []agedMark
+	for _, a := range m.byAge {
+		n := m.marks[a.mark]
+		switch {
+		case n == nil || !n.at.Equal(a.at): // dropped, or put again
+		case (a.at.Before(before) || keep > 0 && len(m.marks) > keep) && m.live[a.mark].n == 0:
+			delete(m.marks, a.mark)
+		default:
+			left = append(left, a)
 		}
 	}
+	m.byAge = left
 	return nil
 }
 
 // keptEntry shares nothing with e.
 func keptEntry(e inbox.Entry) inbox.Entry {
-	e.Body = slices.Clone(e.Body)
-	e.Received, e.NotBefore = kept(e.Received), kept(e.NotBefore)
+	e.Body, e.Notes, e.To = slices.Clone(e.Body), slices.Clone(e.Notes), slices.Clone(e.To)
+	e.Received, e.NotBefore, e.Turn = kept(e.Received), kept(e.NotBefore), kept(e.Turn)
 	return e
 }

@@ -110,8 +110,8 @@ func (r reLog) PublicRecords(ctx context.Context, id string, before int64, limit
 
 type reJournal struct{ o *opener }
 
-func (r reJournal) Append(ctx context.Context, e inbox.Entry, max int) (bool, error) {
-	return one(r.o, func(s storage.Storage) (bool, error) { return s.Journal.Append(ctx, e, max) })
+func (r reJournal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (bool, error) {
+	return one(r.o, func(s storage.Storage) (bool, error) { return s.Journal.Append(ctx, e, b) })
 }
 func (r reJournal) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (epoch int64, ok bool, err error) {
 	err = r.o.with(func(s storage.Storage) error {
@@ -129,11 +129,14 @@ func (r reJournal) Due(ctx context.Context, epoch int64, now time.Time, limit in
 func (r reJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
 	return r.o.with(func(s storage.Storage) error { return s.Journal.Finish(ctx, epoch, outcomes) })
 }
-func (r reJournal) Dead(ctx context.Context, limit int) ([]inbox.Entry, error) {
-	return one(r.o, func(s storage.Storage) ([]inbox.Entry, error) { return s.Journal.Dead(ctx, limit) })
+func (r reJournal) Shelved(ctx context.Context, shelf inbox.Shelf, before int64, limit int) ([]inbox.Entry, error) {
+	return one(r.o, func(s storage.Storage) ([]inbox.Entry, error) { return s.Journal.Shelved(ctx, shelf, before, limit) })
 }
-func (r reJournal) Forget(ctx context.Context, before time.Time) error {
-	return r.o.with(func(s storage.Storage) error { return s.Journal.Forget(ctx, before) })
+func (r reJournal) Unshelve(ctx context.Context, shelf inbox.Shelf, seq int64, again *inbox.Entry) error {
+	return r.o.with(func(s storage.Storage) error { return s.Journal.Unshelve(ctx, shelf, seq, again) })
+}
+func (r reJournal) Forget(ctx context.Context, before time.Time, keep int) error {
+	return r.o.with(func(s storage.Storage) error { return s.Journal.Forget(ctx, before, keep) })
 }
 
 type reFollowers struct{ o *opener }

@@ -20,13 +20,13 @@ func TestAppendEndsWithItsContextWhileOthersGoOn(t *testing.T) {
 
 	var wg sync.WaitGroup
 	first, third := make(chan error, 1), make(chan error, 1)
-	wg.Go(func() { _, err := s.Journal.Append(t.Context(), numbered(1), 0); first <- err })
+	wg.Go(func() { _, err := s.Journal.Append(t.Context(), numbered(1), inbox.Bounds{}); first <- err })
 	time.Sleep(50 * time.Millisecond) // it waits for the lock
 	ctx, cancel := context.WithCancel(t.Context())
 	second := make(chan error, 1)
-	wg.Go(func() { _, err := s.Journal.Append(ctx, numbered(2), 0); second <- err })
+	wg.Go(func() { _, err := s.Journal.Append(ctx, numbered(2), inbox.Bounds{}); second <- err })
 	time.Sleep(50 * time.Millisecond) // it waits for the first
-	wg.Go(func() { _, err := s.Journal.Append(t.Context(), numbered(3), 0); third <- err })
+	wg.Go(func() { _, err := s.Journal.Append(t.Context(), numbered(3), inbox.Bounds{}); third <- err })
 	cancel()
 	select {
 	case err := <-second:
@@ -44,7 +44,7 @@ func TestAppendEndsWithItsContextWhileOthersGoOn(t *testing.T) {
 	}
 	wg.Wait()
 	for i, kept := range map[int]bool{1: true, 2: false, 3: true} {
-		if seen, err := s.Journal.Append(t.Context(), numbered(i), 0); err != nil || seen != kept {
+		if seen, err := s.Journal.Append(t.Context(), numbered(i), inbox.Bounds{}); err != nil || seen != kept {
 			t.Errorf("entry %d is kept: %v, want %v; %v", i, seen, kept, err)
 		}
 	}
@@ -59,7 +59,7 @@ func TestAppendsThatFailTogetherAllSaySo(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
-			if seen, err := s.Journal.Append(t.Context(), numbered(i), 0); err == nil || seen {
+			if seen, err := s.Journal.Append(t.Context(), numbered(i), inbox.Bounds{}); err == nil || seen {
 				t.Errorf("entry %d: seen %v, %v", i, seen, err)
 			}
 		})
@@ -67,7 +67,7 @@ func TestAppendsThatFailTogetherAllSaySo(t *testing.T) {
 	wg.Wait()
 	mustExec(t, own, `ALTER TABLE away RENAME TO fedihook_entries`)
 	for i := range 100 {
-		if seen, err := s.Journal.Append(t.Context(), numbered(i), 0); err != nil || seen {
+		if seen, err := s.Journal.Append(t.Context(), numbered(i), inbox.Bounds{}); err != nil || seen {
 			t.Fatalf("entry %d afterwards: seen %v, %v", i, seen, err)
 		}
 	}
@@ -79,9 +79,9 @@ func TestForgetDeletesAllThatIsOld(t *testing.T) {
 	f := newFiles(t)
 	own := openSQL(t, f.own)
 	s := openSQLite(t, openApp(t, f.app), own)
-	mustExec(t, own, `INSERT INTO fedihook_marks (mark, at, seq) WITH RECURSIVE n (i) AS
-		(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500) SELECT printf('%032d', i), i, i FROM n`)
-	if err := s.Journal.Forget(t.Context(), time.UnixMicro(3001)); err != nil {
+	mustExec(t, own, `INSERT INTO fedihook_marks (mark, at) WITH RECURSIVE n (i) AS
+		(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500) SELECT CAST(printf('%032d', i) AS BLOB), i FROM n`)
+	if err := s.Journal.Forget(t.Context(), time.UnixMicro(3001), 0); err != nil {
 		t.Fatal(err)
 	}
 	if n := text(t, own, `SELECT count(*) || ' from ' || min(at) FROM fedihook_marks`); n != "500 from 3001" {
@@ -119,7 +119,7 @@ func BenchmarkAppend(b *testing.B) {
 		i := 0
 		for b.Loop() {
 			i++
-			if _, err := s.Journal.Append(b.Context(), numbered(i), 0); err != nil {
+			if _, err := s.Journal.Append(b.Context(), numbered(i), inbox.Bounds{}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -134,7 +134,7 @@ func BenchmarkAppend(b *testing.B) {
 				i++
 				e := numbered(i)
 				wg.Go(func() {
-					if _, err := s.Journal.Append(b.Context(), e, 0); err != nil {
+					if _, err := s.Journal.Append(b.Context(), e, inbox.Bounds{}); err != nil {
 						b.Error(err)
 					}
 				})
@@ -150,9 +150,9 @@ func BenchmarkDueBehindOneKey(b *testing.B) {
 	f := newFiles(b)
 	own := openSQL(b, f.own)
 	s := openSQLite(b, openApp(b, f.app), own)
-	mustExec(b, own, `INSERT INTO fedihook_entries (mark, okey, sender, owner, received, attempts, not_before, last_error, body)
+	mustExec(b, own, `INSERT INTO fedihook_entries (mark, okey, sender, owner, received, attempts, not_before, last_error, body, head)
 		WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
-		SELECT '', 'k', '', '', 0, 0, CASE i WHEN 1 THEN 1 << 60 ELSE 0 END, '', zeroblob(2048) FROM n`)
+		SELECT '', 'k', '', '', 0, 0, CASE i WHEN 1 THEN 1 << 60 ELSE 0 END, '', zeroblob(2048), i = 1 FROM n`)
 	epoch, _, err := s.Journal.Lease(b.Context(), "a", time.Now(), time.Hour)
 	if err != nil {
 		b.Fatal(err)

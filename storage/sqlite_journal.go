@@ -1,17 +1,20 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/internal/sqldb"
 )
 
-// fedihook_entries holds unfinished entries only, and fedihook_journal their number and the lease, in one
-// row. The index for Due holds all that Due looks at before it has decided, as bodies would be in its way.
+// fedihook_entries holds unfinished entries only, and fedihook_journal their number, that of the marks and the lease, in one
+// row.
 var journalTables = []string{`CREATE TABLE fedihook_marks (
 	mark BLOB PRIMARY KEY,
 	at   INTEGER NOT NULL,
@@ -53,9 +56,53 @@ CREATE TABLE fedihook_journal (
 	until      INTEGER NOT NULL,
 	held       INTEGER NOT NULL
 );
-INSERT INTO fedihook_journal VALUES (1, 0, '', 0, 0, 0)`}
+INSERT INTO fedihook_journal VALUES (1, 0, '', 0, 0, 0)`,
 
-const entryColumns = `seq, mark, okey, sender, owner, received, attempts, not_before, last_error, body`
+	// Only a head may run: an entry without a key, or the oldest of its key. concerns is a list of actor ids as JSON.
+	`ALTER TABLE fedihook_entries ADD COLUMN lane TEXT NOT NULL DEFAULT '';
+ALTER TABLE fedihook_entries ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE fedihook_entries ADD COLUMN concerns TEXT NOT NULL DEFAULT '';
+ALTER TABLE fedihook_entries ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE fedihook_entries ADD COLUMN notes BLOB;
+ALTER TABLE fedihook_entries ADD COLUMN head INTEGER NOT NULL DEFAULT 0;
+UPDATE fedihook_entries SET head = 1 WHERE okey = '' OR seq IN (SELECT min(seq) FROM fedihook_entries GROUP BY okey);
+DROP INDEX fedihook_entries_due;
+CREATE INDEX fedihook_entries_fresh ON fedihook_entries (turn, seq) WHERE head = 1 AND not_before = 0;
+CREATE INDEX fedihook_entries_waiting ON fedihook_entries (not_before, seq) WHERE head = 1 AND not_before <> 0;
+CREATE INDEX fedihook_entries_mark ON fedihook_entries (mark);
+CREATE TABLE fedihook_lanes (lane TEXT PRIMARY KEY, unfinished INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO fedihook_lanes SELECT lane, count(*) FROM fedihook_entries GROUP BY lane;
+CREATE TABLE fedihook_shelf (
+	shelf      INTEGER NOT NULL,
+	seq        INTEGER NOT NULL,
+	mark       BLOB NOT NULL,
+	okey       TEXT NOT NULL,
+	sender     TEXT NOT NULL,
+	owner      TEXT NOT NULL,
+	received   INTEGER NOT NULL,
+	attempts   INTEGER NOT NULL,
+	not_before INTEGER NOT NULL,
+	last_error TEXT NOT NULL,
+	body       BLOB,
+	lane       TEXT NOT NULL,
+	turn       INTEGER NOT NULL,
+	concerns   TEXT NOT NULL,
+	alone      INTEGER NOT NULL,
+	notes      BLOB
+);
+CREATE UNIQUE INDEX fedihook_shelf_seq ON fedihook_shelf (shelf, seq);
+INSERT INTO fedihook_shelf SELECT 0, seq, mark, okey, sender, owner, received, attempts, not_before, last_error, body,
+	'', 0, '', 0, NULL FROM fedihook_dead_entries;
+DROP TABLE fedihook_dead_entries;
+CREATE TABLE fedihook_mark_owners (mark BLOB, owner INTEGER, PRIMARY KEY (mark, owner)) WITHOUT ROWID;
+DROP INDEX fedihook_marks_at;
+ALTER TABLE fedihook_marks DROP COLUMN seq;
+CREATE INDEX fedihook_marks_at ON fedihook_marks (at);
+ALTER TABLE fedihook_journal ADD COLUMN marks INTEGER NOT NULL DEFAULT 0;
+UPDATE fedihook_journal SET marks = (SELECT count(*) FROM fedihook_marks)`}
+
+const entryColumns = `seq, mark, okey, sender, owner, received, attempts, not_before, last_error, body,
+	lane, turn, concerns, alone, notes`
 
 // sqliteJournal is an inbox.Journal. Append is in sqlite_append.go.
 type sqliteJournal struct {
@@ -102,28 +149,36 @@ func (s *sqliteJournal) Due(ctx context.Context, epoch int64, now time.Time, lim
 	if err == nil && !l.current(epoch) {
 		err = inbox.ErrLeaseLost
 	}
-	var list []inbox.Entry
+	var fresh, waited []inbox.Entry
+	limit = max(limit, 0)
 	if err == nil {
-		list, err = all(ctx, s.db, scanEntry, `SELECT `+entryColumns+` FROM fedihook_entries WHERE seq IN (
-			SELECT seq FROM fedihook_entries AS e INDEXED BY fedihook_entries_due
-			WHERE not_before <= ? AND NOT EXISTS (
-				SELECT 1 FROM fedihook_entries AS older
-				WHERE older.okey = e.okey AND older.seq < e.seq AND older.okey <> '')
-			ORDER BY seq LIMIT ?) ORDER BY seq`, toMicros(now), max(limit, 0))
+		fresh, err = all(ctx, s.db, scanEntry, `SELECT `+entryColumns+` FROM fedihook_entries INDEXED BY fedihook_entries_fresh
+			WHERE head = 1 AND not_before = 0 ORDER BY turn, seq LIMIT ?`, limit)
+	}
+	if err == nil {
+		waited, err = all(ctx, s.db, scanEntry, `SELECT `+entryColumns+` FROM fedihook_entries INDEXED BY fedihook_entries_waiting
+			WHERE head = 1 AND not_before <> 0 AND not_before <= ? ORDER BY not_before, seq LIMIT ?`, toMicros(now), limit)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("storage: due entries: %w", err)
 	}
+	list := share(fresh, waited, limit)
+	slices.SortFunc(list, func(a, b inbox.Entry) int { return cmp.Or(a.Turn.Compare(b.Turn), cmp.Compare(a.Seq, b.Seq)) })
 	return list, nil
 }
 
 func scanEntry(row scanner) (e inbox.Entry, err error) {
 	var mark []byte
-	var received, notBefore int64
-	err = row.Scan(&e.Seq, &mark, &e.Key, &e.Sender, &e.Owner, &received, &e.Attempts, &notBefore, &e.LastError, &e.Body)
+	var received, notBefore, turn int64
+	var to string
+	err = row.Scan(&e.Seq, &mark, &e.Key, &e.Sender, &e.Owner, &received, &e.Attempts, &notBefore, &e.LastError, &e.Body,
+		&e.Lane, &turn, &to, &e.Alone, &e.Notes)
+	if err != nil {
+		return e, err
+	}
 	copy(e.Mark[:], mark)
-	e.Received, e.NotBefore = fromMicros(received), fromMicros(notBefore)
-	return e, err
+	e.Received, e.NotBefore, e.Turn = fromMicros(received), fromMicros(notBefore), fromMicros(turn)
+	return e, fromJSON(to, &e.To)
 }
 
 func (s *sqliteJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
@@ -138,26 +193,13 @@ func (s *sqliteJournal) Finish(ctx context.Context, epoch int64, outcomes []inbo
 		if !l.current(epoch) {
 			return inbox.ErrLeaseLost
 		}
-		var finished int64
-		p := &prepared{tx: tx}
+		f := &finishing{prepared: prepared{tx: tx}, lanes: map[string]int{}}
 		for _, o := range outcomes {
-			n, err := finish(ctx, p, o)
-			if err != nil {
+			if err := f.finish(ctx, o); err != nil {
 				return fmt.Errorf("entry %d: %w", o.Seq, err)
 			}
-			finished += n
-			for _, mark := range o.Forget {
-				if _, err := p.exec(ctx, `DELETE FROM fedihook_marks WHERE mark = ?`, mark[:]); err != nil {
-					return fmt.Errorf("entry %d: %w", o.Seq, err)
-				}
-			}
 		}
-		if _, err := tx.ExecContext(ctx, `UPDATE fedihook_journal SET unfinished = unfinished - ?`, finished); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM fedihook_dead_entries
-			WHERE n <= (SELECT max(n) FROM fedihook_dead_entries) - ?`, deadLetters)
-		return err
+		return f.count(ctx)
 	})
 	if err != nil {
 		return fmt.Errorf("storage: finish entries: %w", err)
@@ -165,51 +207,66 @@ func (s *sqliteJournal) Finish(ctx context.Context, epoch int64, outcomes []inbo
 	return nil
 }
 
-// finish returns how many entries it finished: one or, if it was not there, none.
-func finish(ctx context.Context, p *prepared, o inbox.Outcome) (int64, error) {
+// finishing is one call of Finish.
+type finishing struct {
+	prepared
+	lanes map[string]int // how many were finished
+	dead  bool
+}
+
+func (f *finishing) finish(ctx context.Context, o inbox.Outcome) error {
 	switch o.State {
 	case inbox.Again:
-		_, err := p.exec(ctx, `UPDATE fedihook_entries SET attempts = ?, not_before = ?, last_error = ?
+		_, err := f.exec(ctx, `UPDATE fedihook_entries SET attempts = ?, not_before = ?, last_error = ?
 			WHERE seq = ?`, o.Attempts, toMicros(o.NotBefore), o.Err, o.Seq)
-		return 0, err
-	case inbox.Dead:
-		if _, err := p.exec(ctx, `INSERT INTO fedihook_dead_entries
-			(seq, mark, okey, sender, owner, received, attempts, not_before, last_error, body)
-			SELECT seq, mark, okey, sender, owner, received, ?, 0, ?, body FROM fedihook_entries WHERE seq = ?`,
-			o.Attempts, o.Err, o.Seq); err != nil {
-			return 0, err
+		return err
+	case inbox.Dead, inbox.Review:
+		if _, err := f.exec(ctx, `INSERT INTO fedihook_shelf
+			(shelf, seq, mark, okey, sender, owner, received, attempts, not_before, last_error, body, lane, turn, concerns, alone, notes)
+			SELECT ?, seq, mark, okey, sender, owner, received, ?, 0, ?, body, lane, turn, concerns, alone, notes
+			FROM fedihook_entries WHERE seq = ?`, shelfOf(o.State), o.Attempts, o.Err, o.Seq); err != nil {
+			return err
 		}
+		f.dead = f.dead || o.State == inbox.Dead
 	}
-	res, err := p.exec(ctx, `DELETE FROM fedihook_entries WHERE seq = ?`, o.Seq)
+	st, err := f.stmt(ctx, `DELETE FROM fedihook_entries WHERE seq = ? RETURNING okey, lane, head`)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return res.RowsAffected()
+	var key, lane string
+	var head bool
+	switch err := st.QueryRowContext(ctx, o.Seq).Scan(&key, &lane, &head); {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	f.lanes[lane]++
+	if key == "" || !head {
+		return nil
+	}
+	_, err = f.exec(ctx, `UPDATE fedihook_entries SET head = 1
+		WHERE seq = (SELECT min(seq) FROM fedihook_entries WHERE okey = ? AND okey <> '')`, key)
+	return err
 }
 
-func (s *sqliteJournal) Dead(ctx context.Context, limit int) ([]inbox.Entry, error) {
-	list, err := all(ctx, s.db, scanEntry, `SELECT `+entryColumns+`
-		FROM fedihook_dead_entries ORDER BY n DESC LIMIT ?`, max(limit, 0))
-	if err != nil {
-		return nil, fmt.Errorf("storage: dead letters: %w", err)
-	}
-	return list, nil
-}
-
-// forgottenAtOnce is how many marks one transaction deletes, so that Append need not wait long.
-const forgottenAtOnce = 1000
-
-func (s *sqliteJournal) Forget(ctx context.Context, before time.Time) error {
-	for {
-		n, err := exec(ctx, s.db, `DELETE FROM fedihook_marks WHERE mark IN (
-			SELECT mark FROM fedihook_marks AS m WHERE at < ?
-			AND NOT EXISTS (SELECT 1 FROM fedihook_entries WHERE seq = m.seq)
-			ORDER BY at LIMIT ?)`, toMicros(before), forgottenAtOnce)
-		if err != nil {
-			return fmt.Errorf("storage: forget marks: %w", err)
+// count brings the numbers up to date and bounds the dead letters.
+func (f *finishing) count(ctx context.Context) error {
+	finished := 0
+	for lane, n := range f.lanes {
+		finished += n
+		if _, err := f.exec(ctx, `UPDATE fedihook_lanes SET unfinished = unfinished - ? WHERE lane = ?`, n, lane); err != nil {
+			return err
 		}
-		if n < forgottenAtOnce {
-			return nil
+		if _, err := f.exec(ctx, `DELETE FROM fedihook_lanes WHERE lane = ? AND unfinished <= 0`, lane); err != nil {
+			return err
 		}
 	}
+	if _, err := f.exec(ctx, `UPDATE fedihook_journal SET unfinished = unfinished - ?`, finished); err != nil || !f.dead {
+		return err
+	}
+	_, err := f.exec(ctx, `DELETE FROM fedihook_shelf WHERE shelf = ? AND seq <=
+		(SELECT seq FROM fedihook_shelf WHERE shelf = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`,
+		inbox.DeadLetters, inbox.DeadLetters, deadLetters)
+	return err
 }

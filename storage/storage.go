@@ -49,7 +49,7 @@ func Memory() Storage {
 	return Storage{
 		Intents:   intents,
 		Log:       &memoryLog{intents: intents, records: map[string]*outbox.Record{}},
-		Journal:   &memoryJournal{marks: map[inbox.Mark]mark{}},
+		Journal:   newMemoryJournal(),
 		Followers: &memoryFollowers{pairs: map[pair]*actor.Follow{}},
 		Keys:      &memoryKeys{pairs: map[string][]actor.KeyPair{}, owner: map[string][]string{}},
 		Remotes:   &memoryRemotes{actors: map[string]actor.Remote{}, byKey: map[string]map[string]bool{}},

@@ -192,6 +192,13 @@ func (w *world) liars() error {
 		return err
 	}
 	got = w.do(r)
+	w.check(got.status == 202, "a post that somebody else brings is left to her server to prove", got.status)
+	follow := fmt.Appendf(nil, `{"type":"Follow","actor":%q,"object":%q}`, w.alice, w.bob)
+	r = w.request(w.b, http.MethodPost, inbox, follow)
+	if err := w.sign(r, follow, w.mallory); err != nil {
+		return err
+	}
+	got = w.do(r)
 	w.check(got.status == 403, "an activity in someone else's name is 403", got.status)
 
 	r = w.request(w.b, http.MethodPost, inbox, []byte(`{"type":"Create","actor":`))

@@ -114,9 +114,9 @@ func (g *gullible) remember(r *http.Request, body []byte) []byte {
 // forgetful is a journal that has never seen anything before.
 type forgetful struct{ inbox.Journal }
 
-func (f forgetful) Append(ctx context.Context, e inbox.Entry, max int) (bool, error) {
+func (f forgetful) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (bool, error) {
 	e.Mark = sha256.Sum256([]byte(rand.Text()))
-	return f.Journal.Append(ctx, e, max)
+	return f.Journal.Append(ctx, e, b)
 }
 
 // everyonesBusiness is an app that shows everything as public.

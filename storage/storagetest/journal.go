@@ -14,7 +14,7 @@ import (
 // RunJournal checks the contract of [inbox.Journal]. Open returns an empty store, which no other check uses.
 func RunJournal(t *testing.T, open func(t *testing.T) inbox.Journal) {
 	t.Helper()
-	run(t, open, slices.Concat(journalAppendChecks, journalLeaseChecks, journalWorkChecks))
+	run(t, open, slices.Concat(journalAppendChecks, journalMarkChecks, journalLeaseChecks, journalWorkChecks, journalShelfChecks))
 }
 
 var journalAppendChecks = []check[inbox.Journal]{
@@ -22,13 +22,14 @@ var journalAppendChecks = []check[inbox.Journal]{
 		full := inbox.Entry{
 			Mark: inbox.MarkOf("s", "t", "i", nil), Key: odd + "key", Sender: odd + "sender", Owner: odd + "owner", Body: oddBytes(),
 			Received: start, Attempts: 3, NotBefore: start.Add(time.Microsecond), LastError: odd,
+			Lane: odd + "lane", Turn: start.Add(2 * time.Microsecond), To: []string{odd, "two"}, Notes: oddBytes(),
 		}
 		zero := inbox.Entry{}
 		for _, e := range []inbox.Entry{full, zero} {
 			add(t, ctx, j, e)
 		}
 		list := exactly(t, 2, due(t, ctx, j, lease(t, ctx, j), start.Add(time.Hour), 10))
-		for i, e := range []inbox.Entry{full, zero} {
+		for i, e := range []inbox.Entry{zero, full} { // by Turn
 			if list[i].Seq <= 0 {
 				t.Errorf("entry %d has Seq %d", i, list[i].Seq)
 			}
@@ -46,7 +47,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 			for i := range 3 {
 				e := entry(i, "")
 				e.Body = []byte("another")
-				seen, err := j.Append(ctx, e, 0)
+				seen, err := j.Append(ctx, e, inbox.Bounds{})
 				ok(t, err)
 				if !seen {
 					t.Fatalf("%s: entry %d was kept twice", when, i)
@@ -65,7 +66,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 		atOnce(10, func(i int) {
 			e := entry(0, "")
 			e.Body = []byte{byte(i)}
-			seen, err := j.Append(ctx, e, 0)
+			seen, err := j.Append(ctx, e, inbox.Bounds{})
 			if err != nil {
 				t.Error(err)
 			} else if !seen {
@@ -82,7 +83,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 	{"simultaneous appends are all kept", func(t *testing.T, ctx context.Context, j inbox.Journal) {
 		const n = 200
 		atOnce(n, func(i int) {
-			if seen, err := j.Append(ctx, entry(i, ""), 0); err != nil || seen {
+			if seen, err := j.Append(ctx, entry(i, ""), inbox.Bounds{}); err != nil || seen {
 				t.Errorf("entry %d: seen %v, %v", i, seen, err)
 			}
 		})
@@ -100,7 +101,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 		add(t, ctx, j, entry(1, ""))
 		refused := func(when string, max int) {
 			t.Helper()
-			seen, err := j.Append(ctx, entry(2, ""), max)
+			seen, err := j.Append(ctx, entry(2, ""), inbox.Bounds{All: max})
 			want(t, when, err, inbox.ErrFull)
 			if seen {
 				t.Fatalf("%s: what was refused is seen", when)
@@ -108,7 +109,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 		}
 		refused("two of two", 2)
 		refused("two of one", 1)
-		if seen, err := j.Append(ctx, entry(1, ""), 2); err != nil || !seen {
+		if seen, err := j.Append(ctx, entry(1, ""), inbox.Bounds{All: 2}); err != nil || !seen {
 			t.Fatalf("what is there already: seen %v, %v", seen, err)
 		}
 		epoch := lease(t, ctx, j)
@@ -118,14 +119,14 @@ var journalAppendChecks = []check[inbox.Journal]{
 		for range 2 { // the second time there is nothing to finish
 			ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0]}, {Seq: list[0]}, {Seq: list[1] + 1000}}))
 		}
-		if seen, err := j.Append(ctx, entry(2, ""), 2); err != nil || seen {
+		if seen, err := j.Append(ctx, entry(2, ""), inbox.Bounds{All: 2}); err != nil || seen {
 			t.Fatalf("after one is done: seen %v, %v", seen, err)
 		}
 		refusedNext := entry(3, "")
-		_, err := j.Append(ctx, refusedNext, 2)
+		_, err := j.Append(ctx, refusedNext, inbox.Bounds{All: 2})
 		want(t, "two of two again", err, inbox.ErrFull)
 		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[1], State: inbox.Dead}}))
-		if seen, err := j.Append(ctx, refusedNext, 2); err != nil || seen {
+		if seen, err := j.Append(ctx, refusedNext, inbox.Bounds{All: 2}); err != nil || seen {
 			t.Fatalf("after one is dead: seen %v, %v", seen, err)
 		}
 		add(t, ctx, j, entry(4, "")) // zero: no bound
@@ -133,7 +134,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 	{"simultaneous appends keep to the bound", func(t *testing.T, ctx context.Context, j inbox.Journal) {
 		var kept atomic.Int32
 		atOnce(10, func(i int) {
-			switch _, err := j.Append(ctx, entry(i, ""), 3); {
+			switch _, err := j.Append(ctx, entry(i, ""), inbox.Bounds{All: 3}); {
 			case err == nil:
 				kept.Add(1)
 			default:
@@ -156,11 +157,11 @@ var journalAppendChecks = []check[inbox.Journal]{
 		list = due(t, ctx, j, epoch, start, 1)
 		equal(t, "body", bodies(list), []string{"body"})
 		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Dead}}))
-		dead, err := j.Dead(ctx, 1)
+		dead, err := j.Shelved(ctx, inbox.DeadLetters, 0, 1)
 		ok(t, err)
 		equal(t, "dead body", bodies(dead), []string{"body"})
 		dead[0].Body[0] = 'Z'
-		dead, err = j.Dead(ctx, 1)
+		dead, err = j.Shelved(ctx, inbox.DeadLetters, 0, 1)
 		ok(t, err)
 		equal(t, "dead body", bodies(dead), []string{"body"})
 	}},
@@ -180,7 +181,7 @@ func entry(i int, key string) inbox.Entry {
 
 func add(t *testing.T, ctx context.Context, j inbox.Journal, e inbox.Entry) {
 	t.Helper()
-	seen, err := j.Append(ctx, e, 0)
+	seen, err := j.Append(ctx, e, inbox.Bounds{})
 	ok(t, err)
 	if seen {
 		t.Fatalf("a new entry was taken for one that was seen: %s", e.Body)
@@ -214,7 +215,7 @@ func seqs(list []inbox.Entry) []int64 {
 }
 
 func plainEntry(e inbox.Entry) inbox.Entry {
-	e.Body = some(e.Body)
-	e.Received, e.NotBefore = e.Received.UTC(), e.NotBefore.UTC()
+	e.Body, e.Notes, e.To = some(e.Body), some(e.Notes), some(e.To)
+	e.Received, e.NotBefore, e.Turn = e.Received.UTC(), e.NotBefore.UTC(), e.Turn.UTC()
 	return e
 }

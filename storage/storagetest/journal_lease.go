@@ -101,7 +101,7 @@ var journalLeaseChecks = []check[inbox.Journal]{
 			want(t, fmt.Sprintf("due with epoch %d", epoch), err, inbox.ErrLeaseLost)
 		}
 		equal(t, "entries", due(t, ctx, j, b, later, 10), before)
-		dead, err := j.Dead(ctx, 10)
+		dead, err := j.Shelved(ctx, inbox.DeadLetters, 0, 10)
 		ok(t, err)
 		if len(dead) != 0 {
 			t.Errorf("%d dead letters", len(dead))

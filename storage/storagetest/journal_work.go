@@ -63,46 +63,39 @@ var journalWorkChecks = []check[inbox.Journal]{
 		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: second, State: inbox.Dead}}))
 		runs("after the next is dead", 2, 3, 4, 5, 6)
 	}},
-	{"marks that an outcome names are forgotten with it", func(t *testing.T, ctx context.Context, j inbox.Journal) {
-		for i := range 3 {
-			add(t, ctx, j, entry(i, ""))
+	{"the earliest turn comes first", func(t *testing.T, ctx context.Context, j inbox.Journal) {
+		for i, wait := range []int{3, 1, 2, 1} {
+			e := entry(i, "")
+			e.Turn = start.Add(time.Duration(wait) * time.Microsecond)
+			add(t, ctx, j, e)
 		}
 		epoch := lease(t, ctx, j)
-		list := exactly(t, 3, due(t, ctx, j, epoch, start, 10))
-		lost := inbox.Outcome{Seq: list[2].Seq, Forget: []inbox.Mark{list[2].Mark}}
-		want(t, "with another lease", j.Finish(ctx, epoch+1, []inbox.Outcome{lost}), inbox.ErrLeaseLost)
-		never := inbox.MarkOf("never", "", "", nil)
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{
-			{Seq: list[0].Seq}, {Seq: list[1].Seq, Forget: []inbox.Mark{list[0].Mark, never, list[1].Mark}},
-		}))
-		for i, again := range []bool{true, true, false} {
-			seen, err := j.Append(ctx, entry(i, ""), 0)
-			ok(t, err)
-			equal(t, string(entry(i, "").Body)+" is seen as new", !seen, again)
+		names := func(want ...int) (names []string) {
+			for _, i := range want {
+				names = append(names, string(entry(i, "").Body))
+			}
+			return names
 		}
+		equal(t, "all", bodies(due(t, ctx, j, epoch, start, 10)), names(1, 3, 2, 0))
+		equal(t, "the first two", bodies(due(t, ctx, j, epoch, start, 2)), names(1, 3))
 	}},
-	{"dead letters are kept, the newest first", func(t *testing.T, ctx context.Context, j inbox.Journal) {
-		first := entry(0, odd)
-		first.Sender, first.Owner = odd, odd
-		add(t, ctx, j, first)
-		add(t, ctx, j, entry(1, ""))
-		add(t, ctx, j, entry(2, ""))
+	{"what waited and what is new share the limit", func(t *testing.T, ctx context.Context, j inbox.Journal) {
+		for i := range 20 {
+			e := entry(i, "")
+			if i >= 10 {
+				e.NotBefore = start.Add(time.Duration(-i) * time.Minute) // the last has waited longest
+			}
+			add(t, ctx, j, e)
+		}
 		epoch := lease(t, ctx, j)
-		list := exactly(t, 3, due(t, ctx, j, epoch, start, 10))
-		// The last entry dies first.
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[2].Seq, State: inbox.Dead, Attempts: 1, Err: "early"}}))
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Dead, Attempts: 9, Err: odd}}))
-		equal(t, "what is due", seqs(due(t, ctx, j, epoch, start.Add(time.Hour), 10)), seqs(list[1:2]))
-		dead, err := j.Dead(ctx, 10)
-		ok(t, err)
-		exactly(t, 2, dead)
-		list[0].Attempts, list[0].LastError = 9, odd
-		list[2].Attempts, list[2].LastError = 1, "early"
-		equal(t, "newest", plainEntry(dead[0]), plainEntry(list[0]))
-		equal(t, "oldest", plainEntry(dead[1]), plainEntry(list[2]))
-		dead, err = j.Dead(ctx, 1)
-		ok(t, err)
-		equal(t, "with a limit of 1", seqs(dead), seqs(list[:1]))
+		list := exactly(t, 4, due(t, ctx, j, epoch, start, 4))
+		var got []string
+		for _, i := range []int{0, 1, 18, 19} {
+			got = append(got, string(entry(i, "").Body))
+		}
+		equal(t, "four of twenty", bodies(list), got)
+		exactly(t, 15, due(t, ctx, j, epoch, start, 15))
+		exactly(t, 20, due(t, ctx, j, epoch, start, 100))
 	}},
 	{"old marks are forgotten unless unfinished", func(t *testing.T, ctx context.Context, j inbox.Journal) {
 		limit := start.Add(time.Hour)
@@ -118,9 +111,9 @@ var journalWorkChecks = []check[inbox.Journal]{
 			{Seq: list[0].Seq}, {Seq: list[1].Seq, State: inbox.Dead},
 			{Seq: list[2].Seq, State: inbox.Again}, {Seq: list[3].Seq}, {Seq: list[4].Seq},
 		}))
-		ok(t, j.Forget(ctx, limit))
+		ok(t, j.Forget(ctx, limit, 0))
 		for i, left := range []bool{false, false, true, true, false} {
-			seen, err := j.Append(ctx, entries[i], 0)
+			seen, err := j.Append(ctx, entries[i], inbox.Bounds{})
 			ok(t, err)
 			if seen != left {
 				t.Errorf("entry %d is seen: %v, want %v", i, seen, left)
@@ -149,7 +142,7 @@ var deadLettersChecks = []check[inbox.Journal]{
 		const n, workers = 10_000, 64
 		atOnce(workers, func(w int) {
 			for i := w; i < n; i += workers {
-				if _, err := j.Append(ctx, entry(i, ""), 0); err != nil {
+				if _, err := j.Append(ctx, entry(i, ""), inbox.Bounds{}); err != nil {
 					t.Error(err)
 					return
 				}
@@ -168,7 +161,7 @@ var deadLettersChecks = []check[inbox.Journal]{
 			ok(t, j.Finish(ctx, epoch, dead))
 			last = dead[len(dead)-1].Seq
 		}
-		dead, err := j.Dead(ctx, 2*n)
+		dead, err := j.Shelved(ctx, inbox.DeadLetters, 0, 2*n)
 		ok(t, err)
 		if len(dead) != n || dead[0].Seq != last {
 			t.Fatalf("%d of %d dead letters are left, want all", len(dead), n)

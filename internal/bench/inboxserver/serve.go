@@ -148,6 +148,7 @@ func (s *site) federate(store storage.Storage, names map[string]string, address 
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	return fedihook.New(fedihook.Config{
 		Origin: "http://" + localHost, Storage: store, InsecureAllowLoopback: names, Logger: logger,
+		MaxFetches: o.fetches,
 		Profile: func(_ context.Context, handle string) (actor.Profile, error) {
 			if handle != "bob" {
 				return actor.Profile{}, actor.ErrNotFound

@@ -1,0 +1,206 @@
+package inbox
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/signature"
+)
+
+const (
+	// pace is how far an entry puts off the next turn of its lane: who sends more than a hundred in a second waits behind
+	// those who send less, as long as there are any.
+	pace = 10 * time.Millisecond
+
+	maxLanes     = 10_000
+	maxAddresses = 20_000
+)
+
+// gate says who may come in while there is much to do. Its zero value but for max works.
+type gate struct {
+	mu        sync.Mutex
+	max       int64
+	buffered  int64                // bytes of requests that are being judged
+	strangers map[netip.Prefix]int // requests of unknown actors in this minute, by address
+	others    int                  // those of the addresses that had no room in the map
+	minute    int64
+	fetching  map[string]int       // requests of unknown actors that are being verified, by host
+	turns     map[string]time.Time // the next of each lane
+}
+
+// enter takes room for a request's body, or says that there is none.
+func (g *gate) enter(r *http.Request, maxBody int64) (done func(), err error) {
+	size := r.ContentLength
+	if size < 0 || size > maxBody {
+		size = maxBody
+	}
+	size += 4 << 10 // what else it costs
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.buffered > 0 && g.buffered+size > g.max {
+		return nil, &Refusal{Status: http.StatusServiceUnavailable, Err: fmt.Errorf("%w: %d bytes of requests", ErrBusy, g.buffered)}
+	}
+	g.buffered += size
+	return sync.OnceFunc(func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.buffered -= size
+	}), nil
+}
+
+// admitStranger bounds what it costs us that anyone can make up actors: who is not known here may need a fetch.
+func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err error) {
+	g := &in.gate
+	host := ""
+	if keyID, err := signature.KeyID(r); err == nil {
+		host, _ = activity.Authority(keyID)
+	}
+	from := in.client(r)
+	// Known actors are looked up only where it matters.
+	crowded := from.IsValid() && g.count(from, 0) >= in.MaxStrangers || g.fetchingFrom(host) >= in.MaxFetching/2
+	known, err := false, error(nil)
+	if crowded {
+		if known, err = in.Peers.Known(r.Context(), c.sender); err != nil {
+			return nil, c.refuse(http.StatusServiceUnavailable, err)
+		}
+	}
+	if known {
+		return func() {}, nil
+	}
+	if from.IsValid() && g.count(from, 1) > in.MaxStrangers {
+		return nil, c.refuse(http.StatusTooManyRequests, fmt.Errorf("%w: from %s", ErrBusy, from))
+	}
+	if !g.fetch(host, in.MaxFetching) {
+		return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s", ErrBusy, host))
+	}
+	return sync.OnceFunc(func() { g.fetched(host) }), nil
+}
+
+// count adds n to the requests of an address in this minute and returns how many there were.
+func (g *gate) count(from netip.Prefix, n int) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now := time.Now().Unix() / 60; now != g.minute {
+		g.minute, g.strangers, g.others = now, nil, 0
+	}
+	if g.strangers == nil {
+		g.strangers = make(map[netip.Prefix]int)
+	}
+	if _, ok := g.strangers[from]; !ok && len(g.strangers) >= maxAddresses {
+		g.others += n
+		return g.others
+	}
+	if n > 0 {
+		g.strangers[from] += n
+	}
+	return g.strangers[from]
+}
+
+func (g *gate) fetchingFrom(host string) int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.fetching[host]
+}
+
+func (g *gate) fetch(host string, max int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.fetching[host] >= max {
+		return false
+	}
+	if g.fetching == nil {
+		g.fetching = make(map[string]int)
+	}
+	g.fetching[host]++
+	return true
+}
+
+func (g *gate) fetched(host string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.fetching[host]--; g.fetching[host] <= 0 {
+		delete(g.fetching, host)
+	}
+}
+
+// turn gives e its lane and its turn in it. What people wait for has a lane of its own in each host.
+func (g *gate) turn(e *Entry, interactive bool) {
+	e.Lane, _ = activity.Authority(e.Sender)
+	lane := e.Lane
+	if interactive {
+		lane += " interactive"
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.turns == nil {
+		g.turns = make(map[string]time.Time)
+	}
+	if len(g.turns) >= maxLanes {
+		for lane, next := range g.turns {
+			if next.Before(e.Received) {
+				delete(g.turns, lane)
+			}
+		}
+		if len(g.turns) >= maxLanes {
+			clear(g.turns)
+		}
+	}
+	e.Turn = e.Received
+	if next := g.turns[lane]; next.After(e.Turn) {
+		e.Turn = next
+	}
+	g.turns[lane] = e.Turn.Add(pace)
+}
+
+// client is whom a request is from: the last address that none of our proxies vouches for. It is not valid for one that
+// nobody on the Internet has: that is a proxy of which we were not told, behind which is everyone.
+func (in *Inbox) client(r *http.Request) netip.Prefix {
+	at, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	from := at.Addr().Unmap()
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && in.isProxy(from); i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		from = hop.Unmap().WithZone("")
+	}
+	if from.IsLoopback() || from.IsPrivate() || from.IsLinkLocalUnicast() {
+		return netip.Prefix{}
+	}
+	bits := 64
+	if from.Is4() {
+		bits = 32
+	}
+	p, err := from.Prefix(bits)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	return p
+}
+
+func (in *Inbox) isProxy(a netip.Addr) bool {
+	for _, p := range in.Proxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// sayBusy says why others are sent away, once a minute.
+func (in *Inbox) sayBusy(ctx context.Context, why error) {
+	now, last := time.Now().UnixNano(), in.busy.Load()
+	if now-last >= int64(time.Minute) && in.busy.CompareAndSwap(last, now) {
+		in.Logger.WarnContext(ctx, "inbox: senders are told to come again later", "error", why, "running", in.running.Load())
+	}
+}
