@@ -95,6 +95,11 @@ func life(t *testing.T, random *rand.Rand) {
 		defer b.mu.Unlock()
 		return random.Float64() < p
 	}
+	pick := func(n int) int {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return random.IntN(n)
+	}
 	var calm atomic.Bool
 	b.Config.Inboxes = func(ctx context.Context, id string) (outbox.Target, error) {
 		if !calm.Load() && chance(0.5) {
@@ -129,7 +134,7 @@ func life(t *testing.T, random *rand.Rand) {
 	last := map[string]string{} // what was said last of each object
 	to := map[string][]string{}
 	for version := range 40 {
-		post := fmt.Sprintf("%s/ap/objects/%d", here, random.IntN(3))
+		post := fmt.Sprintf("%s/ap/objects/%d", here, pick(3))
 		var a *activity.Activity
 		switch {
 		case last[post] == "Delete":
@@ -155,7 +160,7 @@ func life(t *testing.T, random *rand.Rand) {
 		}
 		b.say(a)
 		if chance(0.7) {
-			time.Sleep(time.Duration(random.IntN(8000)) * time.Millisecond)
+			time.Sleep(time.Duration(pick(8000)) * time.Millisecond)
 		}
 	}
 	calm.Store(true)

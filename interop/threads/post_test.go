@@ -144,7 +144,7 @@ func TestWhatThreadsMayRefuseIsSaidInPlainWords(t *testing.T) {
 	w := newWorld(t, options{theirs: func(c *threadslike.Config) { c.Strict = true }})
 	w.theyFollow()
 	long := note("<p>with <b>markup</b> &amp; more</p><p>1 &lt; 2</p>")
-	long.Name, long.Summary = "a title", "a warning"
+	long.Type, long.Name, long.Summary = activity.Types{"Note"}, "a title", "a warning"
 	long.To, long.CC = activity.To(activity.Public), activity.To(activity.Followers, w.frank.ID())
 	poll := note("<p>which?</p>")
 	poll.SetPoll(activity.Poll{Options: []activity.Option{{Name: "this"}, {Name: "that"}}, Ends: time.Now().Add(time.Hour)})
