@@ -132,33 +132,56 @@ func (s *Server) loop(ctx context.Context, sender string, body []byte) error {
 	return s.inbox.Deliver(ctx, sender, body)
 }
 
+// enqueue hands over one form of d after another: the hosts of one want no other, and d's Key keeps the order of each.
 func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[outbox.Target]) error {
-	class := delivery.Interactive
-	switch d.Type {
-	case "Create", "Update", "Delete":
-		class = delivery.Normal
-	case "Announce":
-		class = delivery.Bulk
+	bodies := map[string][]byte{"": d.Body}
+	for _, v := range d.Variants {
+		bodies[v.Form] = v.Body
 	}
+	formOf := func(t outbox.Target) string {
+		authority, _ := activity.Authority(t.URL())
+		if form := outbox.Form(authority); bodies[form] != nil {
+			return form
+		}
+		return ""
+	}
+	for form, body := range bodies {
+		one := d
+		one.Body = body
+		if form != "" {
+			one.ID += " " + form
+		}
+		err := s.enqueueForm(ctx, one, func(yield func(delivery.Target) bool) {
+			for t := range to {
+				if formOf(t) == form && !yield(delivery.Target{Inbox: t.Inbox, SharedInbox: t.SharedInbox}) {
+					return
+				}
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) enqueueForm(ctx context.Context, d outbox.Delivery, to iter.Seq[delivery.Target]) error {
+	class := map[outbox.Class]delivery.Class{
+		outbox.Interactive: delivery.Interactive, outbox.Normal: delivery.Normal, outbox.Bulk: delivery.Bulk,
+	}[d.Class]
 	sender, err := s.senderOf(ctx, d)
 	if err != nil {
 		return err
 	}
 	receipt, err := s.queue.Enqueue(ctx, delivery.Activity{
 		ID: d.ID, Sender: sender, Key: d.Key, Class: class, Body: d.Body, Expires: d.Expires,
-	}, func(yield func(delivery.Target) bool) {
-		for t := range to {
-			if !yield(delivery.Target{Inbox: t.Inbox, SharedInbox: t.SharedInbox}) {
-				return
-			}
-		}
-	})
+	}, to)
 	if left := (*delivery.TargetError)(nil); errors.As(err, &left) {
 		s.config.Logger.WarnContext(ctx, "fedihook: recipients left out", "activity", d.ID, "error", err)
 		err = nil
 	}
 	if err == nil {
-		s.config.Logger.DebugContext(ctx, "fedihook: enqueued", "activity", d.ID, "targets", receipt.Targets)
+		s.config.Logger.DebugContext(ctx, "fedihook: enqueued", "activity", d.ID, "class", class, "targets", receipt.Targets)
 	}
 	return err
 }
@@ -343,23 +366,44 @@ func (r *relations) Forget(ctx context.Context, id string) error {
 	return nil
 }
 
-// following keeps a follow of ours before its request goes out, or forgets it before its Undo does: after that the
-// other side's posts are no longer wanted.
-func (r *relations) following(ctx context.Context, follower, followed, followID string, undone bool) error {
-	f, err := r.store.Follow(ctx, follower, followed)
+// relate keeps what something we say changes, before it goes out: after that the other side may answer at once.
+func (r *relations) relate(ctx context.Context, c outbox.Relation) error {
+	f, err := r.store.Follow(ctx, c.Follower, c.Followed)
 	if err != nil && !errors.Is(err, actor.ErrNotFound) {
 		return err
 	}
-	same := err == nil && f.ID == followID
-	switch {
-	case undone && same:
-		return r.store.DeleteFollow(ctx, follower, followed)
-	case undone, same: // another follow has taken its place; or this one was answered already
-		return nil
+	known := err == nil
+	same := known && f.ID == c.FollowID
+	switch c.Type {
+	case "Follow":
+		if same { // it was answered already
+			return nil
+		}
+		state := actor.Pending
+		if known {
+			state = f.State // following anew what is followed already
+		}
+		return gone(r.put(ctx, actor.Follow{Follower: c.Follower, Followed: c.Followed, ID: c.FollowID, State: state}, c.Followed))
+	case "Accept":
+		if same && f.State != actor.Accepted {
+			f.State = actor.Accepted
+			return r.store.PutFollow(ctx, f)
+		}
+	case "Undo", "Reject":
+		if same { // else another follow has taken its place
+			return r.store.DeleteFollow(ctx, c.Follower, c.Followed)
+		}
+	case "Block": // ActivityPub §6.9: neither is to hear of the other
+		return errors.Join(r.store.DeleteFollow(ctx, c.Follower, c.Followed), r.store.DeleteFollow(ctx, c.Followed, c.Follower))
 	}
-	state := actor.Pending
-	if err == nil {
-		state = f.State // following anew what is followed already
+	return nil
+}
+
+// followID finds by which activity one follows, or asked to follow, the other.
+func (r *relations) followID(ctx context.Context, follower, followed string) (string, error) {
+	f, err := r.store.Follow(ctx, follower, followed)
+	if errors.Is(err, actor.ErrNotFound) {
+		err = fmt.Errorf("%w: %w", outbox.ErrGone, err)
 	}
-	return gone(r.put(ctx, actor.Follow{Follower: follower, Followed: followed, ID: followID, State: state}, followed))
+	return f.ID, err
 }

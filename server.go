@@ -10,11 +10,14 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/activity/html"
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/inbox"
@@ -83,6 +86,15 @@ type Config struct {
 
 	// Policy tells who may be talked to. Nil: everyone.
 	Policy *moderation.Policy
+	// PublishDelay is how long each Publish waits before it goes out, so that its author can take it back: what is deleted
+	// within it was never said to anybody, and what is updated goes out as it is then. See also [Server.At]. Zero: none.
+	PublishDelay time.Duration
+	// Ended is told of what does not reach all whom it was for because it expired or was given up before it was handed over
+	// for delivery; Undelivered of each inbox that the queue gave up, with the reason in Event.Err: one that wraps
+	// delivery.ErrExpired, for instance. A Queue that the app brings has its own hook for that. Both may be slow, and may be
+	// called twice. Nil: it is logged and counted. See [Server.Counts].
+	Ended       func(ctx context.Context, e outbox.Ended)
+	Undelivered func(ctx context.Context, e *delivery.Event) error
 	// Delivery says how often and how long deliveries are tried. The zero value has good defaults.
 	Delivery delivery.Policy
 	// Verifier finds out who signed a request. Nil means a strict signature.Verifier.
@@ -131,7 +143,11 @@ type Server struct {
 	base    http.RoundTripper
 	signers *semaphore.Weighted
 	suites  *signature.Hosts // how each host wants requests signed
-	tx      storage.Execer   // of In
+	expired *atomic.Int64    // in the queue
+
+	tx     storage.Execer // of In
+	at     time.Time      // of At
+	except []string       // of Except
 }
 
 // New checks c and wires a Server. It dials nothing, starts nothing and writes nothing.
@@ -158,6 +174,9 @@ func New(c Config) (*Server, error) {
 	if (c.SealKey == nil) != (c.OpenKey == nil) {
 		return nil, errors.New("fedihook: Config.SealKey needs Config.OpenKey, and the other way round")
 	}
+	if c.PublishDelay < 0 {
+		return nil, errors.New("fedihook: Config.PublishDelay is negative")
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -173,7 +192,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, names: names, base: client.Transport,
-		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts),
+		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts), expired: new(atomic.Int64),
 		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
 	s.handler = &actor.Handler{
@@ -203,7 +222,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	if s.queue = c.Queue; s.queue == nil {
 		s.queue, err = delivery.New(delivery.Config{
 			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.allowDelivery, Policy: c.Delivery,
-			UserAgent: c.UserAgent, Logger: c.Logger,
+			UserAgent: c.UserAgent, OnDead: s.undelivered, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -218,7 +237,8 @@ func (s *Server) wire(client *http.Client) (err error) {
 	s.outbox, err = outbox.New(outbox.Config{
 		Intents: c.Storage.Intents, Log: c.Storage.Log, NewID: s.newID, Author: s.author, Local: s.names.Ours,
 		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets,
-		Enqueue: s.enqueue, Loop: s.loop, Following: relations.following, Logger: c.Logger,
+		Enqueue: s.enqueue, Loop: s.loop, Relate: relations.relate, FollowID: relations.followID, Text: html.Text,
+		Ended: c.Ended, Logger: c.Logger,
 	})
 	if err != nil {
 		return err
@@ -247,14 +267,6 @@ func (s *Server) Run(ctx context.Context) error {
 		g.Go(func() error { return s.resolver.Run(ctx) })
 	}
 	return g.Wait()
-}
-
-// In returns the same verbs, written in the app's own transaction: what a verb says goes out when the transaction commits,
-// and never if it does not. Each verb writes one row through tx and does nothing else with it.
-func (s *Server) In(tx storage.Execer) *Server {
-	in := *s
-	in.tx = tx
-	return &in
 }
 
 // Queue is where deliveries wait, for operators: what is stuck and why, and what to do about it.

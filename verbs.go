@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"slices"
+	"time"
 
 	"github.com/fedihook/fedihook/activity"
-	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/outbox"
+	"github.com/fedihook/fedihook/storage"
 )
 
 // Errors of the verbs. Check with errors.Is.
@@ -21,9 +23,10 @@ var (
 
 // Publish says that handle made o, and returns the object's id. An id that is set must be of this site; publishing the same
 // id twice sends it once. What o leaves out is filled in: a new id, the type Note, attributedTo, published, and for whom it
-// is: everyone and the followers. [activity.Followers] in an audience stands for the author's followers. The URL is the app's to
-// set: Mastodon and Threads send who wants to see the original to the page that it names, and without one to the id, which
-// people are shown JSON at. ActivityPub §6.2
+// is: everyone and the followers. [activity.Followers] in an audience stands for the author's followers. It goes out at once,
+// or after Config.PublishDelay, or at the time that [Server.At] says; published is then. The URL is the app's to set: Mastodon
+// and Threads send who wants to see the original to the page that it names, and without one to the id, which people are shown
+// JSON at. ActivityPub §6.2
 func (s *Server) Publish(ctx context.Context, handle string, o *activity.Object) (id string, err error) {
 	own := *o
 	if own.ID == "" {
@@ -35,12 +38,16 @@ func (s *Server) Publish(ctx context.Context, handle string, o *activity.Object)
 	if err := s.ours(own.ID); err != nil {
 		return "", err
 	}
+	if delay := s.config.PublishDelay; delay > 0 && s.at.IsZero() {
+		s = s.At(time.Now().Add(delay))
+	}
 	_, err = s.sayObject(ctx, handle, "Create", &own)
 	return own.ID, err
 }
 
 // Update says that o has replaced what was published under its id, to all who were sent that, and returns the id of the
-// Update. Zero Updated means now; an audience that is empty stays as it was. ActivityPub §6.3
+// Update. Zero Updated means now; an audience that is empty stays as it was. What was not published yet goes out as it is
+// now, and without an Update. ActivityPub §6.3
 func (s *Server) Update(ctx context.Context, handle string, o *activity.Object) (id string, err error) {
 	own := *o
 	if len(own.Type) == 0 {
@@ -53,7 +60,8 @@ func (s *Server) Update(ctx context.Context, handle string, o *activity.Object) 
 }
 
 // Delete says that what was published under objectID is gone, to all who were sent it, and returns the id of the Delete. A
-// Tombstone takes its place. ActivityPub §6.4
+// Tombstone takes its place. What was not published yet is forgotten: nobody hears of it, and nothing of it is kept.
+// To tell more than those [Server.Send] a Delete that names them. ActivityPub §6.4
 func (s *Server) Delete(ctx context.Context, handle, objectID string) (id string, err error) {
 	if err := s.ours(objectID); err != nil {
 		return "", err
@@ -61,114 +69,75 @@ func (s *Server) Delete(ctx context.Context, handle, objectID string) (id string
 	return s.sayOf(ctx, handle, "Delete", objectID)
 }
 
-// Follow asks to follow the actor with this id (see [Server.Lookup]), and returns the id of the Follow. Until
-// Hooks.Accepted is called nothing is followed. ActivityPub §6.5
-func (s *Server) Follow(ctx context.Context, handle, actorID string) (id string, err error) {
-	return s.sayOf(ctx, handle, "Follow", actorID)
-}
-
-// Like tells whoever made the object that handle likes it, and returns the id of the Like. ActivityPub §6.8
-func (s *Server) Like(ctx context.Context, handle, objectID string) (id string, err error) {
-	return s.sayOf(ctx, handle, "Like", objectID)
-}
-
-// Announce shares an object with everyone, the followers and whoever made it, and returns the id of the Announce.
-// ActivityPub §7.11
-func (s *Server) Announce(ctx context.Context, handle, objectID string) (id string, err error) {
-	return s.sayOf(ctx, handle, "Announce", objectID)
-}
-
-// Undo takes back a Follow, Like or Announce by its id, from all who were sent it, and returns the id of
-// the Undo. Outside a transaction it fails with outbox.ErrUnknown if nothing of that id was ever said. ActivityPub §6.10
-func (s *Server) Undo(ctx context.Context, handle, activityID string) (id string, err error) {
-	if err := s.ours(activityID); err != nil {
-		return "", err
-	}
-	if s.tx == nil {
-		if err := s.outbox.Said(ctx, activityID); err != nil {
+// Send says any activity, of which it fills in the actor, an id, and what the other verbs would for its type. For a type that
+// they do not know, a has to say whom it is for. An id that is set must be of this site, and saying one twice sends it once.
+func (s *Server) Send(ctx context.Context, handle string, a *activity.Activity) (id string, err error) {
+	own := *a
+	own.Object = slices.Clone(a.Object)
+	if own.ID != "" {
+		if err := s.ours(own.ID); err != nil {
 			return "", err
 		}
 	}
-	return s.sayOf(ctx, handle, "Undo", activityID)
-}
-
-// Accept lets a follower in whose request a hook left pending. It does not work in a transaction. ActivityPub §7.5
-func (s *Server) Accept(ctx context.Context, handle, follower string) error {
-	return s.decide(ctx, handle, follower, "Accept")
-}
-
-// Reject turns a follower away: one who asked, or one who follows already. It does not work in a
-// transaction. ActivityPub §7.7
-func (s *Server) Reject(ctx context.Context, handle, follower string) error {
-	return s.decide(ctx, handle, follower, "Reject")
-}
-
-func (s *Server) decide(ctx context.Context, handle, follower, typ string) error {
-	if s.tx != nil {
-		return ErrOutsideOnly
+	if typ := own.Type.String(); len(own.Recipients()) == 0 && !slices.Contains(addressed, typ) {
+		return "", fmt.Errorf("fedihook: %s is for nobody: %w", typ, outbox.ErrIncomplete)
 	}
-	p, err := s.profile(ctx, handle)
-	if err != nil {
-		return err
-	}
-	store := s.config.Storage.Followers
-	f, err := store.Follow(ctx, follower, p.ID)
-	if err != nil {
-		return err
-	}
-	// The answer first: who dies in between does it again, and it is sent once.
-	err = s.outbox.Answer(ctx, p.ID, typ, &activity.Activity{
-		ID: f.ID, Type: activity.Types{"Follow"}, Actor: activity.IRI(follower), Object: activity.Refs{activity.IRI(p.ID)},
-	})
-	if err != nil {
-		return err
-	}
-	if typ == "Reject" {
-		return store.DeleteFollow(ctx, follower, p.ID)
-	}
-	f.State = actor.Accepted
-	return store.PutFollow(ctx, f)
-}
-
-// Followers walks who follows handle.
-func (s *Server) Followers(ctx context.Context, handle string) iter.Seq2[actor.Follow, error] {
-	return s.follows(ctx, handle, func(id string) actor.FollowQuery {
-		return actor.FollowQuery{Followed: id, State: actor.Accepted}
-	})
-}
-
-// Requests walks who asked to follow handle and has no answer yet.
-func (s *Server) Requests(ctx context.Context, handle string) iter.Seq2[actor.Follow, error] {
-	return s.follows(ctx, handle, func(id string) actor.FollowQuery {
-		return actor.FollowQuery{Followed: id, State: actor.Pending}
-	})
-}
-
-// Following walks whom handle follows.
-func (s *Server) Following(ctx context.Context, handle string) iter.Seq2[actor.Follow, error] {
-	return s.follows(ctx, handle, func(id string) actor.FollowQuery {
-		return actor.FollowQuery{Follower: id, State: actor.Accepted}
-	})
-}
-
-// LocalFollowers walks who follows an actor elsewhere: for them is what that actor sends to its followers.
-func (s *Server) LocalFollowers(ctx context.Context, actorID string) iter.Seq2[actor.Follow, error] {
-	return actor.All(ctx, s.config.Storage.Followers, actor.FollowQuery{Followed: actorID, State: actor.Accepted})
-}
-
-func (s *Server) follows(ctx context.Context, handle string, query func(id string) actor.FollowQuery) iter.Seq2[actor.Follow, error] {
-	return func(yield func(actor.Follow, error) bool) {
-		p, err := s.profile(ctx, handle)
-		if err != nil {
-			yield(actor.Follow{}, err)
-			return
-		}
-		for f, err := range actor.All(ctx, s.config.Storage.Followers, query(p.ID)) {
-			if !yield(f, err) {
-				return
-			}
+	switch own.Type.String() {
+	case "Create", "Update", "Delete":
+		if err := s.ours(own.Object.First()); err != nil {
+			return "", err
 		}
 	}
+	return s.say(ctx, handle, &own)
+}
+
+// addressed are the types of which it is known whom they are for.
+var addressed = []string{
+	"Create", "Update", "Delete", "Follow", "Accept", "Reject", "Undo", "Block", "Flag", "Move", "Like", "EmojiReact", "Announce",
+}
+
+// In returns the same verbs, written in the app's own transaction: what a verb says goes out when the transaction commits,
+// and never if it does not. Each verb writes one row through tx and does nothing else with it.
+func (s *Server) In(tx storage.Execer) *Server {
+	in := *s
+	in.tx = tx
+	return &in
+}
+
+// At returns the same verbs, said at a later time, to the second; one that is past means at once. What waits is kept by the
+// storage. Until then Delete or Undo takes it back unsaid, and Update changes what will be said. What one says about an object
+// is said in order, so that whatever comes after on the same object waits as well.
+func (s *Server) At(t time.Time) *Server {
+	in := *s
+	in.at = t
+	return &in
+}
+
+// Except returns the same verbs, which leave out the followers on some hosts, each with a port if it is not the default one.
+// Whoever is named is told wherever they are. Update, Delete and Undo leave out by themselves what was left out before.
+func (s *Server) Except(hosts ...string) *Server {
+	in := *s
+	in.except = slices.Concat(s.except, hosts)
+	return &in
+}
+
+// Counts tells what became of what was said, since the Server was made. Expired counts inboxes too that the delivery
+// queue gave up for that reason, unless the app brought the queue.
+func (s *Server) Counts() outbox.Counts {
+	c := s.outbox.Counts()
+	c.Expired += s.expired.Load()
+	return c
+}
+
+// undelivered hears of each inbox that the queue gave up.
+func (s *Server) undelivered(ctx context.Context, e *delivery.Event) error {
+	if errors.Is(e.Err, delivery.ErrExpired) {
+		s.expired.Add(1)
+	}
+	if s.config.Undelivered == nil {
+		return nil
+	}
+	return s.config.Undelivered(ctx, e)
 }
 
 // sayObject says that o was made or changed. Blind copies go to the activity: an object that is embedded shows none.
@@ -187,7 +156,7 @@ func (s *Server) say(ctx context.Context, handle string, a *activity.Activity) (
 	if s.tx != nil {
 		tx = s.tx
 	}
-	return s.outbox.Say(ctx, tx, handle, a)
+	return s.outbox.Keep(ctx, tx, outbox.Draft{Author: handle, Activity: a, NotBefore: s.at, Except: s.except})
 }
 
 func (s *Server) ours(id string) error {

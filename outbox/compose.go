@@ -10,48 +10,79 @@ import (
 	"github.com/fedihook/fedihook/activity"
 )
 
-// errNotYet says that what an activity is about is not composed itself yet.
+// errNotYet says that what an activity is about must come first.
 var errNotYet = errors.New("waits for what it is about")
+
+// errNothing says that there is nothing to take back or to answer.
+var errNothing = errors.New("there is nothing that it is about")
 
 // maxRecords bounds how many records about one object are looked at.
 const maxRecords = 1000
 
-// compose fills in what r's intent left out: who speaks, to whom, and what is embedded. It changes only r.
+// compose fills in what r's intent left out: who speaks, to whom, and what is embedded, and saves it: from then on it can't
+// be taken back unsaid.
 func (o *Outbox) compose(ctx context.Context, r *Record) error {
 	author, err := o.Author(ctx, r.Author)
 	if err != nil {
 		return err
 	}
-	doc, err := activity.Decode(r.Activity)
+	a, err := activityOf(*r)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrGone, err)
 	}
-	a, ok := doc.(*activity.Activity)
-	if !ok {
-		return fmt.Errorf("%w: %s is no activity", ErrGone, r.ID)
-	}
 	a.Actor = activity.IRI(author.ID)
-	switch r.Type {
-	case "Create", "Update":
-		err = o.composeObject(ctx, r, a, author)
-	case "Delete":
-		err = o.composeDelete(ctx, r, a)
-	case "Undo":
-		err = o.composeUndo(ctx, r, a)
-	case "Follow":
-		a.To = orTo(a.To, r.Object) // Lemmy and others expect a recipient in every activity
-	case "Like", "Announce":
-		err = o.composeReaction(ctx, r, a, author)
+	var owner string
+	if about := ownedBy(a); about != "" {
+		if owner, err = o.ownerOf(ctx, author.ID, about); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	composed := *r
+	defer o.locks.lock(r.Object)()
+	if err := o.fill(ctx, &composed, a, author, owner); err != nil {
 		return err
 	}
 	a.To, a.CC, a.BTo, a.BCC = place(a.To, author), place(a.CC, author), place(a.BTo, author), place(a.BCC, author)
-	r.Actor = author.ID
-	r.address(a.Recipients(), author)
-	r.Waiting = slices.Clone(r.To)
-	r.Activity, err = activity.Encode(a)
-	return err
+	composed.Actor = author.ID
+	composed.address(a.Recipients(), author)
+	composed.Waiting = slices.Clone(composed.To)
+	if composed.Activity, err = activity.Encode(a); err != nil {
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	if err := o.save(ctx, &composed); err != nil {
+		return err
+	}
+	*r = composed
+	return nil
+}
+
+// fill does what is particular to r's type. The object's lock is held.
+func (o *Outbox) fill(ctx context.Context, r *Record, a *activity.Activity, author Author, owner string) error {
+	switch r.Type {
+	case "Create", "Update":
+		return o.composeObject(ctx, r, a, author, owner)
+	case "Delete":
+		return o.composeDelete(ctx, r, a)
+	case "Undo":
+		return o.composeUndo(ctx, r, a)
+	case "Accept", "Reject":
+		return o.composeAnswer(ctx, r, a)
+	case "Follow", "Block":
+		a.To = orTo(a.To, r.Object) // Lemmy and others expect a recipient in every activity
+	case "Flag":
+		if len(a.Recipients()) == 0 { // blindly: no timeline may show it
+			a.BTo = activity.To(r.Object)
+		}
+	case "Move":
+		// FEP-7628
+		a.Object, r.Object = activity.Refs{activity.IRI(author.ID)}, author.ID
+		if len(a.Recipients()) == 0 {
+			a.To = activity.To(activity.Followers)
+		}
+	case "Like", "EmojiReact", "Announce":
+		composeReaction(r, a, owner)
+	}
+	return nil
 }
 
 // address sorts recipients into everyone, followers, and the rest, without the author.
@@ -68,215 +99,46 @@ func (r *Record) address(recipients []string, author Author) {
 	}
 }
 
-// composeObject completes what a Create or an Update carries and addresses the activity as the object is.
-// ActivityPub §6.2, §6.3
-func (o *Outbox) composeObject(ctx context.Context, r *Record, a *activity.Activity, author Author) error {
-	doc, err := a.Object[0].Document()
-	if errors.Is(err, activity.ErrNotEmbedded) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrGone, err)
-	}
-	object, ok := doc.(*activity.Object)
-	if !ok { // an actor that changed: its followers want to know
-		if len(a.Recipients()) == 0 {
-			a.To, a.CC = activity.To(activity.Public), activity.To(activity.Followers)
-		}
-		return nil
-	}
-	if len(object.AttributedTo) == 0 {
-		object.AttributedTo = activity.Refs{activity.IRI(author.ID)}
-	}
-	if r.Type == "Update" {
-		if object.Updated.IsZero() {
-			object.Updated = r.At.Truncate(time.Second)
-		}
-		if err := o.inherit(ctx, r, a, object); err != nil {
-			return err
+// ownedBy is whose owner is to be told of a: what is liked or shared, or the poll that is voted in.
+func ownedBy(a *activity.Activity) string {
+	switch a.Type.String() {
+	case "Like", "EmojiReact", "Announce":
+		return a.Object.First()
+	case "Create":
+		if o, err := embeddedObject(a); err == nil && len(a.Recipients()) == 0 && isVote(o) {
+			return o.InReplyTo.ID
 		}
 	}
-	if object.Published.IsZero() {
-		object.Published = r.At.Truncate(time.Second)
-	}
-	if len(object.Recipients()) == 0 && len(a.Recipients()) == 0 {
-		object.To, object.CC = activity.To(activity.Public), activity.To(activity.Followers)
-	}
-	if !object.Sensitive {
-		if err := object.Extra.Set("sensitive", false); err != nil { // Pixelfed and others expect the word either way
-			return err
-		}
-	}
-	object.To, object.CC = place(object.To, author), place(object.CC, author)
-	if len(a.To)+len(a.CC) == 0 { // blind copies stand in the activity alone
-		a.To, a.CC = object.To, object.CC
-	}
-	a.Object[0] = activity.Embed(object)
-	if r.Type == "Create" {
-		a.Published = object.Published
-	}
-	return nil
+	return ""
 }
 
-// inherit gives an edited object what it does not say itself: when it was published, and for whom. It also
-// reaches everyone who has the old version.
-func (o *Outbox) inherit(ctx context.Context, r *Record, a *activity.Activity, object *activity.Object) error {
-	before, err := o.Log.ObjectRecords(ctx, r.Object, maxRecords)
-	if err != nil {
-		return err
-	}
-	for _, old := range before {
-		if old.ID == r.ID || old.Actor == "" || old.Type != "Create" && old.Type != "Update" {
-			continue
-		}
-		was, err := objectOf(old)
-		if err != nil {
-			continue
-		}
-		if object.Published.IsZero() {
-			object.Published = was.Published
-		}
-		if len(object.Recipients()) == 0 && len(a.Recipients()) == 0 {
-			object.To, object.CC = was.To, was.CC
-		}
-		r.To = union(r.To, old.To)
-		r.Followers = r.Followers || old.Followers
-	}
-	return nil
-}
-
-func objectOf(r Record) (*activity.Object, error) {
-	doc, err := activity.Decode(r.Activity)
-	if err != nil {
-		return nil, err
-	}
-	a, ok := doc.(*activity.Activity)
-	if !ok || len(a.Object) == 0 {
-		return nil, ErrUnknown
-	}
-	inner, err := a.Object[0].Document()
-	if err != nil {
-		return nil, err
-	}
-	object, ok := inner.(*activity.Object)
-	if !ok {
-		return nil, ErrUnknown
-	}
-	return object, nil
-}
-
-// composeDelete sends the Delete to all who were sent the object, and stops looking for those who were not yet.
-// ActivityPub §6.4
-func (o *Outbox) composeDelete(ctx context.Context, r *Record, a *activity.Activity) error {
-	before, err := o.Log.ObjectRecords(ctx, r.Object, maxRecords)
-	if err != nil {
-		return err
-	}
-	formerType, told := "", false
-	for _, old := range before {
-		if old.ID == r.ID || old.Type != "Create" && old.Type != "Update" {
-			continue
-		}
-		told = true
-		if was, err := objectOf(old); err == nil {
-			formerType = was.Type.String()
-		}
-		if err := o.inheritFrom(ctx, r, a, old); err != nil {
-			return err
-		}
-	}
-	if !told && len(a.Recipients()) == 0 { // published before we were here
-		a.To, a.CC = activity.To(activity.Public), activity.To(activity.Followers)
-	}
-	if a.Object[0].Raw == nil {
-		a.Object[0] = activity.Embed(activity.Tombstone(r.Object, formerType, r.At.Truncate(time.Second)))
-	}
-	return nil
-}
-
-// composeUndo embeds what is undone, which Threads and Mastodon need, and sends it to the same. ActivityPub §6.10
-func (o *Outbox) composeUndo(ctx context.Context, r *Record, a *activity.Activity) error {
-	old, err := o.Log.Record(ctx, r.Object)
-	if errors.Is(err, ErrUnknown) {
-		return fmt.Errorf("%w: %w", ErrGone, err)
-	}
-	if err != nil {
-		return err
-	}
-	if old.State == Failed {
-		return fmt.Errorf("%w: %s never went out", ErrGone, old.ID)
-	}
-	if old.Actor == "" || old.State == Pending {
-		return errNotYet
-	}
-	if old.Actor != a.Actor.ID {
-		return fmt.Errorf("%w: %s is %s's", ErrGone, old.ID, old.Actor)
-	}
-	doc, err := activity.Decode(old.Activity)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrGone, err)
-	}
-	a.Object[0] = activity.Embed(doc)
-	return o.inheritFrom(ctx, r, a, old)
-}
-
-// inheritFrom addresses a to all who were sent old, blindly to those to whom that was. Who was not reached yet need
-// not be any more.
-func (o *Outbox) inheritFrom(ctx context.Context, r *Record, a *activity.Activity, old Record) error {
-	reached := slices.DeleteFunc(slices.Clone(old.To), func(id string) bool { return slices.Contains(old.Waiting, id) })
-	var visible []string
-	if old.Actor != "" {
-		was, err := activity.Decode(old.Activity)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrGone, err)
-		}
-		if was, ok := was.(*activity.Activity); ok {
-			visible = was.Recipients()
-		}
-	}
-	for _, id := range reached {
-		switch {
-		case slices.Contains(a.Recipients(), id):
-		case slices.Contains(visible, id):
-			a.To = append(a.To, activity.IRI(id))
-		default:
-			a.BTo = append(a.BTo, activity.IRI(id))
-		}
-	}
-	r.Followers = r.Followers || old.Followers
-	if old.Public && !a.To.Has(activity.Public) {
-		a.To = append(a.To, activity.IRI(activity.Public))
-	}
-	if old.Followers && !a.CC.Has(activity.Followers) {
-		a.CC = append(a.CC, activity.IRI(activity.Followers))
-	}
-	if len(old.Waiting) == 0 {
-		return nil
-	}
-	old.State, old.To, old.Waiting = Sent, reached, nil
-	return o.Log.SaveRecord(ctx, old)
+// isVote tells a vote in a poll, as peers do, that does not say to whom it goes.
+func isVote(o *activity.Object) bool {
+	return o.Is("Note") && o.Name != "" && o.Text() == "" && o.InReplyTo.ID != "" && len(o.Recipients()) == 0
 }
 
 // composeReaction addresses a Like or an Announce to whose the object is. ActivityPub §6.8, §7.11
-func (o *Outbox) composeReaction(ctx context.Context, r *Record, a *activity.Activity, author Author) error {
-	owner, err := o.ownerOf(ctx, author.ID, r.Object)
-	if err != nil {
-		return err
-	}
+func composeReaction(r *Record, a *activity.Activity, owner string) {
 	if len(a.Recipients()) > 0 {
-		return nil
+		return
 	}
-	if r.Type == "Like" {
+	if r.Type != "Announce" {
 		a.To = activity.To(owner)
-		return nil
+		return
 	}
 	a.To, a.CC = activity.To(activity.Public), activity.To(activity.Followers, owner)
 	a.Published = r.At.Truncate(time.Second)
-	return nil
 }
 
 func (o *Outbox) ownerOf(ctx context.Context, asker, objectID string) (string, error) {
 	if !o.Local(objectID) {
+		ctx, stop := context.WithTimeout(ctx, lookTime)
+		defer stop()
+		leave, err := o.gate.enter(ctx, objectID)
+		if err != nil {
+			return "", err
+		}
+		defer leave()
 		return o.Owner(ctx, asker, objectID)
 	}
 	actor, err := o.OwnerHere(ctx, objectID)
@@ -298,6 +160,79 @@ func (o *Outbox) OwnerHere(ctx context.Context, objectID string) (string, error)
 		}
 	}
 	return "", nil
+}
+
+// composeAnswer embeds the whole request, which Threads and Pixelfed need. ActivityPub §7.5, §7.7
+func (o *Outbox) composeAnswer(ctx context.Context, r *Record, a *activity.Activity) error {
+	asked := embeddedActivity(a)
+	if asked == nil { // said by an app that knows what it does
+		return nil
+	}
+	if asked.ID == "" {
+		id, err := o.FollowID(ctx, asked.Actor.ID, a.Actor.ID)
+		if errors.Is(err, ErrGone) {
+			return fmt.Errorf("%w: %w", errNothing, err)
+		}
+		if err != nil {
+			return err
+		}
+		asked.ID, asked.Type, asked.Object = id, activity.Types{"Follow"}, activity.Refs{activity.IRI(a.Actor.ID)}
+		a.Object[0] = activity.Embed(asked)
+	}
+	a.To = orTo(a.To, asked.Actor.ID)
+	return nil
+}
+
+// relate tells who follows whom from now on, before the other side can answer.
+func (o *Outbox) relate(ctx context.Context, r *Record) error {
+	change := Relation{Type: r.Type, Follower: r.Actor, Followed: r.Object, FollowID: r.ID}
+	switch r.Type {
+	case "Follow":
+	case "Undo":
+		old, err := o.undone(ctx, r)
+		if err != nil || old.Type != "Follow" {
+			return ignoreUnknown(err)
+		}
+		change.Followed, change.FollowID = old.Object, old.ID
+	case "Accept", "Reject":
+		a, err := activityOf(*r)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrGone, err)
+		}
+		asked := embeddedActivity(a)
+		if asked == nil || !asked.Is("Follow") {
+			return nil
+		}
+		change.Follower, change.Followed, change.FollowID = asked.Actor.ID, r.Actor, asked.ID
+	case "Block":
+		change.FollowID = ""
+	default:
+		return nil
+	}
+	if r.Type != "Follow" || o.Local(r.Object) {
+		return o.Relate(ctx, change)
+	}
+	ctx, stop := context.WithTimeout(ctx, lookTime) // it may have to ask elsewhere
+	defer stop()
+	leave, err := o.gate.enter(ctx, r.Object)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	return o.Relate(ctx, change)
+}
+
+// embeddedActivity is the activity that a is about, nil if it embeds none.
+func embeddedActivity(a *activity.Activity) *activity.Activity {
+	if len(a.Object) == 0 {
+		return nil
+	}
+	doc, err := a.Object[0].Document()
+	if err != nil {
+		return nil
+	}
+	inner, _ := doc.(*activity.Activity)
+	return inner
 }
 
 // place puts the id of the author's followers where the audience says so.

@@ -17,34 +17,66 @@ import (
 // ErrIncomplete is wrapped by errors about something that can't be said because a part is missing.
 var ErrIncomplete = errors.New("incomplete")
 
-// Say keeps a for author, a handle or an actor id, and returns its id. What is missing is filled in
+// Draft is something to be said.
+type Draft struct {
+	Author   string // a handle or an actor id
+	Activity *activity.Activity
+
+	// NotBefore is when to say it. Zero means at once. Until then a Delete or an Undo takes it back unsaid, and an Update
+	// becomes part of it.
+	NotBefore time.Time
+
+	// Except lists hosts, with a port if it is not the default one, where no follower is to hear of it. Whoever is named
+	// hears of it anywhere. Empty: an Update, a Delete or an Undo leaves out what all before it did.
+	Except []string
+}
+
+// Say keeps a for author, a handle or an actor id, and returns its id: see [Outbox.Keep].
+func (o *Outbox) Say(ctx context.Context, tx Execer, author string, a *activity.Activity) (id string, err error) {
+	return o.Keep(ctx, tx, Draft{Author: author, Activity: a})
+}
+
+// Keep keeps d, and returns the id of its activity, which it sets there. What is missing is filled in
 // after the commit: actor and attributedTo, the audience of activities that follow from others, and the id of
 // the author's followers where [activity.Followers] stands. With a tx it writes one row through it and does
 // nothing else; when the caller's commit fails nothing was said.
 //
-// Ids: an a.ID that is set stays. Create and Delete of an object, and Undo, get ids that derive from what they are
+// Ids: one that is set stays. Create and Delete of an object, and Undo, get ids that derive from what they are
 // about, so that saying them twice says them once; all others get new ones.
-func (o *Outbox) Say(ctx context.Context, tx Execer, author string, a *activity.Activity) (id string, err error) {
+//
+// An Undo may name an actor, to take back the follow of it whichever that is. An Accept or a Reject may embed a request
+// of which it knows only the actor. A Move names only its target, and a vote (a Note with a name, in reply to a poll,
+// without content and audience) not whom it is for.
+func (o *Outbox) Keep(ctx context.Context, tx Execer, d Draft) (id string, err error) {
+	a := d.Activity
 	object := a.Object.First()
-	if author == "" || len(a.Type) == 0 || object == "" {
-		return "", fmt.Errorf("outbox: %s by %q about %q: %w", a.Type, author, object, ErrIncomplete)
+	if d.Author == "" || len(a.Type) == 0 {
+		return "", fmt.Errorf("outbox: %s by %q about %q: %w", a.Type, d.Author, object, ErrIncomplete)
 	}
-	if _, ok := activity.Authority(object); !ok {
-		return "", fmt.Errorf("outbox: %s: object %q is no http or https id: %w", a.Type, object, ErrIncomplete)
+	if err := checkObject(a, object); err != nil {
+		return "", fmt.Errorf("outbox: %s: %w", a.Type, err)
+	}
+	except, err := authorities(d.Except)
+	if err != nil {
+		return "", fmt.Errorf("outbox: %s: %w", a.Type, err)
 	}
 	if a.ID == "" {
 		switch a.Type.String() {
 		case "Create", "Delete", "Undo":
 			a.ID = o.NewID(false, derive(a.Type.String(), object))
 		default:
-			a.ID = o.NewID(false, newKey())
+			a.ID = o.ActivityID()
 		}
 	}
 	raw, err := a.MarshalJSON()
 	if err != nil {
 		return "", fmt.Errorf("outbox: %s: %w", a.ID, err)
 	}
-	if err := o.Intents.AddIntent(ctx, tx, Intent{ID: a.ID, Author: author, Activity: raw, At: time.Now().UTC()}); err != nil {
+	in := Intent{ID: a.ID, Author: d.Author, Activity: raw, At: time.Now().UTC(), Except: except}
+	if d.NotBefore.After(in.At) {
+		in.NotBefore = d.NotBefore.UTC()
+	}
+	if err := o.Intents.AddIntent(ctx, tx, in); err != nil {
 		return "", fmt.Errorf("outbox: %s: %w", a.ID, err)
 	}
 	if tx != nil {
@@ -55,9 +87,46 @@ func (o *Outbox) Say(ctx context.Context, tx Execer, author string, a *activity.
 	return a.ID, nil
 }
 
+// checkObject refuses what can be seen at once never to be sayable.
+func checkObject(a *activity.Activity, object string) error {
+	switch a.Type.String() {
+	case "Move":
+		if object = a.Target.ID; object == "" {
+			return fmt.Errorf("no target: %w", ErrIncomplete)
+		}
+	case "Accept", "Reject":
+		if asked := embeddedActivity(a); object == "" && asked != nil {
+			object = asked.Actor.ID
+		}
+	}
+	if _, ok := activity.Authority(object); !ok {
+		return fmt.Errorf("object %q is no http or https id: %w", object, ErrIncomplete)
+	}
+	return nil
+}
+
+// authorities are hosts as they stand in URLs.
+func authorities(hosts []string) ([]string, error) {
+	var out []string
+	for _, host := range hosts {
+		authority, ok := activity.Authority("https://" + host)
+		if !ok || strings.ContainsAny(host, "/?#@") {
+			return nil, fmt.Errorf("%q is no host to leave out: %w", host, ErrIncomplete)
+		}
+		out = append(out, authority)
+	}
+	return out, nil
+}
+
 // Answer says Accept or Reject to a, in the name of a local actor and to whoever did a. The id derives from
 // a's, so that answering twice sends once.
 func (o *Outbox) Answer(ctx context.Context, local, typ string, a *activity.Activity) error {
+	_, err := o.Respond(ctx, local, typ, a)
+	return err
+}
+
+// Respond is Answer, and returns the id of the answer.
+func (o *Outbox) Respond(ctx context.Context, local, typ string, a *activity.Activity) (id string, err error) {
 	// Pixelfed reads these four of the embedded Follow, Threads nothing less. ActivityPub §7.5
 	inner := &activity.Activity{ID: a.ID, Type: a.Type, Actor: activity.IRI(a.Actor.ID), Object: activity.Refs{activity.IRI(a.Object.First())}}
 	what := a.ID
@@ -66,16 +135,22 @@ func (o *Outbox) Answer(ctx context.Context, local, typ string, a *activity.Acti
 		// An answer is about something; nobody asks for the id of this, and it is not theirs.
 		inner.ID = o.NewID(false, derive("Anonymous", what))
 	}
-	answer := &activity.Activity{
+	return o.Say(ctx, nil, local, &activity.Activity{
 		ID: o.NewID(false, derive(typ, local+" "+what)), Type: activity.Types{typ},
 		Object: activity.Refs{activity.Embed(inner)}, To: activity.To(a.Actor.ID),
-	}
-	_, err := o.Say(ctx, nil, local, answer)
-	return err
+	})
 }
 
 // ObjectID makes a new id for an object.
 func (o *Outbox) ObjectID() string { return o.NewID(true, newKey()) }
+
+// ActivityID makes a new id for an activity.
+func (o *Outbox) ActivityID() string { return o.NewID(false, newKey()) }
+
+// DerivedID makes an id for an object that is the same for the same words.
+func (o *Outbox) DerivedID(words ...string) string {
+	return o.NewID(true, derive("Object", strings.Join(words, "\n")))
+}
 
 var lowerBase32 = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 

@@ -26,6 +26,9 @@ type Intent struct {
 	Author   string // a handle, or the id of an actor
 	Activity []byte // JSON; actor, attributedTo and the ids of collections are still missing
 	At       time.Time
+
+	NotBefore time.Time // when it is to be said; zero: at once
+	Except    []string  // authorities where no follower is to hear of it
 }
 
 // Intents keeps intents until they are in the [Log]. Its methods may be called by many goroutines,
@@ -47,23 +50,27 @@ type Record struct {
 	Seq      int64  // given by the log, ascending
 	ID       string // of the activity
 	Type     string
-	Object   string // the id of its object
-	Author   string // as in the intent
-	Actor    string // the author's id; "" until composed
-	Activity []byte // as in the intent until composed, then as it goes on the wire
-	At       time.Time
+	Object   string    // whom or what it is about in the end: of an Undo what that undoes is about, of an answer who asked
+	Author   string    // as in the intent
+	Actor    string    // the author's id; "" until composed
+	Activity []byte    // as in the intent until composed, then as it goes on the wire
+	At       time.Time // when it was said, or was to be said if that is later
+
+	Intent  int64 // the Seq of the intent that it comes from, for AddRecord alone: it is not kept. Zero: it comes from none
+	Version int64 // given by the log: it ascends with each save
 
 	// Whom it is addressed to, known when composed: Public says everyone, Followers the author's followers,
 	// To lists ids of actors.
 	Public    bool
 	Followers bool
 	To        []string
+	Except    []string // authorities where the followers are left out
 
 	// What is left to do.
 	State     State
 	Pass      int      // counts hand-overs to the delivery queue
 	Waiting   []string // those of To whose inboxes are not known yet
-	Targets   []Target // inboxes found in this pass, written before they are handed over
+	Targets   []Target // of the pass that is being handed over, written before; the zero Target stands for the followers
 	Attempts  int
 	NotBefore time.Time
 	LastError string
@@ -83,14 +90,31 @@ const (
 // Target is where to post something.
 type Target struct{ Inbox, SharedInbox string }
 
+// URL is what is posted to. ActivityPub §7.1.3
+func (t Target) URL() string {
+	if t.SharedInbox != "" {
+		return t.SharedInbox
+	}
+	return t.Inbox
+}
+
+// ErrStale is returned for a record that somebody else has saved since it was read.
+var ErrStale = errors.New("outbox: the record has changed")
+
 // Log keeps what was said and to whom, which Undo, Update and Delete need later. Its methods may be
 // called by many goroutines, and from many processes, at once. Package storagetest checks this contract.
 type Log interface {
-	// AddRecord adds a record unless there is one of its ID, which is then left as it is.
+	// AddRecord adds a record unless there is one of its ID, which is then left as it is. A record whose Intent was
+	// dropped has been added before, and perhaps removed: where the log knows what was dropped, it adds nothing.
 	AddRecord(ctx context.Context, r Record) error
 
-	// SaveRecord replaces all but Seq, ID, Author and At of the record with r.ID, else [ErrUnknown].
+	// SaveRecord replaces all but Seq, ID, Author and At of the record with r.ID and gives it the next Version. If
+	// there is none it returns [ErrUnknown], and if its Version is not r.Version, [ErrStale].
 	SaveRecord(ctx context.Context, r Record) error
+
+	// RemoveRecords removes the records of these ids if all are there, are Pending and were never composed (their Actor
+	// is ""), else none of them, and tells which.
+	RemoveRecords(ctx context.Context, ids []string) (removed bool, err error)
 
 	// Record finds the record of an activity, else [ErrUnknown].
 	Record(ctx context.Context, id string) (Record, error)

@@ -17,6 +17,7 @@ type brokenLog struct {
 	outbox.Log
 	add    func(ctx context.Context, r outbox.Record) error
 	save   func(ctx context.Context, r outbox.Record) error
+	remove func(ctx context.Context, ids []string) (bool, error)
 	record func(ctx context.Context, id string) (outbox.Record, error)
 	object func(ctx context.Context, id string, limit int) ([]outbox.Record, error)
 	due    func(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error)
@@ -35,6 +36,13 @@ func (b *brokenLog) SaveRecord(ctx context.Context, r outbox.Record) error {
 		return b.save(ctx, r)
 	}
 	return b.Log.SaveRecord(ctx, r)
+}
+
+func (b *brokenLog) RemoveRecords(ctx context.Context, ids []string) (bool, error) {
+	if b.remove != nil {
+		return b.remove(ctx, ids)
+	}
+	return b.Log.RemoveRecords(ctx, ids)
 }
 
 func (b *brokenLog) Record(ctx context.Context, id string) (outbox.Record, error) {
@@ -104,6 +112,28 @@ var brokenLogs = []struct {
 				r.LastError = old.LastError
 			}
 			return l.SaveRecord(ctx, r)
+		}}
+	}},
+	{"who saves what somebody else has saved since is told so", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, save: func(ctx context.Context, r outbox.Record) error { // the last one wins
+			old, err := l.Record(ctx, r.ID)
+			if err != nil {
+				return err
+			}
+			r.Version = old.Version
+			return l.SaveRecord(ctx, r)
+		}}
+	}},
+	{"records are removed all together, and only before they were composed", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, remove: func(ctx context.Context, ids []string) (removed bool, err error) { // one by one
+			for _, id := range ids {
+				one, err := l.RemoveRecords(ctx, []string{id})
+				if err != nil || !one {
+					return false, err
+				}
+				removed = true
+			}
+			return removed, nil
 		}}
 	}},
 	{"what was never added is unknown", func(l outbox.Log) outbox.Log {

@@ -10,9 +10,10 @@ import (
 
 // memoryIntents is an outbox.Intents.
 type memoryIntents struct {
-	mu   sync.Mutex
-	seq  int64
-	list []outbox.Intent // by Seq
+	mu      sync.Mutex
+	seq     int64
+	dropped int64
+	list    []outbox.Intent // by Seq
 }
 
 func (m *memoryIntents) AddIntent(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
@@ -49,13 +50,22 @@ func (m *memoryIntents) DropIntents(ctx context.Context, seq int64) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.dropped = max(m.dropped, seq)
 	m.list = slices.DeleteFunc(m.list, func(in outbox.Intent) bool { return in.Seq <= seq })
 	return nil
+}
+
+// isDropped tells whether the intent of this Seq was dropped.
+func (m *memoryIntents) isDropped(seq int64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return seq > 0 && seq <= m.dropped
 }
 
 // keptIntent shares nothing with in.
 func keptIntent(in outbox.Intent) outbox.Intent {
 	in.Activity = slices.Clone(in.Activity)
-	in.At = kept(in.At)
+	in.At, in.NotBefore = kept(in.At), kept(in.NotBefore)
+	in.Except = slices.Clone(in.Except)
 	return in
 }

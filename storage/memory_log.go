@@ -12,9 +12,12 @@ import (
 
 // memoryLog is an outbox.Log.
 type memoryLog struct {
+	intents *memoryIntents // which of them are dropped
+
 	mu      sync.Mutex
+	seq     int64
 	records map[string]*outbox.Record
-	list    []*outbox.Record // by Seq; the record at index i has Seq i+1
+	list    []*outbox.Record // by Seq
 }
 
 func (m *memoryLog) AddRecord(ctx context.Context, r outbox.Record) error {
@@ -23,11 +26,12 @@ func (m *memoryLog) AddRecord(ctx context.Context, r outbox.Record) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.records[r.ID] != nil {
+	if m.records[r.ID] != nil || m.intents.isDropped(r.Intent) {
 		return nil
 	}
+	m.seq++
 	r = keptRecord(r)
-	r.Seq = int64(len(m.list)) + 1
+	r.Seq, r.Intent, r.Version = m.seq, 0, 0
 	m.records[r.ID] = &r
 	m.list = append(m.list, &r)
 	return nil
@@ -43,10 +47,31 @@ func (m *memoryLog) SaveRecord(ctx context.Context, r outbox.Record) error {
 	if old == nil {
 		return fmt.Errorf("storage: save the record of %s: %w", r.ID, outbox.ErrUnknown)
 	}
+	if old.Version != r.Version {
+		return fmt.Errorf("storage: save the record of %s: %w", r.ID, outbox.ErrStale)
+	}
 	r = keptRecord(r)
-	r.Seq, r.Author, r.At = old.Seq, old.Author, old.At
+	r.Seq, r.Author, r.At, r.Intent, r.Version = old.Seq, old.Author, old.At, 0, old.Version+1
 	*old = r
 	return nil
+}
+
+func (m *memoryLog) RemoveRecords(ctx context.Context, ids []string) (removed bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		if r := m.records[id]; r == nil || r.State != outbox.Pending || r.Actor != "" {
+			return false, nil
+		}
+	}
+	for _, id := range ids {
+		delete(m.records, id)
+	}
+	m.list = slices.DeleteFunc(m.list, func(r *outbox.Record) bool { return m.records[r.ID] != r })
+	return len(ids) > 0, nil
 }
 
 func (m *memoryLog) Record(ctx context.Context, id string) (outbox.Record, error) {
@@ -122,7 +147,7 @@ func (m *memoryLog) PublicRecords(ctx context.Context, actor string, before int6
 // keptRecord shares nothing with r.
 func keptRecord(r outbox.Record) outbox.Record {
 	r.Activity = slices.Clone(r.Activity)
-	r.To = slices.Clone(r.To)
+	r.To, r.Except = slices.Clone(r.To), slices.Clone(r.Except)
 	r.Waiting = slices.Clone(r.Waiting)
 	r.Targets = slices.Clone(r.Targets)
 	r.At, r.NotBefore = kept(r.At), kept(r.NotBefore)

@@ -88,6 +88,9 @@ func (r reLog) AddRecord(ctx context.Context, v outbox.Record) error {
 func (r reLog) SaveRecord(ctx context.Context, v outbox.Record) error {
 	return r.o.with(func(s storage.Storage) error { return s.Log.SaveRecord(ctx, v) })
 }
+func (r reLog) RemoveRecords(ctx context.Context, ids []string) (bool, error) {
+	return one(r.o, func(s storage.Storage) (bool, error) { return s.Log.RemoveRecords(ctx, ids) })
+}
 func (r reLog) Record(ctx context.Context, id string) (outbox.Record, error) {
 	return one(r.o, func(s storage.Storage) (outbox.Record, error) { return s.Log.Record(ctx, id) })
 }

@@ -25,7 +25,8 @@ var intentsTables = []string{`CREATE TABLE fedihook_intents (
 	author   TEXT NOT NULL,
 	at       INTEGER NOT NULL,
 	activity BLOB
-)`}
+)`, `ALTER TABLE fedihook_intents ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE fedihook_intents ADD COLUMN except_at TEXT NOT NULL DEFAULT ''`}
 
 var droppedTables = []string{`CREATE TABLE fedihook_dropped (
 	one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -107,13 +108,17 @@ func (s *sqliteIntents) sweep(ctx context.Context) error {
 	return nil
 }
 
-const insertIntent = `INSERT INTO fedihook_intents (id, author, at, activity) VALUES (?, ?, ?, ?)`
+const insertIntent = `INSERT INTO fedihook_intents (id, author, at, activity, not_before, except_at) VALUES (?, ?, ?, ?, ?, ?)`
 
 func (s *sqliteIntents) AddIntent(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
 	if tx == nil {
 		tx = s.app
 	}
-	if _, err := tx.ExecContext(ctx, insertIntent, in.ID, in.Author, toMicros(in.At), in.Activity); err != nil {
+	except, err := toJSON(in.Except)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, insertIntent, in.ID, in.Author, toMicros(in.At), in.Activity, toMicros(in.NotBefore), except)
+	}
+	if err != nil {
 		return fmt.Errorf("storage: add intent %s: %w", in.ID, err)
 	}
 	return nil
@@ -124,7 +129,7 @@ func (s *sqliteIntents) NextIntents(ctx context.Context, limit int) ([]outbox.In
 	if err != nil {
 		return nil, fmt.Errorf("storage: next intents: %w", err)
 	}
-	list, err := all(ctx, s.app, scanIntent, `SELECT seq, id, author, at, activity
+	list, err := all(ctx, s.app, scanIntent, `SELECT seq, id, author, at, activity, not_before, except_at
 		FROM fedihook_intents WHERE seq > ? ORDER BY seq LIMIT ?`, dropped, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("storage: next intents: %w", err)
@@ -133,10 +138,13 @@ func (s *sqliteIntents) NextIntents(ctx context.Context, limit int) ([]outbox.In
 }
 
 func scanIntent(row scanner) (in outbox.Intent, err error) {
-	var at int64
-	err = row.Scan(&in.Seq, &in.ID, &in.Author, &at, &in.Activity)
-	in.At = fromMicros(at)
-	return in, err
+	var at, notBefore int64
+	var except string
+	if err := row.Scan(&in.Seq, &in.ID, &in.Author, &at, &in.Activity, &notBefore, &except); err != nil {
+		return in, err
+	}
+	in.At, in.NotBefore = fromMicros(at), fromMicros(notBefore)
+	return in, fromJSON(except, &in.Except)
 }
 
 // DropIntents also deletes what was dropped, once a minute. If that fails it returns the error, though

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -261,4 +262,45 @@ func intents(t *testing.T, s storage.Storage) (ids []string) {
 		ids = append(ids, in.ID)
 	}
 	return ids
+}
+
+// Of two processes that take one intent the slower may come after its record was removed.
+func TestTheRecordOfADroppedIntentIsNotAddedAgain(t *testing.T) {
+	t.Parallel()
+	s, _ := fresh(t)
+	for name, s := range map[string]storage.Storage{"Memory": storage.Memory(), "SQLite": s} {
+		t.Run(name, func(t *testing.T) {
+			for _, id := range []string{"1", "2"} {
+				addIntent(t, s, id)
+			}
+			list, err := s.Intents.NextIntents(t.Context(), 2)
+			if err != nil || len(list) != 2 {
+				t.Fatalf("intents %v, %v", list, err)
+			}
+			add := func(i int) bool {
+				t.Helper()
+				if err := s.Log.AddRecord(t.Context(), outbox.Record{ID: list[i].ID, Intent: list[i].Seq}); err != nil {
+					t.Fatal(err)
+				}
+				_, err := s.Log.Record(t.Context(), list[i].ID)
+				if err != nil && !errors.Is(err, outbox.ErrUnknown) {
+					t.Fatal(err)
+				}
+				return err == nil
+			}
+			if !add(0) {
+				t.Fatal("the record of an intent that was not dropped is not there")
+			}
+			dropIntent(t, s, "1")
+			if removed, err := s.Log.RemoveRecords(t.Context(), []string{"1"}); err != nil || !removed {
+				t.Fatalf("RemoveRecords = %v, %v", removed, err)
+			}
+			if add(0) {
+				t.Error("it was added again")
+			}
+			if !add(1) {
+				t.Error("the next one was not added")
+			}
+		})
+	}
 }

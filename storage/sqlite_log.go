@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fedihook/fedihook/internal/sqldb"
 	"github.com/fedihook/fedihook/outbox"
 )
 
@@ -35,22 +36,45 @@ var logTables = []string{`CREATE TABLE fedihook_records (
 CREATE INDEX fedihook_records_object ON fedihook_records (object, seq);
 CREATE INDEX fedihook_records_due ON fedihook_records (seq, not_before, object, state) WHERE state IN (0, 3);
 CREATE INDEX fedihook_records_waiting ON fedihook_records (object, seq) WHERE state = 0 AND object <> '';
-CREATE INDEX fedihook_records_public ON fedihook_records (actor, seq) WHERE public = 1 AND type IN ('Create', 'Announce')`}
+CREATE INDEX fedihook_records_public ON fedihook_records (actor, seq) WHERE public = 1 AND type IN ('Create', 'Announce')`,
+	`ALTER TABLE fedihook_records ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE fedihook_records ADD COLUMN except_at TEXT NOT NULL DEFAULT ''`}
 
 // sqliteLog is an outbox.Log.
 type sqliteLog struct{ db *sql.DB }
 
 const recordColumns = `seq, id, type, object, author, actor, at, public, followers,
-	state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity`
+	state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, version, except_at`
 
+// recordLists are a record's lists as they are kept.
+type recordLists struct{ to, waiting, targets, except string }
+
+func listsOf(r outbox.Record) (l recordLists, err error) {
+	if l.to, err = toJSON(r.To); err != nil {
+		return l, err
+	}
+	if l.waiting, err = toJSON(r.Waiting); err != nil {
+		return l, err
+	}
+	if l.except, err = toJSON(r.Except); err != nil {
+		return l, err
+	}
+	l.targets, err = toJSON(r.Targets)
+	return l, err
+}
+
+// AddRecord looks at what was dropped in the same statement: of two processes that take one intent, the slower one may come
+// after the faster has removed it again.
 func (s *sqliteLog) AddRecord(ctx context.Context, r outbox.Record) error {
-	to, waiting, targets, err := recordLists(r)
+	l, err := listsOf(r)
 	if err == nil {
 		_, err = exec(ctx, s.db, `INSERT INTO fedihook_records (id, type, object, author, actor, at, public, followers,
-			state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, except_at)
+			SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+			WHERE ? = 0 OR ? > (SELECT seq FROM fedihook_dropped) ON CONFLICT (id) DO NOTHING`,
 			r.ID, r.Type, r.Object, r.Author, r.Actor, toMicros(r.At), r.Public, r.Followers,
-			r.State, r.Pass, r.Attempts, toMicros(r.NotBefore), r.LastError, to, waiting, targets, r.Activity)
+			r.State, r.Pass, r.Attempts, toMicros(r.NotBefore), r.LastError, l.to, l.waiting, l.targets, r.Activity, l.except,
+			r.Intent, r.Intent)
 	}
 	if err != nil {
 		return fmt.Errorf("storage: add the record of %s: %w", r.ID, err)
@@ -58,36 +82,67 @@ func (s *sqliteLog) AddRecord(ctx context.Context, r outbox.Record) error {
 	return nil
 }
 
-func recordLists(r outbox.Record) (to, waiting, targets string, err error) {
-	if to, err = toJSON(r.To); err != nil {
-		return "", "", "", err
-	}
-	if waiting, err = toJSON(r.Waiting); err != nil {
-		return "", "", "", err
-	}
-	targets, err = toJSON(r.Targets)
-	return to, waiting, targets, err
-}
-
 func (s *sqliteLog) SaveRecord(ctx context.Context, r outbox.Record) error {
-	to, waiting, targets, err := recordLists(r)
-	var changed int64
+	l, err := listsOf(r)
 	if err == nil {
-		changed, err = exec(ctx, s.db, `UPDATE fedihook_records SET type = ?, object = ?, actor = ?, public = ?, followers = ?,
-			state = ?, pass = ?, attempts = ?, not_before = ?, last_error = ?,
-			recipients = ?, waiting = ?, targets = ?, activity = ? WHERE id = ?`,
-			r.Type, r.Object, r.Actor, r.Public, r.Followers,
-			r.State, r.Pass, r.Attempts, toMicros(r.NotBefore), r.LastError,
-			to, waiting, targets, r.Activity, r.ID)
-	}
-	if err == nil && changed == 0 {
-		err = outbox.ErrUnknown
+		err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error { return saveRecord(ctx, tx, r, l) })
 	}
 	if err != nil {
 		return fmt.Errorf("storage: save the record of %s: %w", r.ID, err)
 	}
 	return nil
 }
+
+func saveRecord(ctx context.Context, tx *sql.Tx, r outbox.Record, l recordLists) error {
+	res, err := tx.ExecContext(ctx, `UPDATE fedihook_records SET type = ?, object = ?, actor = ?, public = ?, followers = ?,
+		state = ?, pass = ?, attempts = ?, not_before = ?, last_error = ?,
+		recipients = ?, waiting = ?, targets = ?, activity = ?, except_at = ?, version = version + 1 WHERE id = ? AND version = ?`,
+		r.Type, r.Object, r.Actor, r.Public, r.Followers,
+		r.State, r.Pass, r.Attempts, toMicros(r.NotBefore), r.LastError,
+		l.to, l.waiting, l.targets, r.Activity, l.except, r.ID, r.Version)
+	if err != nil {
+		return err
+	}
+	changed, err := res.RowsAffected()
+	if err != nil || changed > 0 {
+		return err
+	}
+	var there bool
+	if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM fedihook_records WHERE id = ?)`, r.ID).Scan(&there); err != nil {
+		return err
+	}
+	if there {
+		return outbox.ErrStale
+	}
+	return outbox.ErrUnknown
+}
+
+func (s *sqliteLog) RemoveRecords(ctx context.Context, ids []string) (removed bool, err error) {
+	err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+		p := &prepared{tx: tx}
+		for _, id := range ids {
+			res, err := p.exec(ctx, `DELETE FROM fedihook_records WHERE id = ? AND state = 0 AND actor = ''`, id)
+			if err != nil {
+				return err
+			}
+			if n, err := res.RowsAffected(); err != nil || n == 0 {
+				return errors.Join(err, errNotAll)
+			}
+		}
+		removed = len(ids) > 0
+		return nil
+	})
+	if errors.Is(err, errNotAll) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("storage: remove records: %w", err)
+	}
+	return removed, nil
+}
+
+// errNotAll rolls a removal back that could not be done whole.
+var errNotAll = errors.New("not all of them can be removed")
 
 func (s *sqliteLog) Record(ctx context.Context, id string) (outbox.Record, error) {
 	r, err := scanRecord(s.db.QueryRowContext(ctx, `SELECT `+recordColumns+` FROM fedihook_records WHERE id = ?`, id))
@@ -102,13 +157,13 @@ func (s *sqliteLog) Record(ctx context.Context, id string) (outbox.Record, error
 
 func scanRecord(row scanner) (r outbox.Record, err error) {
 	var at, notBefore int64
-	var to, waiting, targets string
+	var l recordLists
 	if err := row.Scan(&r.Seq, &r.ID, &r.Type, &r.Object, &r.Author, &r.Actor, &at, &r.Public, &r.Followers,
-		&r.State, &r.Pass, &r.Attempts, &notBefore, &r.LastError, &to, &waiting, &targets, &r.Activity); err != nil {
+		&r.State, &r.Pass, &r.Attempts, &notBefore, &r.LastError, &l.to, &l.waiting, &l.targets, &r.Activity, &r.Version, &l.except); err != nil {
 		return outbox.Record{}, err
 	}
 	r.At, r.NotBefore = fromMicros(at), fromMicros(notBefore)
-	return r, errors.Join(fromJSON(to, &r.To), fromJSON(waiting, &r.Waiting), fromJSON(targets, &r.Targets))
+	return r, errors.Join(fromJSON(l.to, &r.To), fromJSON(l.waiting, &r.Waiting), fromJSON(l.targets, &r.Targets), fromJSON(l.except, &r.Except))
 }
 
 func (s *sqliteLog) ObjectRecords(ctx context.Context, id string, limit int) ([]outbox.Record, error) {

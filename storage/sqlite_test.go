@@ -141,6 +141,7 @@ func TestEveryStoreReportsABrokenDatabase(t *testing.T) {
 		"DropIntents":   func() error { return s.Intents.DropIntents(ctx, 1) },
 		"AddRecord":     func() error { return s.Log.AddRecord(ctx, outbox.Record{}) },
 		"SaveRecord":    func() error { return s.Log.SaveRecord(ctx, outbox.Record{}) },
+		"RemoveRecords": func() error { _, err := s.Log.RemoveRecords(ctx, []string{"1"}); return err },
 		"Record":        func() error { _, err := s.Log.Record(ctx, "1"); return err },
 		"ObjectRecords": func() error { _, err := s.Log.ObjectRecords(ctx, "1", 1); return err },
 		"DueRecords":    func() error { _, err := s.Log.DueRecords(ctx, time.Now(), 1); return err },

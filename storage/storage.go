@@ -45,9 +45,10 @@ type Storage struct {
 // Memory returns a Storage in memory, for tests and trials: everything is lost with the process. It
 // can't join a transaction: AddIntent with one returns [outbox.ErrNoTransaction].
 func Memory() Storage {
+	intents := &memoryIntents{}
 	return Storage{
-		Intents:   &memoryIntents{},
-		Log:       &memoryLog{records: map[string]*outbox.Record{}},
+		Intents:   intents,
+		Log:       &memoryLog{intents: intents, records: map[string]*outbox.Record{}},
 		Journal:   newMemoryJournal(),
 		Followers: &memoryFollowers{pairs: map[pair]*actor.Follow{}},
 		Keys:      &memoryKeys{pairs: map[string][]actor.KeyPair{}, owner: map[string][]string{}},

@@ -93,7 +93,7 @@ func fredWaits(t *testing.T, w *world) {
 	if following := w.p.state(t).Following; slices.Contains(following, id) {
 		t.Error("Fedify follows before it was let in")
 	}
-	if err := w.o.f.Accept(t.Context(), asks, w.p.Actor); err != nil {
+	if _, err := w.o.f.Accept(t.Context(), asks, w.p.Actor); err != nil {
 		t.Fatal(err)
 	}
 	w.fedifyHears(t, "Accept", asks, func(e event) bool { return e.ObjectID == follow.ID })

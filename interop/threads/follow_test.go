@@ -66,7 +66,7 @@ func TestAFollowerIsTurnedAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{})
 	w.theyFollow()
-	if err := w.ours.Reject(t.Context(), "alice", w.frank.ID()); err != nil {
+	if _, err := w.ours.Reject(t.Context(), "alice", w.frank.ID()); err != nil {
 		t.Fatal(err)
 	}
 	w.until("our Reject", func() bool { accepted, pending := w.frank.Following(alice); return !accepted && !pending })

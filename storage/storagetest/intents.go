@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/fedihook/fedihook/outbox"
 )
@@ -40,7 +41,10 @@ func RunIntents(t *testing.T, open func(t *testing.T) Intents) {
 
 var intentChecks = []check[Intents]{
 	{"an intent comes back as it was added", func(t *testing.T, ctx context.Context, s Intents) {
-		full := outbox.Intent{ID: odd + "id", Author: odd + "author", Activity: oddBytes(), At: start}
+		full := outbox.Intent{
+			ID: odd + "id", Author: odd + "author", Activity: oddBytes(), At: start,
+			NotBefore: start.Add(time.Microsecond), Except: []string{odd, "", "a.example:8443"},
+		}
 		zero := outbox.Intent{}
 		addIntents(t, ctx, s, full, zero)
 		list := exactly(t, 2, nextIntents(t, ctx, s, 10))
@@ -50,7 +54,8 @@ var intentChecks = []check[Intents]{
 			}
 			in.Seq = list[i].Seq
 			got := list[i]
-			got.Activity, got.At = some(got.Activity), got.At.UTC()
+			got.Activity, got.Except = some(got.Activity), some(got.Except)
+			got.At, got.NotBefore = got.At.UTC(), got.NotBefore.UTC()
 			equal(t, "intent", got, in)
 		}
 	}},
@@ -98,13 +103,14 @@ var intentChecks = []check[Intents]{
 		equal(t, "different intents", len(ids), 20)
 	}},
 	{"what is given and returned is the caller's", func(t *testing.T, ctx context.Context, s Intents) {
-		in := outbox.Intent{Activity: []byte("body")}
+		in := outbox.Intent{Activity: []byte("body"), Except: []string{"host"}}
 		addIntents(t, ctx, s, in)
-		in.Activity[0] = 'X'
-		list := exactly(t, 1, nextIntents(t, ctx, s, 1))
-		equal(t, "activity", string(list[0].Activity), "body")
-		list[0].Activity[0] = 'Y'
-		equal(t, "activity", string(exactly(t, 1, nextIntents(t, ctx, s, 1))[0].Activity), "body")
+		for _, spoilt := range []string{"X", "Y"} {
+			in.Activity[0], in.Except[0] = spoilt[0], spoilt
+			in = exactly(t, 1, nextIntents(t, ctx, s, 1))[0]
+			equal(t, "activity", string(in.Activity), "body")
+			equal(t, "hosts to leave out", in.Except, []string{"host"})
+		}
 	}},
 }
 
@@ -139,7 +145,7 @@ var intentTxChecks = []check[Intents]{
 		list := nextIntents(t, ctx, s, 10)
 		equal(t, "intents after the commit", intentIDs(list), []string{"1", "2"})
 		first := list[0]
-		first.At = first.At.UTC()
+		first.At, first.NotBefore, first.Except = first.At.UTC(), first.NotBefore.UTC(), some(first.Except)
 		equal(t, "intent", first, outbox.Intent{Seq: first.Seq, ID: "1", Author: odd, Activity: oddBytes(), At: start})
 	}},
 	{"nothing is missed while transactions come and go", func(t *testing.T, ctx context.Context, s Intents) {

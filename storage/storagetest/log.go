@@ -2,7 +2,9 @@ package storagetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +25,7 @@ var logChecks = []check[outbox.Log]{
 			if got.Seq <= 0 {
 				t.Errorf("Seq is %d", got.Seq)
 			}
-			r.Seq = got.Seq
+			r.Seq, r.Version = got.Seq, got.Version
 			equal(t, "record", got, r)
 		}
 	}},
@@ -53,15 +55,78 @@ var logChecks = []check[outbox.Log]{
 		}
 		before, other := record(t, ctx, l, "1"), record(t, ctx, l, "2")
 		r := fullRecord("1")
-		r.ID, r.Seq, r.Author, r.At = "1", other.Seq, "mallory", start.Add(time.Hour)
+		r.ID, r.Seq, r.Author, r.At, r.Version = "1", other.Seq, "mallory", start.Add(time.Hour), before.Version
 		ok(t, l.SaveRecord(ctx, r))
-		r.Seq, r.Author, r.At = before.Seq, "alice", start
-		equal(t, "record", record(t, ctx, l, "1"), r)
+		after := record(t, ctx, l, "1")
+		r.Seq, r.Author, r.At, r.Version = before.Seq, "alice", start, after.Version
+		equal(t, "record", after, r)
 		equal(t, "another record", record(t, ctx, l, "2"), other)
 
 		// And back to nothing.
-		ok(t, l.SaveRecord(ctx, outbox.Record{ID: "1"}))
-		equal(t, "record", record(t, ctx, l, "1"), outbox.Record{Seq: before.Seq, ID: "1", Author: "alice", At: start})
+		ok(t, l.SaveRecord(ctx, outbox.Record{ID: "1", Version: after.Version}))
+		last := record(t, ctx, l, "1")
+		equal(t, "record", last, outbox.Record{Seq: before.Seq, ID: "1", Author: "alice", At: start, Version: last.Version})
+		if before.Version >= after.Version || after.Version >= last.Version {
+			t.Errorf("versions %d, %d, %d", before.Version, after.Version, last.Version)
+		}
+	}},
+	{"who saves what somebody else has saved since is told so", func(t *testing.T, ctx context.Context, l outbox.Log) {
+		ok(t, l.AddRecord(ctx, outbox.Record{ID: "1", Version: 7})) // it is for the log to say
+		first := record(t, ctx, l, "1")
+		var mu sync.Mutex
+		saved := 0
+		atOnce(10, func(i int) {
+			mine := first
+			mine.Attempts = i + 1
+			err := l.SaveRecord(ctx, mine)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				saved++
+			case !errors.Is(err, outbox.ErrStale):
+				t.Errorf("save %d: %v, want ErrStale", i, err)
+			}
+		})
+		equal(t, "saves that took place", saved, 1)
+		now := record(t, ctx, l, "1")
+		for range 2 {
+			want(t, "save", l.SaveRecord(ctx, first), outbox.ErrStale)
+		}
+		equal(t, "record", record(t, ctx, l, "1"), now)
+		ok(t, l.SaveRecord(ctx, now))
+	}},
+	{"records are removed all together, and only before they were composed", func(t *testing.T, ctx context.Context, l outbox.Log) {
+		for _, r := range []outbox.Record{
+			{ID: "1"}, {ID: "2"}, {ID: "3"}, {ID: "composed", Actor: "a"}, {ID: "sent", State: outbox.Sent}, {ID: "partly", State: outbox.Partly}, {ID: "failed", State: outbox.Failed},
+		} {
+			r.Object = "o"
+			ok(t, l.AddRecord(ctx, r))
+		}
+		removed := func(want bool, ids ...string) {
+			t.Helper()
+			got, err := l.RemoveRecords(ctx, ids)
+			ok(t, err)
+			equal(t, fmt.Sprintf("%q were removed", ids), got, want)
+		}
+		for _, stays := range []string{"composed", "sent", "partly", "failed", "unknown"} {
+			removed(false, "1", stays)
+			removed(false, stays, "1")
+		}
+		removed(false)
+		removed(true, "3", "1")
+		removed(false, "1", "2")
+		list, err := l.ObjectRecords(ctx, "o", 10)
+		ok(t, err)
+		equal(t, "what is left", recordIDs(list), []string{"2", "composed", "sent", "partly", "failed"})
+		dueAre(t, ctx, l, start, 10, "2", "partly")
+		_, err = l.Record(ctx, "1")
+		want(t, "record", err, outbox.ErrUnknown)
+		want(t, "save", l.SaveRecord(ctx, outbox.Record{ID: "1"}), outbox.ErrUnknown)
+		ok(t, l.AddRecord(ctx, outbox.Record{ID: "1", Object: "o"})) // said anew
+		if r := record(t, ctx, l, "1"); r.Seq <= list[len(list)-1].Seq {
+			t.Errorf("Seq %d after %d", r.Seq, list[len(list)-1].Seq)
+		}
 	}},
 	{"what was never added is unknown", func(t *testing.T, ctx context.Context, l outbox.Log) {
 		ok(t, l.AddRecord(ctx, outbox.Record{ID: "1"}))
@@ -112,8 +177,8 @@ var logChecks = []check[outbox.Log]{
 		dueAre(t, ctx, l, start, 1, "1")
 		dueAre(t, ctx, l, start.Add(time.Minute), 10, "0", "1", "3", "5")
 		dueAre(t, ctx, l, start.Add(time.Minute), 3, "0", "1", "3")
-		ok(t, l.SaveRecord(ctx, outbox.Record{ID: "1", Object: "object 1", State: outbox.Sent}))
-		ok(t, l.SaveRecord(ctx, outbox.Record{ID: "2", Object: "object 2"}))
+		save(t, ctx, l, outbox.Record{ID: "1", Object: "object 1", State: outbox.Sent})
+		save(t, ctx, l, outbox.Record{ID: "2", Object: "object 2"})
 		dueAre(t, ctx, l, start, 10, "2", "3")
 	}},
 	{"records about one object are due in order", func(t *testing.T, ctx context.Context, l outbox.Log) {
@@ -121,11 +186,11 @@ var logChecks = []check[outbox.Log]{
 			ok(t, l.AddRecord(ctx, outbox.Record{ID: fmt.Sprint(i), Object: object}))
 		}
 		dueAre(t, ctx, l, start, 10, "0", "2", "3", "4")
-		ok(t, l.SaveRecord(ctx, outbox.Record{ID: "0", Object: "o", NotBefore: start.Add(time.Hour)}))
+		save(t, ctx, l, outbox.Record{ID: "0", Object: "o", NotBefore: start.Add(time.Hour)})
 		dueAre(t, ctx, l, start, 10, "2", "3", "4")
-		ok(t, l.SaveRecord(ctx, outbox.Record{ID: "0", Object: "o", State: outbox.Sent}))
+		save(t, ctx, l, outbox.Record{ID: "0", Object: "o", State: outbox.Sent})
 		dueAre(t, ctx, l, start, 10, "1", "2", "3", "4")
-		ok(t, l.SaveRecord(ctx, outbox.Record{ID: "1", Object: "o", State: outbox.Failed}))
+		save(t, ctx, l, outbox.Record{ID: "1", Object: "o", State: outbox.Failed})
 		dueAre(t, ctx, l, start, 10, "2", "3", "4", "5")
 	}},
 	{"what is partly sent is due at its time, holds up nothing and waits for nothing", func(t *testing.T, ctx context.Context, l outbox.Log) {
@@ -140,9 +205,9 @@ var logChecks = []check[outbox.Log]{
 		}
 		dueAre(t, ctx, l, start, 10, "1", "2")
 		dueAre(t, ctx, l, start.Add(time.Minute), 10, "0", "1", "2")
-		ok(t, l.SaveRecord(ctx, outbox.Record{ID: "1", Object: "o", State: outbox.Partly, NotBefore: start.Add(time.Hour)}))
+		save(t, ctx, l, outbox.Record{ID: "1", Object: "o", State: outbox.Partly, NotBefore: start.Add(time.Hour)})
 		dueAre(t, ctx, l, start, 10, "2", "3")
-		ok(t, l.SaveRecord(ctx, outbox.Record{ID: "2", Object: "o", State: outbox.Sent}))
+		save(t, ctx, l, outbox.Record{ID: "2", Object: "o", State: outbox.Sent})
 		dueAre(t, ctx, l, start, 10, "3")
 	}},
 	{"an actor's public posts are listed and counted, the newest first", func(t *testing.T, ctx context.Context, l outbox.Log) {
@@ -185,17 +250,19 @@ var logChecks = []check[outbox.Log]{
 	}},
 	{"what is given and returned is the caller's", func(t *testing.T, ctx context.Context, l outbox.Log) {
 		spoil := func(r outbox.Record) {
-			r.Activity[0], r.To[0], r.Waiting[0], r.Targets[0].Inbox = 'X', "X", "X", "X"
+			r.Activity[0], r.To[0], r.Waiting[0], r.Targets[0].Inbox, r.Except[0] = 'X', "X", "X", "X", "X"
 		}
 		r := fullRecord("1")
 		ok(t, l.AddRecord(ctx, r))
 		spoil(r)
 		wanted := fullRecord("1")
-		wanted.Seq = record(t, ctx, l, r.ID).Seq
+		wanted.Seq, wanted.Version = record(t, ctx, l, r.ID).Seq, record(t, ctx, l, r.ID).Version
 		equal(t, "after the one that was added is changed", record(t, ctx, l, r.ID), wanted)
 		r = fullRecord("1")
+		r.Version = wanted.Version
 		ok(t, l.SaveRecord(ctx, r))
 		spoil(r)
+		wanted.Version = record(t, ctx, l, r.ID).Version
 		equal(t, "after the one that was saved is changed", record(t, ctx, l, r.ID), wanted)
 		spoil(record(t, ctx, l, r.ID))
 		equal(t, "after the one that came back is changed", record(t, ctx, l, r.ID), wanted)
@@ -209,7 +276,7 @@ var logChecks = []check[outbox.Log]{
 func fullRecord(suffix string) outbox.Record {
 	return outbox.Record{
 		ID: odd + suffix, Type: odd + "type", Object: odd + "object", Author: odd + "author", Actor: odd + "actor",
-		Activity: oddBytes(), At: start, Public: true, Followers: true, To: []string{odd, "", "https://a.example/"},
+		Activity: oddBytes(), At: start, Public: true, Followers: true, To: []string{odd, "", "https://a.example/"}, Except: []string{odd, "a.example:8443"},
 		State: outbox.Failed, Pass: 7, Waiting: []string{odd, "w"},
 		Targets:  []outbox.Target{{Inbox: odd, SharedInbox: "s"}, {}},
 		Attempts: 3, NotBefore: start.Add(time.Microsecond), LastError: odd,
@@ -221,8 +288,16 @@ func record(t *testing.T, ctx context.Context, l outbox.Log, id string) outbox.R
 	r, err := l.Record(ctx, id)
 	ok(t, err)
 	r.Activity, r.To, r.Waiting, r.Targets = some(r.Activity), some(r.To), some(r.Waiting), some(r.Targets)
+	r.Except = some(r.Except)
 	r.At, r.NotBefore = r.At.UTC(), r.NotBefore.UTC()
 	return r
+}
+
+// save replaces the record with r.ID, whatever its Version.
+func save(t *testing.T, ctx context.Context, l outbox.Log, r outbox.Record) {
+	t.Helper()
+	r.Version = record(t, ctx, l, r.ID).Version
+	ok(t, l.SaveRecord(ctx, r))
 }
 
 func dueAre(t *testing.T, ctx context.Context, l outbox.Log, now time.Time, limit int, ids ...string) {
