@@ -129,7 +129,7 @@ func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[out
 	case "Announce":
 		class = delivery.Bulk
 	}
-	receipt, err := s.queue.Enqueue(ctx, delivery.Activity{
+	receipt, err := s.queue.Enqueue(ctx, nil, delivery.Activity{
 		ID: d.ID, Sender: d.Sender, Key: d.Key, Class: class, Body: d.Body, Expires: d.Expires,
 	}, func(yield func(delivery.Target) bool) {
 		for t := range to {

@@ -59,7 +59,7 @@ func fanOut(b *testing.B, st delivery.Store, id string, to []delivery.Target) {
 	}
 	a := activity(id, "key")
 	a.Body = []byte(strings.Repeat("x", 3000))
-	if _, err := q.Enqueue(b.Context(), a, func(yield func(delivery.Target) bool) {
+	if _, err := q.Enqueue(b.Context(), nil, a, func(yield func(delivery.Target) bool) {
 		for _, t := range to {
 			if !yield(t) {
 				return

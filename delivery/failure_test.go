@@ -331,7 +331,7 @@ func TestExpiredActivitiesAreDroppedAndReported(t *testing.T) {
 		s.set("h2.example", status(500))
 		a := activity("1", "k")
 		a.Expires = time.Now().Add(time.Hour)
-		if _, err := s.Enqueue(t.Context(), a, targets(inbox(1), inbox(2), "https://h1.example/2")); err != nil {
+		if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(1), inbox(2), "https://h1.example/2")); err != nil {
 			t.Fatal(err)
 		}
 		s.post("2", "k", inbox(1), inbox(2))
@@ -360,7 +360,7 @@ func TestNothingGoesBeforeItsTime(t *testing.T) {
 		s := run(t, nil)
 		a := activity("1", "k")
 		a.NotBefore = time.Now().Add(time.Hour)
-		if _, err := s.Enqueue(t.Context(), a, targets(inbox(1))); err != nil {
+		if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(1))); err != nil {
 			t.Fatal(err)
 		}
 		s.post("2", "k", inbox(1))

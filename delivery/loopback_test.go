@@ -49,7 +49,7 @@ func loopback(t *testing.T, st delivery.Store) (*delivery.Queue, *http.Transport
 
 func enqueue(t *testing.T, q *delivery.Queue, id string, inboxes ...string) {
 	t.Helper()
-	if _, err := q.Enqueue(t.Context(), activity(id, "k"), targets(inboxes...)); err != nil {
+	if _, err := q.Enqueue(t.Context(), nil, activity(id, "k"), targets(inboxes...)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -151,7 +151,7 @@ func TestConnectionsAreUsedAgainWhateverTheAnswer(t *testing.T) {
 	start(t, q)
 	for i := range 10 {
 		a := activity(fmt.Sprint(i), "")
-		if _, err := q.Enqueue(t.Context(), a, targets(srv.URL+"/yes", srv.URL+"/no")); err != nil {
+		if _, err := q.Enqueue(t.Context(), nil, a, targets(srv.URL+"/yes", srv.URL+"/no")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -311,7 +311,7 @@ func child(path, inbox string) error {
 	go q.Run(context.Background())
 	for i := range 10_000 {
 		id := fmt.Sprint(i)
-		if _, err := q.Enqueue(context.Background(), activity(id, "k"), targets(inbox, inbox+"/2")); err != nil {
+		if _, err := q.Enqueue(context.Background(), nil, activity(id, "k"), targets(inbox, inbox+"/2")); err != nil {
 			return err
 		}
 		if _, err := fmt.Println(id); err != nil {
