@@ -3,6 +3,7 @@ package delivery
 import (
 	"container/heap"
 	"slices"
+	"time"
 )
 
 // condemn gives up all that waits for a lane, what is parked of it included.
@@ -54,26 +55,52 @@ func (w *worker) bury(entries []entry, v verdict) {
 		w.buried(entries, v)
 		return
 	}
-	w.flying++
-	term := w.term
-	w.posters.Go(func() {
+	w.graves = append(w.graves, grave{entries, v})
+	w.dying += len(entries)
+	if !w.burying {
+		w.burying = true
+		w.flying++
+		w.posters.Go(w.sexton)
+	}
+}
+
+// grave is entries that are to be buried, all for one reason.
+type grave struct {
+	entries []entry
+	verdict
+}
+
+const maxDying = pageSize // entries that wait for OnDead; a scan for more waits
+
+// sexton calls OnDead for one entry after the other, in a slot of its own.
+func (w *worker) sexton() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.graves) > 0 && w.sending.Err() == nil {
+		g, term := w.graves[0], w.term
+		w.graves[0] = grave{}
+		w.graves = w.graves[1:]
+		w.mu.Unlock()
 		n := 0
-		for _, e := range entries {
+		for _, e := range g.entries {
 			if w.sending.Err() != nil {
 				break
 			}
 			p := post{q: w.q, rec: e.rec, url: e.box.url, host: e.box.lane.authority, attempts: int(e.attempts)}
-			p.tell(w.sending, v, 0)
+			p.tell(w.sending, g.verdict, 0)
 			n++
 		}
 		w.mu.Lock()
-		defer w.mu.Unlock()
-		defer w.nudge()
-		w.flying--
+		w.now = time.Now()
 		if term == w.term {
-			w.buried(entries[:n], v)
+			w.dying -= len(g.entries)
+			w.buried(g.entries[:n], g.verdict)
 		}
-	})
+		w.nudge()
+	}
+	w.burying = false
+	w.flying--
+	w.nudge()
 }
 
 func (w *worker) buried(entries []entry, v verdict) {

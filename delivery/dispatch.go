@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"slices"
 	"time"
 )
@@ -103,9 +104,10 @@ func (w *worker) poster() {
 			break
 		}
 		w.kick()
-		p := post{q: w.q, rec: f.rec, url: f.box.url, host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe}
+		p := post{q: w.q, rec: f.rec, url: f.box.url, to: f.box.target(), host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe}
+		ctx := w.deadline()
 		w.mu.Unlock()
-		v := p.send(w.sending)
+		v := p.send(ctx, w.sending)
 		w.mu.Lock()
 		w.now = time.Now()
 		w.take(f, v)
@@ -113,6 +115,20 @@ func (w *worker) poster() {
 	}
 	w.mu.Unlock()
 }
+
+// deadline returns a context that ends Policy.Timeout from now. Posts that begin together share
+// one: a timer for each would be a good part of what a post costs.
+func (w *worker) deadline() context.Context {
+	if grain := min(w.q.Policy.Timeout/100, maxGrain); w.timed == nil || w.now.Sub(w.timedAt) > grain {
+		// An earlier one ends by itself; to cancel it now would end its posts.
+		w.timed, w.stopTimed = context.WithTimeout(w.sending, w.q.Policy.Timeout)
+		w.timedAt = w.now
+	}
+	return w.timed
+}
+
+// maxGrain is how exact Policy.Timeout is, at worst.
+const maxGrain = 100 * time.Millisecond
 
 // pick fills f with what is to be sent next, if there is anything and a slot for it.
 func (w *worker) pick(f *flight) bool {

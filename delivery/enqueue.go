@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"strings"
 	"time"
 )
 
@@ -197,20 +196,18 @@ func (f *folding) url(raw string) (ok bool, err error) {
 	_, host, ok := originOf(raw)
 	if !ok {
 		if len(raw) <= maxName && len(f.seen) < f.limit {
-			f.seen[strings.Clone(raw)] = false
+			f.seen[raw] = false
 		}
 		return false, nil
 	}
 	if len(f.inboxes)+f.refused >= f.limit {
 		return false, ErrBacklog
 	}
-	// A copy, so that a URL cut out of a long document doesn't keep all of it.
-	raw = strings.Clone(raw)
 	f.seen[raw] = true
 	yes, asked := f.asked[host]
 	if !asked {
 		yes = (f.q.Local == nil || !f.q.Local(host)) && (f.q.Allow == nil || !errors.Is(f.q.Allow(f.ctx, host), ErrRefused))
-		f.asked[strings.Clone(host)] = yes
+		f.asked[host] = yes
 	}
 	if yes {
 		f.inboxes = append(f.inboxes, raw)

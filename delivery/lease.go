@@ -84,6 +84,7 @@ func (w *worker) reset() {
 	w.rings, w.slowRings = [classes]ring{}, [classes]ring{}
 	w.alarms, w.expiries, w.idle = nil, nil, nil
 	w.loaded, w.loadedBytes = nil, 0
+	w.graves, w.dying = nil, 0
 	w.out = unflushed{}
 }
 

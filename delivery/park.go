@@ -57,7 +57,7 @@ type scan struct {
 
 // rebuild reads on for the lanes that want it.
 func (w *worker) rebuild() {
-	if w.scan == nil && !w.startScan() {
+	if w.is(func() bool { return w.dying > maxDying }) || w.scan == nil && !w.startScan() {
 		return
 	}
 	s := w.scan
@@ -70,11 +70,15 @@ func (w *worker) rebuild() {
 	if !w.held || w.scan != s {
 		return
 	}
+	doomed := make(map[*lane][]entry)
 	for _, p := range page.Records {
 		if p.Seq > w.after { // load brings it
 			break
 		}
-		w.restock(s, p)
+		w.restock(s, p, doomed)
+	}
+	for l, entries := range doomed {
+		w.bury(entries, *l.doom)
 	}
 	s.after = min(page.Through, w.after)
 	end := !page.More || page.Through >= w.after
@@ -132,9 +136,8 @@ func (w *worker) startScan() bool {
 }
 
 // restock puts what a scan found into its lanes.
-func (w *worker) restock(s *scan, p Pending) {
+func (w *worker) restock(s *scan, p Pending, doomed map[*lane][]entry) {
 	rec := w.known(p, false)
-	var doomed map[*lane][]entry
 	deferred := p.Deferred
 	for _, id := range p.Targets {
 		var d Deferral
@@ -151,9 +154,6 @@ func (w *worker) restock(s *scan, p Pending) {
 			continue
 		}
 		if l.doom != nil {
-			if doomed == nil {
-				doomed = make(map[*lane][]entry)
-			}
 			rec.refs++
 			doomed[l] = append(doomed[l], e)
 			continue
@@ -171,9 +171,6 @@ func (w *worker) restock(s *scan, p Pending) {
 		}
 		w.place(l, e, next)
 		w.ready(l)
-	}
-	for l, entries := range doomed {
-		w.bury(entries, *l.doom)
 	}
 	if rec.refs == 0 {
 		w.forgetRecord(rec)

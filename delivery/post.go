@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -20,13 +21,14 @@ type post struct {
 	q        *Queue
 	rec      *record // only what does not change, and load
 	url      string
-	host     string // its authority
-	attempts int    // this one counted
+	to       *url.URL // the same, parsed; nil if nothing is sent
+	host     string   // its authority
+	attempts int      // this one counted
 	probe    bool
 }
 
-// send posts, judges the answer and calls the hook if that settles the target.
-func (p post) send(ctx context.Context) verdict {
+// send posts until ctx ends, judges the answer and calls the hook if that settles the target.
+func (p post) send(ctx, life context.Context) verdict {
 	start := time.Now()
 	v := p.try(ctx)
 	if o := p.q.Observer; o != nil {
@@ -35,12 +37,12 @@ func (p post) send(ctx context.Context) verdict {
 			Took: time.Since(start), Age: p.rec.age(start),
 		})
 	}
-	if ctx.Err() != nil && v.kind == paused {
+	if life.Err() != nil && v.kind == paused {
 		return verdict{kind: aborted} // our hurry is not the host's fault
 	}
 	switch v.kind {
 	case delivered, gone, dead, dropped:
-		p.tell(ctx, v, time.Since(start))
+		p.tell(life, v, time.Since(start))
 	}
 	return v
 }
@@ -73,8 +75,6 @@ func (p post) try(ctx context.Context) verdict {
 			return p.q.Policy.again(verdict{err: err}, p.attempts)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.q.Policy.Timeout)
-	defer cancel()
 	req, err := p.request(ctx, p.q.choose(bodies, p.host))
 	if err != nil {
 		return verdict{kind: dead, err: err}
@@ -110,19 +110,32 @@ func (p post) try(ctx context.Context) verdict {
 
 // request makes the POST (ActivityPub §7.1).
 func (p post) request(ctx context.Context, body []byte) (*http.Request, error) {
-	// A bytes.Reader gives the request a length and a GetBody.
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "", nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Content-Type", p.rec.ContentType)
-	req.Header.Set("User-Agent", p.q.UserAgent)
+	out := &outgoing{url: *p.to}
+	out.body.Reset(body)
+	req.URL, req.Host, req.Body, req.ContentLength = &out.url, out.url.Host, &out.body, int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Header["Content-Type"] = p.rec.contentType
+	req.Header["User-Agent"] = p.q.userAgent
 	// A host that closes an idle connection just as we use it would look like one that
 	// fails. net/http tries such a request again on a new connection if it may be sent
 	// twice, and this is how to tell it; a header without values is not sent.
 	req.Header["Idempotency-Key"] = []string{}
 	return req, nil
 }
+
+// outgoing is what a request points to.
+type outgoing struct {
+	url  url.URL
+	body payload
+}
+
+type payload struct{ bytes.Reader }
+
+func (*payload) Close() error { return nil }
 
 // answer reads and closes the answer's body, and returns its beginning, quoted, if that is wanted.
 func answer(resp *http.Response, wanted bool) string {

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -18,8 +19,9 @@ type record struct {
 	tried     []int64 // inboxes to which a post was begun that is not settled
 	told      time.Time
 
-	mu     sync.Mutex // guards bodies: read from the store by the first post that needs them
-	bodies *Bodies
+	contentType []string   // a header's value
+	mu          sync.Mutex // guards bodies: read from the store by the first post that needs them
+	bodies      *Bodies
 
 	counted int       // bytes of bodies that the worker counts
 	idle    time.Time // since when none flies
@@ -97,7 +99,7 @@ func (w *worker) known(p Pending, sure bool) *record {
 	if r := w.records[p.Seq]; r != nil {
 		return r
 	}
-	r := &record{Pending: p, sure: sure}
+	r := &record{Pending: p, sure: sure, contentType: []string{p.ContentType}}
 	r.Targets, r.Deferred = nil, nil
 	w.records[p.Seq] = r
 	if r.Key != "" {
@@ -132,7 +134,19 @@ func (w *worker) forgetRecord(r *record) {
 type box struct {
 	id   int64
 	url  string
+	to   *url.URL // parsed by the first post
 	lane *lane
+}
+
+// target returns where to post. Only one who holds the worker's mu may call it.
+func (b *box) target() *url.URL {
+	if b.to == nil {
+		// It can be parsed: the store has only what Enqueue found to be a URL.
+		if b.to, _ = url.Parse(b.url); b.to == nil {
+			b.to = new(url.URL)
+		}
+	}
+	return b.to
 }
 
 // boxes finds inboxes by their numbers, which are dense.

@@ -270,7 +270,7 @@ type Forget struct {
 	Finished time.Time // IDs of records whose last target was settled before
 	Dead     time.Time // dead letters from before
 	Hosts    time.Time // states of hosts that were last tried before
-	Inboxes  time.Time // URLs that no record named since, give or take a day
+	Inboxes  time.Time // URLs that no record named since, give or take a day; at least two days ago beside other processes
 }
 
 // Status tells how far an activity is.

@@ -60,6 +60,14 @@ type worker struct {
 	expiries         expiries
 	progress         map[*record]struct{}
 
+	graves  []grave
+	dying   int  // entries in them
+	burying bool // the sexton is at work
+
+	timed     context.Context // see deadline
+	stopTimed context.CancelFunc
+	timedAt   time.Time
+
 	coming      bool // a poster has been started and has not looked yet
 	flying      int  // slots taken
 	slowFlying  int
@@ -248,7 +256,7 @@ func (w *worker) sleep() time.Duration {
 		if !w.ending {
 			sooner(w.pollAt)
 			sooner(w.forgetAt)
-			if w.more || w.scan != nil {
+			if w.more || w.scan != nil && w.dying <= maxDying {
 				sooner(w.now)
 			}
 			if len(w.alarms) > 0 {

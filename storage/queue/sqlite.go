@@ -57,10 +57,13 @@ func OpenSQLite(ctx context.Context, db *sql.DB) (delivery.Store, error) {
 	if err := sqldb.Migrate(ctx, db, "queue", schema); err != nil {
 		return nil, fmt.Errorf("queue: open: %w", err)
 	}
-	return &sqlite{db}, nil
+	return &sqlite{db: db}, nil
 }
 
-type sqlite struct{ db *sql.DB }
+type sqlite struct {
+	db    *sql.DB
+	names names
+}
 
 // tx is a transaction that prepares each statement once.
 type tx struct {

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/fedihook/fedihook/delivery"
@@ -153,85 +155,128 @@ func (t *tx) deferred(seq int64) (ids []int64, err error) {
 
 // intern returns the numbers of URLs and gives numbers to new ones, a few at a time.
 func (s *sqlite) intern(ctx context.Context, urls []string, now time.Time) ([]int64, error) {
-	ids := make([]int64, 0, len(urls))
-	for some := range slices.Chunk(urls, internAtOnce) {
-		var missing []string
-		found := len(ids)
+	ids, unknown := s.names.get(urls, now)
+	for some := range slices.Chunk(unknown, internAtOnce) {
+		var got []int64 // in the order of some
 		err := s.read(ctx, "append", func(t *tx) (err error) {
-			ids, missing, err = t.find(ids[:found], some, now)
+			got, err = t.find(some, now)
 			return err
 		})
+		if err == nil && slices.Contains(got, 0) {
+			err = s.write(ctx, "append", func(t *tx) (err error) {
+				return t.number(got, some, now)
+			})
+		}
 		if err != nil {
 			return nil, err
 		}
-		if len(missing) == 0 {
-			continue
-		}
-		found = len(ids)
-		if err := s.write(ctx, "append", func(t *tx) (err error) {
-			ids, err = t.number(ids[:found], missing, now)
-			return err
-		}); err != nil {
-			return nil, err
-		}
+		s.names.put(some, got, now)
+		ids = append(ids, got...)
 	}
 	return ids, nil
+}
+
+// names remembers the numbers of URLs that were named within the hour. Those are not forgotten: see Forget.
+type names struct {
+	mu  sync.Mutex
+	ids map[string]named
+}
+
+type named struct {
+	id int64
+	at int64 // in milliseconds
+}
+
+const (
+	maxNames = 65_536
+	nameTime = int64(time.Hour / time.Millisecond)
+)
+
+// get returns the numbers that it knows, and the URLs that it does not.
+func (n *names) get(urls []string, now time.Time) (ids []int64, unknown []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	ids = make([]int64, 0, len(urls))
+	at := toMilli(now)
+	for _, u := range urls {
+		if e, ok := n.ids[u]; ok && at >= e.at && at-e.at < nameTime {
+			ids = append(ids, e.id)
+		} else {
+			unknown = append(unknown, u)
+		}
+	}
+	return ids, unknown
+}
+
+// put remembers numbers that are committed.
+func (n *names) put(urls []string, ids []int64, now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ids == nil || len(n.ids)+len(urls) > maxNames {
+		n.ids = make(map[string]named)
+	}
+	for i, u := range urls {
+		n.ids[strings.Clone(u)] = named{ids[i], toMilli(now)}
+	}
+}
+
+func (n *names) clear() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ids = nil
 }
 
 func (t *tx) intern(urls []string, now time.Time) ([]int64, error) {
 	if len(urls) == 0 {
 		return []int64{}, nil
 	}
-	ids, missing, err := t.find(make([]int64, 0, len(urls)), urls, now)
-	if err != nil || len(missing) == 0 {
+	ids, err := t.find(urls, now)
+	if err != nil || !slices.Contains(ids, 0) {
 		return ids, err
 	}
-	return t.number(ids, missing, now)
+	return ids, t.number(ids, urls, now)
 }
 
-// find appends the numbers of URLs, and returns those that have none or were last named a day ago: when a URL
+// find returns the numbers of URLs, and 0 for those that have none or were last named a day ago: when a URL
 // was named is noted to within a day, so that not every use of it is a write.
-func (t *tx) find(ids []int64, urls []string, now time.Time) ([]int64, []string, error) {
-	list, err := array(urls)
-	if err != nil {
-		return nil, nil, err
-	}
-	recent := toMilli(now) - 86400000
-	known := make([]bool, len(urls))
-	err = t.rows(`SELECT j.key, i.id FROM json_each(?) j CROSS JOIN fedihook_q_inbox i ON i.url = j.value WHERE i.used >= ?`,
-		[]any{list, recent}, func(r *sql.Rows) error {
-			var key, id int64
-			if err := r.Scan(&key, &id); err != nil {
-				return err
-			}
-			known[key] = true
-			ids = append(ids, id)
-			return nil
-		})
-	if err != nil {
-		return nil, nil, err
-	}
-	var missing []string
-	for i, ok := range known {
-		if !ok {
-			missing = append(missing, urls[i])
-		}
-	}
-	return ids, missing, nil
-}
-
-// number appends the numbers of URLs that have none, or are to be noted as named now.
-func (t *tx) number(ids []int64, urls []string, now time.Time) ([]int64, error) {
+func (t *tx) find(urls []string, now time.Time) ([]int64, error) {
 	list, err := array(urls)
 	if err != nil {
 		return nil, err
 	}
-	err = t.rows(`INSERT INTO fedihook_q_inbox (url, used) SELECT value, ? FROM json_each(?) WHERE true
-		ON CONFLICT (url) DO UPDATE SET used = max(used, excluded.used) RETURNING id`, []any{toMilli(now), list}, func(r *sql.Rows) error {
+	ids := make([]int64, len(urls))
+	err = t.rows(`SELECT j.key, i.id FROM json_each(?) j CROSS JOIN fedihook_q_inbox i ON i.url = j.value WHERE i.used >= ?`,
+		[]any{list, toMilli(now) - 86400000}, func(r *sql.Rows) error {
+			var key, id int64
+			err := r.Scan(&key, &id)
+			ids[key] = id
+			return err
+		})
+	return ids, err
+}
+
+// number fills in the numbers of URLs that have none, and notes that they are named now.
+func (t *tx) number(ids []int64, urls []string, now time.Time) error {
+	index := make(map[string]int)
+	var missing []string
+	for i, id := range ids {
+		if id == 0 {
+			index[urls[i]] = i
+			missing = append(missing, urls[i])
+		}
+	}
+	list, err := array(missing)
+	if err != nil {
+		return err
+	}
+	return t.rows(`INSERT INTO fedihook_q_inbox (url, used) SELECT value, ? FROM json_each(?) WHERE true
+		ON CONFLICT (url) DO UPDATE SET used = max(used, excluded.used) RETURNING id, url`, []any{toMilli(now), list}, func(r *sql.Rows) error {
 		var id int64
-		err := r.Scan(&id)
-		ids = append(ids, id)
+		var url string
+		err := r.Scan(&id, &url)
+		if i, ok := index[url]; ok {
+			ids[i] = id
+		}
 		return err
 	})
-	return ids, err
 }

@@ -107,6 +107,7 @@ func (s *sqlite) Dead(ctx context.Context, after int64, limit int) (page []deliv
 }
 
 func (s *sqlite) Forget(ctx context.Context, f delivery.Forget) error {
+	s.names.clear()
 	return s.write(ctx, "forget", func(t *tx) error {
 		for _, one := range []struct {
 			query  string
