@@ -135,7 +135,7 @@ func (f *fan) out(b *testing.B, id string, to []delivery.Target) {
 		if s.Delivered == len(to) {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 

@@ -37,7 +37,7 @@ type lane struct {
 	due    time.Time     // of its alarm
 	place  int           // in alarms; -1 outside
 	woken  time.Time
-	idle   bool // it stands in the worker's list of idle lanes
+	idle   int // its number in the worker's list of idle lanes; 0: it is not idle
 }
 
 // flight is a post under way.
@@ -217,11 +217,45 @@ func (w *worker) lane(origin string) *lane {
 // tidy puts a lane that has nothing to send and nothing to remember among the idle ones,
 // which are kept for what they know of their inboxes and of the host's speed. run removes the oldest.
 func (w *worker) tidy(l *lane) {
-	if l.idle || !l.spare() {
+	if l.idle != 0 || !l.spare() {
 		return
 	}
-	l.idle = true
-	w.idle = append(w.idle, l)
+	w.idleLast++
+	w.idleLanes++
+	l.idle = w.idleLast
+	w.idle = append(w.idle, idleLane{l, l.idle})
+}
+
+// idleLane is a lane that became idle. It has another number if it has worked since.
+type idleLane struct {
+	*lane
+	number int
+}
+
+// works says that a lane is not idle any more.
+func (w *worker) works(l *lane) {
+	if l.idle != 0 {
+		l.idle = 0
+		w.idleLanes--
+	}
+}
+
+// evict forgets the lanes that have been idle for longest, if there are too many.
+func (w *worker) evict() {
+	for w.idleLanes > idleLanes {
+		old := w.idle[0]
+		w.idle[0] = idleLane{}
+		w.idle = w.idle[1:]
+		if old.idle == old.number {
+			w.works(old.lane)
+			if old.spare() {
+				w.remove(old.lane)
+			}
+		}
+	}
+	if len(w.idle) > 2*w.idleLanes+1024 {
+		w.idle = slices.DeleteFunc(w.idle, func(i idleLane) bool { return i.idle != i.number })
+	}
 }
 
 // spare says whether a lane could be forgotten.

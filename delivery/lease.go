@@ -85,6 +85,7 @@ func (w *worker) reset() {
 	w.alarms, w.expiries, w.idle = nil, nil, nil
 	w.loaded, w.loadedBytes = nil, 0
 	w.graves, w.dying = nil, 0
+	w.idleLanes = 0
 	w.out = unflushed{}
 }
 

@@ -131,7 +131,7 @@ func (w *worker) enter(p Pending) {
 // add puts one target into its lane, unless the lane has enough.
 func (w *worker) add(b *box, rec *record, d Deferral) {
 	l := b.lane
-	l.idle = false
+	w.works(l)
 	e := entry{rec: rec, box: b, attempts: uint16(d.Attempts)}
 	if l.parked.zero() && l.size() >= l.most() {
 		l.parked = e.place()

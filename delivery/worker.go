@@ -51,7 +51,7 @@ type worker struct {
 	boxes   boxes
 	lanes   map[string]*lane
 	wants   map[*lane]struct{} // lanes that are to read on
-	idle    []*lane            // lanes that only remember
+	idle    []idleLane         // lanes that only remember, oldest first; some may have work again
 	loaded  []*record          // that have their bodies in memory while none of them flies
 
 	rings, slowRings [classes]ring
@@ -68,13 +68,14 @@ type worker struct {
 	stopTimed context.CancelFunc
 	timedAt   time.Time
 
-	coming      bool // a poster has been started and has not looked yet
-	flying      int  // slots taken
-	slowFlying  int
-	flushing    int // acks in the flush under way
-	loadedBytes int
-	out         unflushed
-	stats       Stats
+	coming              bool // a poster has been started and has not looked yet
+	flying              int  // slots taken
+	slowFlying          int
+	flushing            int // acks in the flush under way
+	loadedBytes         int
+	idleLanes, idleLast int
+	out                 unflushed
+	stats               Stats
 }
 
 // Run delivers until ctx ends. Then it starts nothing more, gives posts under way
@@ -208,11 +209,7 @@ func (w *worker) step() {
 	}
 	w.wake()
 	w.unload()
-	for ; len(w.idle) > idleLanes; w.idle = w.idle[1:] {
-		if l := w.idle[0]; l.idle && l.spare() {
-			w.remove(l)
-		}
-	}
+	w.evict()
 	if w.q.Observer != nil && !w.gaugeAt.After(w.now) {
 		w.gaugeAt = w.now.Add(gaugeEvery)
 		w.q.Observer.Measured(w.measure())
@@ -328,7 +325,7 @@ func (w *worker) forget() {
 	defer w.mu.Unlock()
 	w.forgetAt = w.now.Add(sweepEvery)
 	for _, l := range w.lanes {
-		if l.size() == 0 && l.parked.zero() && !l.Held && !l.idle && l.Last.Before(old) {
+		if l.size() == 0 && l.parked.zero() && !l.Held && l.idle == 0 && l.Last.Before(old) {
 			w.remove(l)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/fedihook/fedihook/delivery"
@@ -57,26 +58,36 @@ func OpenSQLite(ctx context.Context, db *sql.DB) (delivery.Store, error) {
 	if err := sqldb.Migrate(ctx, db, "queue", schema); err != nil {
 		return nil, fmt.Errorf("queue: open: %w", err)
 	}
-	return &sqlite{db: db}, nil
+	return &sqlite{db: db, prepared: make(map[string]*sql.Stmt)}, nil
 }
 
 type sqlite struct {
 	db    *sql.DB
+	conn  sqldb.Conn
 	names names
+
+	mu       sync.Mutex
+	prepared map[string]*sql.Stmt // nil: to be prepared when the connection is free
 }
 
-// tx is a transaction that prepares each statement once.
+// tx is a transaction that uses the store's prepared statements.
 type tx struct {
 	*sql.Tx
-	ctx      context.Context
-	prepared map[string]*sql.Stmt
+	ctx context.Context
+	s   *sqlite
+	own map[string]*sql.Stmt // of this transaction
+}
+
+func (s *sqlite) begin(ctx context.Context, t *sql.Tx) *tx {
+	return &tx{Tx: t, ctx: ctx, s: s, own: make(map[string]*sql.Stmt)}
 }
 
 // write runs fn in a transaction.
 func (s *sqlite) write(ctx context.Context, what string, fn func(*tx) error) error {
-	err := sqldb.Tx(ctx, s.db, func(t *sql.Tx) error {
-		return fn(&tx{Tx: t, ctx: ctx, prepared: make(map[string]*sql.Stmt)})
-	})
+	err := s.prepare(ctx)
+	if err == nil {
+		err = s.conn.Tx(ctx, s.db, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
+	}
 	if err != nil {
 		return fmt.Errorf("queue: %s: %w", what, err)
 	}
@@ -85,10 +96,13 @@ func (s *sqlite) write(ctx context.Context, what string, fn func(*tx) error) err
 
 // read runs fn in a transaction that sees one state of the file and changes nothing.
 func (s *sqlite) read(ctx context.Context, what string, fn func(*tx) error) error {
-	t, err := s.db.BeginTx(ctx, nil)
+	err := s.prepare(ctx)
 	if err == nil {
-		defer t.Rollback()
-		err = fn(&tx{Tx: t, ctx: ctx, prepared: make(map[string]*sql.Stmt)})
+		var t *sql.Tx
+		if t, err = s.db.BeginTx(ctx, nil); err == nil {
+			defer t.Rollback()
+			err = fn(s.begin(ctx, t))
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("queue: %s: %w", what, err)
@@ -96,15 +110,55 @@ func (s *sqlite) read(ctx context.Context, what string, fn func(*tx) error) erro
 	return nil
 }
 
+// prepare prepares the statements that were used and are not prepared yet. It can't be
+// done inside a transaction, which has the only connection.
+func (s *sqlite) prepare(ctx context.Context) error {
+	var wanted []string
+	s.mu.Lock()
+	for query, st := range s.prepared {
+		if st == nil {
+			wanted = append(wanted, query)
+		}
+	}
+	s.mu.Unlock()
+	for _, query := range wanted {
+		st, err := s.db.PrepareContext(ctx, query)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		if s.prepared[query] == nil {
+			s.prepared[query] = st
+			st = nil
+		}
+		s.mu.Unlock()
+		if st != nil {
+			st.Close()
+		}
+	}
+	return nil
+}
+
 func (t *tx) statement(query string) (*sql.Stmt, error) {
-	st := t.prepared[query]
-	if st == nil {
+	if st := t.own[query]; st != nil {
+		return st, nil
+	}
+	t.s.mu.Lock()
+	shared, known := t.s.prepared[query]
+	if !known {
+		t.s.prepared[query] = nil
+	}
+	t.s.mu.Unlock()
+	var st *sql.Stmt
+	if shared != nil {
+		st = t.StmtContext(t.ctx, shared)
+	} else {
 		var err error
 		if st, err = t.PrepareContext(t.ctx, query); err != nil {
 			return nil, err
 		}
-		t.prepared[query] = st // the transaction closes it
 	}
+	t.own[query] = st // the transaction closes it
 	return st, nil
 }
 

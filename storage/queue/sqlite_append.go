@@ -144,7 +144,7 @@ func (t *tx) supersede(add delivery.Addition, ids []int64, out *delivery.Appende
 }
 
 func (t *tx) deferred(seq int64) (ids []int64, err error) {
-	err = t.rows(`SELECT inbox FROM fedihook_q_defer WHERE seq = ?`, []any{seq}, func(r *sql.Rows) error {
+	err = t.rows(`SELECT inbox FROM fedihook_q_defer WHERE seq = ? ORDER BY inbox`, []any{seq}, func(r *sql.Rows) error {
 		var id int64
 		err := r.Scan(&id)
 		ids = append(ids, id)

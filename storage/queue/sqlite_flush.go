@@ -99,12 +99,14 @@ func (t *tx) settle(seq int64, rest []int64, chunks int, settled []int64, failed
 	if len(rest) == 0 {
 		return t.finish(seq, failed, cancelled, now)
 	}
-	list, err := array(settled)
+	deferred, err := t.deferred(seq)
 	if err != nil {
 		return err
 	}
-	if err := t.run(`DELETE FROM fedihook_q_defer WHERE seq = ? AND inbox IN (SELECT value FROM json_each(?))`, seq, list); err != nil {
-		return err
+	for _, id := range common(deferred, settled) {
+		if err := t.run(`DELETE FROM fedihook_q_defer WHERE seq = ? AND inbox = ?`, seq, id); err != nil {
+			return err
+		}
 	}
 	if err := t.run(`INSERT INTO fedihook_q_ack (seq, chunk, failed, cancelled, ids)
 		SELECT ?, coalesce(max(chunk), 0) + 1, ?, ?, ? FROM fedihook_q_ack WHERE seq = ?`,
