@@ -167,7 +167,11 @@ func (w *worker) outlive(p Pending) {
 		}
 		n++
 		rec.refs++
-		old = append(old, entry{rec: rec, box: b})
+		e := entry{rec: rec, box: b}
+		if !l.parked.zero() && !e.place().before(l.parked) {
+			l.behind = max(l.behind-1, 0)
+		}
+		old = append(old, e)
 	}
 	for _, d := range p.Deferred {
 		if i := slices.IndexFunc(old, func(e entry) bool { return e.box.id == d.Inbox }); i >= 0 {
