@@ -18,7 +18,7 @@ type Appender interface {
 type Intents interface {
 	// Intents returns at most limit of those that are committed, oldest first.
 	Intents(ctx context.Context, limit int) ([]Intent, error)
-	// Expanded removes them. One that is not there is ignored.
+	// Expanded says that the oldest are not to be returned again. It is called in their order.
 	Expanded(ctx context.Context, ids []int64) error
 }
 

@@ -17,7 +17,7 @@ import (
 // called once for each check and returns an empty store; what it opens it closes by
 // t.Cleanup. The checks tell the store what the time is, and each ends after a minute.
 func RunQueue(t *testing.T, open func(t *testing.T) delivery.Store) {
-	for _, check := range slices.Concat(queueLog, queueFlush, queueLeases, queueLedger) {
+	for _, check := range slices.Concat(queueLog, queueFlush, queueLeases, queueLedger, queueSupersede, queueRedrive) {
 		t.Run(check.name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
