@@ -188,9 +188,12 @@ func (w *worker) takeLane(c Class) *lane {
 
 // next takes an entry of a lane. It returns false if what there is is blocked or over.
 func (w *worker) next(l *lane, c Class, f *flight) bool {
-	for {
+	for dropped := false; ; dropped = true {
 		i := w.choose(l, c)
 		if i < 0 {
+			if dropped { // what they blocked in other classes may go
+				w.ready(l)
+			}
 			return false
 		}
 		e := l.take(i)

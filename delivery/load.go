@@ -184,6 +184,7 @@ func (w *worker) replaced(page []Pending) {
 			}) {
 				w.drop(e)
 			}
+			w.ready(b.lane)
 		}
 	}
 }
