@@ -11,6 +11,7 @@ package sqldb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"reflect"
@@ -98,6 +99,16 @@ type Conn struct {
 
 // Tx is like the func [Tx].
 func (c *Conn) Tx(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
+	return c.run(ctx, db, false, fn)
+}
+
+// Lazy is like Tx in a file of ours, but does not wait until the disk has what was committed: the next Tx does that
+// for both, in order. The death of the process loses nothing; the loss of power may lose it.
+func (c *Conn) Lazy(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
+	return c.run(ctx, db, true, fn)
+}
+
+func (c *Conn) run(ctx context.Context, db *sql.DB, lazy bool, fn func(*sql.Tx) error) error {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("sqldb: connect: %w", err)
@@ -105,6 +116,17 @@ func (c *Conn) Tx(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error
 	defer conn.Close()
 	if err := c.setUp(ctx, conn); err != nil {
 		return err
+	}
+	if lazy {
+		if _, err := conn.ExecContext(ctx, `PRAGMA synchronous = NORMAL`); err != nil {
+			return fmt.Errorf("sqldb: begin: %w", err)
+		}
+		defer func() {
+			if _, err := conn.ExecContext(context.WithoutCancel(ctx), `PRAGMA synchronous = FULL`); err != nil {
+				// Whoever gets it next would be promised too much.
+				conn.Raw(func(any) error { return driver.ErrBadConn })
+			}
+		}()
 	}
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {

@@ -48,7 +48,8 @@ INSERT INTO fedihook_q_state VALUES (1, '', 0, 0, 0, 0);
 
 // OpenSQLite keeps the queue in db and brings its tables (fedihook_q_…) up to date. The
 // file is for this library alone: the store gives db one connection, WAL and
-// synchronous=FULL, so that what was enqueued survives the loss of power. Other rooms'
+// synchronous=FULL, so that what was enqueued survives the loss of power; what was delivered
+// in the last moments before may go again. Other rooms'
 // stores may share db. Several processes may open the file; one of them delivers. The
 // caller closes db, after Run has ended.
 func OpenSQLite(ctx context.Context, db *sql.DB) (delivery.Store, error) {
@@ -87,6 +88,19 @@ func (s *sqlite) write(ctx context.Context, what string, fn func(*tx) error) err
 	err := s.prepare(ctx)
 	if err == nil {
 		err = s.conn.Tx(ctx, s.db, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
+	}
+	if err != nil {
+		return fmt.Errorf("queue: %s: %w", what, err)
+	}
+	return nil
+}
+
+// lazily is like write, for what may be done again after a loss of power: the numbers of URLs, which matter only once
+// the row that names them is written, and what is settled, which then goes again.
+func (s *sqlite) lazily(ctx context.Context, what string, fn func(*tx) error) error {
+	err := s.prepare(ctx)
+	if err == nil {
+		err = s.conn.Lazy(ctx, s.db, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
 	}
 	if err != nil {
 		return fmt.Errorf("queue: %s: %w", what, err)

@@ -163,7 +163,7 @@ func (s *sqlite) intern(ctx context.Context, urls []string, now time.Time) ([]in
 			return err
 		})
 		if err == nil && slices.Contains(got, 0) {
-			err = s.write(ctx, "append", func(t *tx) (err error) {
+			err = s.lazily(ctx, "append", func(t *tx) (err error) {
 				return t.number(got, some, now)
 			})
 		}

@@ -34,7 +34,7 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 		c := of(d.Seq)
 		c.defers = append(c.defers, d)
 	}
-	err = s.write(ctx, "flush", func(t *tx) error {
+	err = s.lazily(ctx, "flush", func(t *tx) error {
 		gone = nil
 		if err := t.checkLease(epoch); err != nil {
 			return err
