@@ -8,8 +8,9 @@ import (
 
 // unflushed is what the store has not been told yet.
 type unflushed struct {
-	size    int // of everything below
-	settled int // of acks
+	size    int  // of everything below
+	settled int  // of acks
+	told    bool // run was told that it is time
 	since   time.Time
 	acks    map[int64]*Ack
 	defers  map[place]Deferral
@@ -24,9 +25,16 @@ func (u *unflushed) note(w *worker) {
 		u.acks, u.defers, u.hosts = make(map[int64]*Ack), make(map[place]Deferral), make(map[string]HostState)
 		w.nudge()
 	}
-	if u.size++; u.size == flushAt {
+	if u.size++; !u.told && w.full() {
+		u.told = true
 		w.nudge()
 	}
+}
+
+// full says whether it is time to tell the store. What goes again after a crash is bounded by MaxInFlight and
+// flushAt together: while little is under way, more may be told at once, which costs the store less.
+func (w *worker) full() bool {
+	return w.out.size >= flushAt && w.flying+w.out.size >= (w.q.MaxInFlight+flushAt)/2
 }
 
 // ack notes that an entry is settled.

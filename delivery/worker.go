@@ -178,7 +178,7 @@ func (w *worker) step() {
 	if w.is(func() bool { return !w.renewAt.After(w.now) }) {
 		w.renew()
 	}
-	if w.is(func() bool { return w.out.size >= flushAt || w.out.size > 0 && w.now.Sub(w.out.since) >= flushEvery }) {
+	if w.is(func() bool { return w.full() || w.out.size > 0 && w.now.Sub(w.out.since) >= flushEvery }) {
 		w.flush()
 		w.tellProgress()
 	}
@@ -245,7 +245,7 @@ func (w *worker) sleep() time.Duration {
 	}
 	if w.held {
 		switch {
-		case w.out.size >= flushAt:
+		case w.full():
 			sooner(w.now)
 		case w.out.size > 0:
 			sooner(w.out.since.Add(flushEvery))
