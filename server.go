@@ -147,6 +147,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	if s.queue = c.Queue; s.queue == nil {
 		s.queue, err = delivery.New(delivery.Config{
 			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.allowDelivery, Policy: c.Delivery,
+			Local:     func(host string) bool { return host == s.names.Authority() },
 			UserAgent: c.UserAgent, Logger: c.Logger,
 		})
 		if err != nil {
