@@ -132,58 +132,49 @@ func (s *Server) loop(ctx context.Context, sender string, body []byte) error {
 	return s.inbox.Deliver(ctx, sender, body)
 }
 
-// enqueue hands over one form of d after another: the hosts of one want no other, and d's Key keeps the order of each.
+// enqueue hands d over to the queue. The hosts of one of its forms want no other: see outbox.Form, which the queue asks.
 func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[outbox.Target]) error {
-	bodies := map[string][]byte{"": d.Body}
-	for _, v := range d.Variants {
-		bodies[v.Form] = v.Body
-	}
-	formOf := func(t outbox.Target) string {
-		authority, _ := activity.Authority(t.URL())
-		if form := outbox.Form(authority); bodies[form] != nil {
-			return form
-		}
-		return ""
-	}
-	for form, body := range bodies {
-		one := d
-		one.Body = body
-		if form != "" {
-			one.ID += " " + form
-		}
-		err := s.enqueueForm(ctx, one, func(yield func(delivery.Target) bool) {
-			for t := range to {
-				if formOf(t) == form && !yield(delivery.Target{Inbox: t.Inbox, SharedInbox: t.SharedInbox}) {
-					return
-				}
-			}
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Server) enqueueForm(ctx context.Context, d outbox.Delivery, to iter.Seq[delivery.Target]) error {
-	class := map[outbox.Class]delivery.Class{
-		outbox.Interactive: delivery.Interactive, outbox.Normal: delivery.Normal, outbox.Bulk: delivery.Bulk,
-	}[d.Class]
 	sender, err := s.senderOf(ctx, d)
 	if err != nil {
 		return err
 	}
-	receipt, err := s.queue.Enqueue(ctx, delivery.Activity{
-		ID: d.ID, Sender: sender, Key: d.Key, Class: class, Body: d.Body, Expires: d.Expires,
-	}, to)
+	a := delivery.Activity{
+		ID: d.ID, Sender: sender, Key: d.Key, Supersedes: supersedes(d, sender), Body: d.Body, Expires: d.Expires,
+		Class: map[outbox.Class]delivery.Class{
+			outbox.Interactive: delivery.Interactive, outbox.Normal: delivery.Normal, outbox.Bulk: delivery.Bulk,
+		}[d.Class],
+	}
+	for _, v := range d.Variants {
+		a.Other = append(a.Other, delivery.Body{Name: v.Form, Bytes: v.Body})
+	}
+	receipt, err := s.queue.Enqueue(ctx, nil, a, func(yield func(delivery.Target) bool) {
+		for t := range to {
+			if !yield(delivery.Target{Inbox: t.Inbox, SharedInbox: t.SharedInbox}) {
+				return
+			}
+		}
+	})
 	if left := (*delivery.TargetError)(nil); errors.As(err, &left) {
 		s.config.Logger.WarnContext(ctx, "fedihook: recipients left out", "activity", d.ID, "error", err)
 		err = nil
 	}
 	if err == nil {
-		s.config.Logger.DebugContext(ctx, "fedihook: enqueued", "activity", d.ID, "class", class, "targets", receipt.Targets)
+		s.config.Logger.DebugContext(ctx, "fedihook: enqueued", "activity", d.ID, "class", a.Class, "targets", receipt.Targets)
 	}
 	return err
+}
+
+// supersedes tells what d makes of what was said before of the same object and not sent. An Update by which keys are
+// changed is signed in another way than the next one, and stays. What a Delete cancels it cancels when it is first handed
+// over: later it goes to whoever was found since.
+func supersedes(d outbox.Delivery, sender string) delivery.Supersedes {
+	switch {
+	case d.Type == "Update" && sender == d.Sender:
+		return delivery.SupersedeUpdates
+	case d.Type == "Delete" && d.First:
+		return delivery.SupersedeAll
+	}
+	return delivery.SupersedeNothing
 }
 
 // peers fits the resolver to the inbox.

@@ -222,7 +222,8 @@ func (s *Server) wire(client *http.Client) (err error) {
 	if s.queue = c.Queue; s.queue == nil {
 		s.queue, err = delivery.New(delivery.Config{
 			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.allowDelivery, Policy: c.Delivery,
-			UserAgent: c.UserAgent, OnDead: s.undelivered, Logger: c.Logger,
+			Local:  func(host string) bool { return host == s.names.Authority() },
+			Choose: outbox.Form, OnDead: s.undelivered, UserAgent: c.UserAgent, Logger: c.Logger,
 		})
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,6 +39,33 @@ func (c Class) String() string {
 	return fmt.Sprintf("class(%d)", uint8(c))
 }
 
+// Supersedes says what an activity makes of earlier ones of its Key that still wait.
+type Supersedes uint8
+
+const (
+	// SupersedeNothing lets them go first. It is the zero value.
+	SupersedeNothing Supersedes = iota
+	// SupersedeUpdates is for an Update: where it goes, it goes instead of earlier
+	// activities that have SupersedeUpdates too and were not delivered yet.
+	SupersedeUpdates
+	// SupersedeAll is for a Delete: whatever was not sent yet is cancelled. It goes to
+	// the targets that are named and also wherever an earlier one has arrived or may
+	// have, because a post was begun: as far as those still have targets left. What
+	// another process or an earlier run may have tried counts as tried.
+	SupersedeAll
+
+	supersedes = 3
+)
+
+// Body is another form of an activity, see Config.Choose.
+type Body struct {
+	Name  string // at most 64 bytes, not empty
+	Bytes []byte
+}
+
+// MaxBodies bounds Activity.Other.
+const MaxBodies = 4
+
 // Activity is one document to be posted to many inboxes.
 type Activity struct {
 	// ID is the caller's idempotency key, usually the activity's id: while it is
@@ -53,10 +81,16 @@ type Activity struct {
 	// At most 2,048 bytes.
 	Key string
 
+	// Supersedes says what becomes of earlier activities of Key. It needs a Key.
+	Supersedes Supersedes
+
+	// Class says how urgent it is. Normal becomes Bulk for more than Policy.BulkAbove targets.
 	Class Class
 
-	// Body is posted byte for byte. Required, at most Config.MaxBody.
-	Body []byte
+	// Body is posted byte for byte. Required, at most Config.MaxBody. Other forms of it
+	// go to the hosts for which Config.Choose names them. Each is stored once.
+	Body  []byte
+	Other []Body // at most MaxBodies, of Config.MaxBody together
 
 	// ContentType is the body's. Empty means application/activity+json (ActivityPub §7).
 	ContentType string
@@ -64,22 +98,33 @@ type Activity struct {
 	// Expires is when to give up what was not delivered. Zero: Policy.Lifetime from now.
 	Expires time.Time
 
-	// NotBefore is when to begin. Zero: now.
+	// NotBefore is when to begin. Zero: now. What is cancelled or deleted before that
+	// leaves nothing behind and its ID may be used again.
 	NotBefore time.Time
+
+	// Except lists hosts, as in URLs, to which it does not go.
+	Except []string
 }
 
-// Target is where one recipient reads.
+// Target is where one recipient reads, or an audience.
 type Target struct {
 	Inbox       string
 	SharedInbox string // goes instead of Inbox unless empty or malformed (ActivityPub §7.1.3)
+
+	// Audience stands for the targets that Config.Audience finds under this name. The
+	// other fields must be empty then. At most 2,048 bytes.
+	Audience string
 }
 
 // Receipt tells what Enqueue did.
 type Receipt struct {
-	Seq       int64 // the activity's place in the log; 0 if it had no targets
+	Seq       int64 // the activity's place in the log; 0 if it had no targets, or waits for an Appender's commit
 	Targets   int   // inboxes to post to, after folding
-	Refused   int   // inboxes whose host Config.Allow refused
+	Refused   int   // inboxes whose host Config.Allow refused, or Except or Config.Local names
 	Duplicate bool  // the ID was known: nothing was added, and Seq and Targets are the first one's
+
+	// Superseded counts the targets of earlier activities that were cancelled.
+	Superseded int
 }
 
 const (
@@ -93,7 +138,8 @@ func (a Activity) record(now time.Time, lifetime time.Duration, maxBody int) (Re
 		return Record{}, fmt.Errorf("delivery: activity %.200q: %s: %w", a.ID, why, ErrInvalid)
 	}
 	r := Record{
-		ID: a.ID, Sender: a.Sender, Key: a.Key, Class: a.Class, Body: a.Body, ContentType: a.ContentType,
+		ID: a.ID, Sender: a.Sender, Key: a.Key, Class: a.Class, Supersedes: a.Supersedes, ContentType: a.ContentType,
+		Bodies:  Bodies{Body: a.Body, Other: a.Other},
 		Created: now.Truncate(time.Millisecond), NotBefore: a.NotBefore, Expires: a.Expires,
 	}
 	if r.ContentType == "" {
@@ -115,14 +161,26 @@ func (a Activity) record(now time.Time, lifetime time.Duration, maxBody int) (Re
 		return fail("unknown Class")
 	case len(a.Body) == 0:
 		return fail("Body is empty")
-	case len(a.Body) > maxBody:
-		return fail(fmt.Sprintf("Body has %d bytes, more than %d", len(a.Body), maxBody))
+	case a.Supersedes >= supersedes:
+		return fail("unknown Supersedes")
+	case a.Supersedes != SupersedeNothing && a.Key == "":
+		return fail("Supersedes without a Key")
+	case len(a.Other) > MaxBodies:
+		return fail("Other has more than 4 bodies")
+	case r.Bodies.size() > maxBody:
+		return fail(fmt.Sprintf("the bodies have %d bytes, more than %d", r.Bodies.size(), maxBody))
 	case len(r.ContentType) > 256 || strings.ContainsFunc(r.ContentType, func(c rune) bool { return c < ' ' || c > '~' }):
 		return fail("ContentType is no header value")
 	case !r.Expires.After(now):
 		return fail("Expires has passed")
 	case !r.Expires.After(r.NotBefore):
 		return fail("Expires is not after NotBefore")
+	}
+	for i, o := range a.Other {
+		if o.Name == "" || len(o.Name) > 64 || len(o.Bytes) == 0 ||
+			slices.ContainsFunc(a.Other[:i], func(b Body) bool { return b.Name == o.Name }) {
+			return fail(fmt.Sprintf("Other[%d] has no name or bytes, or another's name", i))
+		}
 	}
 	return r, nil
 }
@@ -144,6 +202,10 @@ var (
 	ErrExpired = errors.New("expired")
 	// ErrGivenUp says that a host did not answer for as long as Policy.GiveUp.
 	ErrGivenUp = errors.New("the host was given up")
+	// ErrForgotten says that Queue.Forget dropped it.
+	ErrForgotten = errors.New("the host was forgotten")
+	// ErrNotRunning is returned by what only the process that delivers can do.
+	ErrNotRunning = errors.New("the queue does not deliver in this process")
 	// ErrRunning says that Run was called on a Queue that runs already.
 	ErrRunning = errors.New("the queue runs already")
 )

@@ -2,7 +2,7 @@ package delivery
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"time"
 )
 
@@ -12,259 +12,209 @@ var turns = [...]Class{
 	Bulk, Interactive, Interactive, Normal, Interactive, Interactive,
 }
 
-// ready puts a lane into the rings of the classes of which it has something to send.
-func (w *worker) ready(l *lane) {
-	if l.sending != nil || l.rests() {
-		return
-	}
-	for c := range l.lines {
-		if l.lines[c].len() > 0 && !l.queued[c] {
-			l.queued[c] = true
-			w.rings[c] = append(w.rings[c], l)
-		}
-	}
+// ring is lanes that may have something to send; that is checked when they are taken out.
+type ring struct {
+	lanes []*lane
+	head  int
 }
 
-// dispatch starts posts while there are slots.
-func (w *worker) dispatch() {
-	if w.retryAt.After(w.now) {
+func (r *ring) push(l *lane) { r.lanes = append(r.lanes, l) }
+
+func (r *ring) pop() *lane {
+	if r.head == len(r.lanes) {
+		r.lanes, r.head = nil, 0
+		return nil
+	}
+	l := r.lanes[r.head]
+	r.lanes[r.head] = nil
+	if r.head++; r.head > 1024 && r.head > len(r.lanes)/2 {
+		r.lanes, r.head = slices.Clone(r.lanes[r.head:]), 0
+	}
+	return l
+}
+
+func (r *ring) empty() bool { return r.head == len(r.lanes) }
+
+// slow says whether a lane belongs to the slow class, which has a quarter of the slots.
+func (w *worker) slow(l *lane) bool { return l.suspect() || l.latency > w.q.Policy.SlowAfter }
+
+// ready puts a lane into the rings of the classes of which it has something to send,
+// and sees to it that someone looks.
+func (w *worker) ready(l *lane) {
+	if !l.sendable() {
 		return
+	}
+	set := &w.rings
+	if w.slow(l) {
+		set = &w.slowRings
+	}
+	for c := range l.counts {
+		if l.counts[c] > 0 && !l.queued[c] {
+			l.queued[c] = true
+			set[c].push(l)
+		}
+	}
+	w.kick()
+}
+
+// kick starts one more poster if there is something to send. It starts the next one
+// itself before it sends, so that there are as many as posts that take their time.
+func (w *worker) kick() {
+	if w.coming || w.flying >= w.q.MaxInFlight || !w.open() || !w.waiting() {
+		return
+	}
+	w.coming = true
+	w.posters.Add(1)
+	go w.poster()
+}
+
+// open says whether posts may begin.
+func (w *worker) open() bool {
+	if !w.held || w.ending || w.retryAt.After(w.now) {
+		return false
+	}
+	// After a crash, what is under way and what was not recorded goes again: both
+	// together are bounded, though a record takes its time.
+	if w.flying+w.out.settled+w.flushing >= w.q.MaxInFlight+flushAt {
+		return false
 	}
 	// Whose lease has run out, perhaps while a call of the store took long, may not be
-	// the only one to send. The next step renews it.
-	if !time.Now().Before(w.lease.Until) {
-		return
+	// the only one to send.
+	return w.now.Before(w.lease.Until)
+}
+
+func (w *worker) waiting() bool {
+	for c := range w.rings {
+		if !w.rings[c].empty() || w.slowFlying < w.q.MaxInFlight/4+1 && !w.slowRings[c].empty() {
+			return true
+		}
 	}
+	return false
+}
+
+// poster posts one entry after the other, until there is nothing to send.
+func (w *worker) poster() {
+	defer w.posters.Done()
+	f := new(flight)
+	w.mu.Lock()
+	w.coming = false
+	for {
+		w.now = time.Now()
+		if !w.pick(f) {
+			break
+		}
+		w.kick()
+		p := post{q: w.q, rec: f.rec, url: f.box.url, to: f.box.target(), host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe}
+		ctx := w.deadline()
+		w.mu.Unlock()
+		v := p.send(ctx, w.sending)
+		w.mu.Lock()
+		w.now = time.Now()
+		w.take(f, v)
+		*f = flight{}
+	}
+	w.mu.Unlock()
+}
+
+// deadline returns a context that ends Policy.Timeout from now. Posts that begin together share
+// one: a timer for each would be a good part of what a post costs.
+func (w *worker) deadline() context.Context {
+	if grain := min(w.q.Policy.Timeout/100, maxGrain); w.timed == nil || w.now.Sub(w.timedAt) > grain {
+		// An earlier one ends by itself; to cancel it now would end its posts.
+		w.timed, w.stopTimed = context.WithTimeout(w.sending, w.q.Policy.Timeout)
+		w.timedAt = w.now
+	}
+	return w.timed
+}
+
+// maxGrain is how exact Policy.Timeout is, at worst.
+const maxGrain = 100 * time.Millisecond
+
+// pick fills f with what is to be sent next, if there is anything and a slot for it.
+func (w *worker) pick(f *flight) bool {
 	limit, reserve := w.q.MaxInFlight, w.q.MaxInFlight/10
-	for w.flying < limit {
+	for w.flying < limit && w.open() {
 		first := turns[w.turn%len(turns)]
 		order := [...]Class{first, Interactive, Normal, Bulk}
 		tries := order[:]
 		if w.flying >= limit-reserve {
 			tries = order[1:2]
 		}
-		started := false
+		found := false
 		for _, c := range tries {
-			if l := w.takeLane(c); l != nil {
-				w.next(l, c)
-				started = true
-				break
+			l := w.takeLane(c)
+			if l == nil {
+				continue
 			}
+			found = true
+			if w.next(l, c, f) {
+				w.turn++
+				return true
+			}
+			break
 		}
-		if !started {
-			return
+		if !found {
+			return false
 		}
-		w.turn++
 	}
+	return false
 }
 
-// takeLane returns the lane that has waited longest in a class, or nil.
+// takeLane returns the lane that has waited longest in a class, or nil. Slow ones get
+// every fourth turn, and no more than their share of slots.
 func (w *worker) takeLane(c Class) *lane {
-	for len(w.rings[c]) > 0 {
-		l := w.rings[c][0]
-		w.rings[c][0] = nil
-		w.rings[c] = w.rings[c][1:]
-		l.queued[c] = false
-		if l.sending == nil && !l.rests() && l.lines[c].len() > 0 {
+	sets := [...]*ring{&w.rings[c], &w.slowRings[c]}
+	if w.turn%4 == 3 {
+		sets[0], sets[1] = sets[1], sets[0]
+	}
+	for _, set := range sets {
+		if set == &w.slowRings[c] && w.slowFlying >= w.q.MaxInFlight/4+1 {
+			continue
+		}
+		for l := set.pop(); l != nil; l = set.pop() {
+			l.queued[c] = false
+			if !l.sendable() || l.counts[c] == 0 {
+				continue
+			}
+			if set == &w.rings[c] && w.slow(l) { // it became slow as it stood here
+				w.ready(l)
+				continue
+			}
 			return l
 		}
 	}
-	w.rings[c] = nil
 	return nil
 }
 
-// next sends the first item of a lane.
-func (w *worker) next(l *lane, c Class) {
-	it := l.lines[c].pop()
-	if !it.rec.Expires.After(w.now) {
-		l.lines[c].putBack(it)
-		old := w.sweep(l, func(it *item) bool { return !it.rec.Expires.After(w.now) })
-		w.bury(old, verdict{kind: dropped, err: ErrExpired})
+// next takes an entry of a lane. It returns false if what there is is blocked or over.
+func (w *worker) next(l *lane, c Class, f *flight) bool {
+	for dropped := false; ; dropped = true {
+		i := w.choose(l, c)
+		if i < 0 {
+			if dropped { // what they blocked in other classes may go
+				w.ready(l)
+			}
+			return false
+		}
+		e := l.take(i)
+		if e.rec.over(w.now) {
+			w.drop(e) // it was cancelled, or expire buries it
+			w.refill(l)
+			if !l.sendable() {
+				w.tidy(l)
+				return false
+			}
+			continue
+		}
+		*f = flight{entry: e, lane: l, began: w.now, term: w.term, slow: w.slow(l), probe: l.suspect()}
+		l.flying = append(l.flying, f)
+		e.rec.flying++
+		w.flying++
+		if f.slow {
+			w.slowFlying++
+		}
+		w.refill(l)
 		w.ready(l)
-		return
-	}
-	l.sending, it.state = it, flying
-	it.attempts++
-	it.rec.flying++
-	w.flying++
-	p := post{q: w.q, rec: it.rec, url: it.box.url, attempts: it.attempts}
-	term, ctx := w.term, w.sending
-	go func() {
-		v := p.send(ctx)
-		w.results <- outcome{term: term, item: it, verdict: v}
-	}()
-}
-
-// outcome is what a goroutine sends back: of one post, or of items that were buried.
-type outcome struct {
-	term int
-	item *item
-	verdict
-	buried []*item
-}
-
-// take does what an outcome says.
-func (w *worker) take(out outcome) {
-	w.flying--
-	if out.item != nil {
-		if out.item.rec.flying--; out.item.rec.flying == 0 {
-			out.item.rec.unload()
-		}
-	}
-	if out.term != w.term {
-		return // of a lease that is lost
-	}
-	if out.item == nil {
-		for _, it := range out.buried {
-			if it.rec.cancelled {
-				continue
-			}
-			w.ack(it, true)
-			if out.kind == dead {
-				w.letter(it, out.verdict)
-			}
-		}
-		return
-	}
-	it, l, v := out.item, out.item.box.lane, out.verdict
-	l.sending = nil
-	if v.alive {
-		w.alive(l)
-	}
-	switch v.kind {
-	case delivered, gone, dropped, dead:
-		w.settle(l, it)
-		if !it.rec.cancelled {
-			w.ack(it, v.kind != delivered)
-			if v.kind == dead {
-				w.letter(it, v)
-			}
-		}
-	case vanished:
-		w.settle(l, it)
-		w.cancel([]int64{it.rec.Seq})
-	case deferred:
-		if it.rec.cancelled {
-			w.settle(l, it)
-			break
-		}
-		next := w.now.Add(v.wait)
-		w.deferral(it, next, v)
-		w.place(l, it, next)
-	case paused:
-		it.attempts-- // it was the host's failure
-		w.putBack(l, it)
-		w.pause(l, v)
-	case aborted: // Run ends
-		w.putBack(l, it)
-	}
-	w.ready(l)
-	w.tidy(l)
-}
-
-// putBack makes an item that was not sent the first of its line again.
-func (w *worker) putBack(l *lane, it *item) {
-	if it.rec.cancelled {
-		w.settle(l, it)
-		return
-	}
-	it.state = waiting
-	l.lines[it.rec.Class].putBack(it)
-}
-
-// alive ends a lane's row of failures.
-func (w *worker) alive(l *lane) {
-	if l.Failures == 0 {
-		return
-	}
-	w.q.Logger.Info("delivery: host is back", "host", l.Origin, "failures", l.Failures)
-	l.HostState = HostState{Origin: l.Origin}
-	w.host(l)
-}
-
-// pause leaves a host alone after a failure, or gives it up.
-func (w *worker) pause(l *lane, v verdict) {
-	if v.local {
-		l.alarm = w.alarms.set(w.now.Add(localWait), l, nil)
-		w.q.Logger.Warn("delivery: could not begin to post", "host", l.Origin, "err", v.err, "retry_in", localWait)
-		return
-	}
-	l.Failures++
-	l.Last, l.Asked, l.Status, l.Err = w.now, v.asked, v.status, v.text()
-	if v.counts && l.Since.IsZero() {
-		l.Since = w.now
-	}
-	wait := v.wait
-	if wait <= 0 {
-		wait = w.q.Policy.HostDelay(l.Failures)
-	}
-	l.Next = w.now.Add(wait)
-	l.alarm = w.alarms.set(l.Next, l, nil)
-	w.host(l)
-	w.q.Logger.Info("delivery: host fails", "host", l.Origin, "failures", l.Failures, "status", v.status, "err", v.err, "retry_in", wait)
-
-	// What nobody will read any more need not wait for the host to come back.
-	w.bury(w.sweep(l, func(it *item) bool { return !it.rec.Expires.After(w.now) }), verdict{kind: dropped, err: ErrExpired})
-	if v.counts && w.now.Sub(l.Since) >= w.q.Policy.GiveUp {
-		all := w.sweep(l, func(*item) bool { return true })
-		w.q.Logger.Warn("delivery: host given up", "host", l.Origin, "since", l.Since, "targets", len(all))
-		w.bury(all, verdict{kind: dead, status: v.status, err: errors.Join(ErrGivenUp, v.err)})
-	}
-}
-
-// bury tells OnDead of items that were swept out of a lane, then notes them.
-func (w *worker) bury(items []*item, v verdict) {
-	if len(items) == 0 {
-		return
-	}
-	w.flying++
-	term, ctx := w.term, w.sending
-	go func() {
-		n := 0
-		for _, it := range items {
-			if ctx.Err() != nil {
-				break // the store has them still; the next Run buries the rest
-			}
-			p := post{q: w.q, rec: it.rec, url: it.box.url, attempts: it.attempts}
-			p.tell(ctx, v, 0)
-			n++
-		}
-		w.results <- outcome{term: term, verdict: v, buried: items[:n]}
-	}()
-}
-
-// age is for how long a record has waited.
-func (r *record) age(now time.Time) time.Duration {
-	from := r.Created
-	if r.NotBefore.After(from) {
-		from = r.NotBefore
-	}
-	return now.Sub(from)
-}
-
-// tell calls the hook that a verdict is for.
-func (p post) tell(ctx context.Context, v verdict, took time.Duration) {
-	var hook func(context.Context, *Event) error
-	switch v.kind {
-	case delivered:
-		hook = p.q.OnDelivered
-	case gone:
-		hook = p.q.OnGone
-	case dead, dropped:
-		hook = p.q.OnDead
-	}
-	if v.kind != delivered && v.kind != deferred && v.kind != paused {
-		p.q.Logger.Info("delivery: gave up", "activity", p.rec.ID, "inbox", p.url, "status", v.status, "err", v.err)
-	}
-	if hook == nil {
-		return
-	}
-	_, host, _ := originOf(p.url)
-	err := hook(ctx, &Event{
-		Activity: p.rec.ID, Sender: p.rec.Sender, Key: p.rec.Key, Inbox: p.url, Host: host,
-		Attempts: p.attempts, Status: v.status, Err: v.error(p.url), Took: took,
-	})
-	if err != nil {
-		p.q.Logger.Warn("delivery: hook failed", "activity", p.rec.ID, "inbox", p.url, "err", err)
+		return true
 	}
 }

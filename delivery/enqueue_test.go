@@ -21,7 +21,7 @@ func TestActivityIsPostedAsItWasStored(t *testing.T) {
 		s := run(t, func(c *delivery.Config) { c.UserAgent = "Blog/1" })
 		a := activity("https://here.example/1", "")
 		a.Body = []byte(`{"a": "ü"}`)
-		r, err := s.Enqueue(t.Context(), a, targets("https://a.example/inbox"))
+		r, err := s.Enqueue(t.Context(), nil, a, targets("https://a.example/inbox"))
 		if err != nil || r.Seq == 0 || r.Targets != 1 || r.Duplicate {
 			t.Fatalf("Enqueue: %+v, %v", r, err)
 		}
@@ -65,7 +65,7 @@ func TestInboxesAreFolded(t *testing.T) {
 			{Inbox: "https://a.example/3"},
 			{Inbox: "https://a.example/4", SharedInbox: "not a URL"},
 		}
-		r, err := s.Enqueue(t.Context(), activity("1", ""), slices.Values(to))
+		r, err := s.Enqueue(t.Context(), nil, activity("1", ""), slices.Values(to))
 		if err != nil || r.Targets != 3 {
 			t.Fatalf("%+v, %v", r, err)
 		}
@@ -89,7 +89,7 @@ func TestMalformedInboxesAreNamedAndTheOthersGo(t *testing.T) {
 			"https://a.example/x y", "https://a.example/\n", "https://a.example:0/x", "https://a.example:99999/x", "https://a.example:/x",
 			"https:a.example", "https://" + strings.Repeat("a", 3000) + ".example/", "https://[::1/x", "\xff",
 		}
-		r, err := s.Enqueue(t.Context(), activity("1", ""), targets(append(bad, inbox(1))...))
+		r, err := s.Enqueue(t.Context(), nil, activity("1", ""), targets(append(bad, inbox(1))...))
 		var te *delivery.TargetError
 		if !errors.As(err, &te) || te.Count != len(bad) || te.Inboxes[1] != "inbox" || r.Targets != 1 {
 			t.Fatalf("%+v, %v", r, err)
@@ -97,7 +97,7 @@ func TestMalformedInboxesAreNamedAndTheOthersGo(t *testing.T) {
 		wait(time.Second)
 		s.status("1", 0, 1, 0)
 		many := make([]string, 5000)
-		if r, err = s.Enqueue(t.Context(), activity("2", ""), targets(many...)); !errors.As(err, &te) || te.Count != 5000 || len(te.Inboxes) != 100 || r != (delivery.Receipt{}) {
+		if r, err = s.Enqueue(t.Context(), nil, activity("2", ""), targets(many...)); !errors.As(err, &te) || te.Count != 5000 || len(te.Inboxes) != 100 || r != (delivery.Receipt{}) {
 			t.Errorf("%+v, %v", r, err)
 		}
 		if len(err.Error()) > 2000 {
@@ -170,7 +170,7 @@ func TestInvalidActivitiesAreRefused(t *testing.T) {
 		} {
 			a := activity("1", "")
 			change(&a)
-			if _, err := s.Enqueue(t.Context(), a, targets(inbox(1))); !errors.Is(err, delivery.ErrInvalid) {
+			if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(1))); !errors.Is(err, delivery.ErrInvalid) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -206,16 +206,16 @@ func TestFullQueueRefusesButTakesALittleMoreOfWhatIsUrgent(t *testing.T) {
 			s.set(fmt.Sprintf("h%d.example", i), down)
 		}
 		s.post("1", "", inbox(0), inbox(1), inbox(2), inbox(3))
-		if _, err := s.Enqueue(t.Context(), activity("2", ""), targets(inbox(4))); !errors.Is(err, delivery.ErrBacklog) {
+		if _, err := s.Enqueue(t.Context(), nil, activity("2", ""), targets(inbox(4))); !errors.Is(err, delivery.ErrBacklog) {
 			t.Errorf("a fifth target of 4: %v", err)
 		}
 		a := activity("3", "")
 		a.Class = delivery.Interactive
-		if _, err := s.Enqueue(t.Context(), a, targets(inbox(4))); err != nil {
+		if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(4))); err != nil {
 			t.Errorf("an urgent fifth target: %v", err)
 		}
 		a.ID = "4"
-		if _, err := s.Enqueue(t.Context(), a, targets(inbox(4))); !errors.Is(err, delivery.ErrBacklog) {
+		if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(4))); !errors.Is(err, delivery.ErrBacklog) {
 			t.Errorf("an urgent sixth target: %v", err)
 		}
 		s.set("h0.example", nil)
@@ -232,7 +232,7 @@ func TestTargetsWithoutEndAreRefused(t *testing.T) {
 			for i := 0; yield(delivery.Target{Inbox: inbox(i)}); i++ {
 			}
 		}
-		if _, err := s.Enqueue(t.Context(), activity("1", ""), endless); !errors.Is(err, delivery.ErrBacklog) {
+		if _, err := s.Enqueue(t.Context(), nil, activity("1", ""), endless); !errors.Is(err, delivery.ErrBacklog) {
 			t.Errorf("got %v", err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -243,7 +243,7 @@ func TestTargetsWithoutEndAreRefused(t *testing.T) {
 				}
 			}
 		}
-		if _, err := s.Enqueue(ctx, activity("1", ""), same); !errors.Is(err, context.Canceled) {
+		if _, err := s.Enqueue(ctx, nil, activity("1", ""), same); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -333,7 +333,7 @@ func TestSenderWithoutTransportDoesNotHoldUpOthers(t *testing.T) {
 		for _, sender := range []string{"keyless", "unsigned", "deleted", "nil", "alice"} {
 			a := activity(sender, "")
 			a.Sender = sender
-			if _, err := s.Enqueue(t.Context(), a, targets(inbox(1))); err != nil {
+			if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(1))); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -34,7 +34,7 @@ func Example() {
 
 	to := []delivery.Target{{Inbox: "https://here.example/hook"}, {Inbox: "https://gone.example/hook"}}
 	event := delivery.Activity{ID: "event-1", ContentType: "application/json", Body: []byte(`{"event":1}`)}
-	if _, err := q.Enqueue(ctx, event, slices.Values(to)); err != nil {
+	if _, err := q.Enqueue(ctx, nil, event, slices.Values(to)); err != nil {
 		panic(err)
 	}
 	lines := []string{<-settled, <-settled}

@@ -109,13 +109,19 @@ func TestHostIsGivenUpAfterAWeek(t *testing.T) {
 		if letters != 3 || len(s.dead) != 3 || !errors.Is(s.dead[0].Err, delivery.ErrGivenUp) || !errors.Is(s.dead[0].Err, errDown) {
 			t.Errorf("%d dead letters, events %+v", letters, s.dead)
 		}
-		// What comes later gets one try each half day, and arrives when the host returns.
+		if l := s.lane("https://h1.example"); l.State != delivery.LaneDead {
+			t.Errorf("lane of a host that was given up: %+v", l)
+		}
+		// What comes later gets one try each week, and arrives when the host returns.
 		s.post("3", "", inbox(1))
-		wait(13 * time.Hour)
+		wait(8 * 24 * time.Hour)
 		s.status("3", 0, 0, 1)
 		s.set("h1.example", nil)
 		s.post("4", "", inbox(1))
-		wait(13 * time.Hour)
+		wait(3 * 24 * time.Hour)
+		s.status("4", 1, 0, 0)
+		s.Wake("h1.example")
+		wait(time.Second)
 		s.status("4", 0, 1, 0)
 	})
 }
@@ -188,19 +194,19 @@ func TestWakePullsTheProbe(t *testing.T) {
 	})
 }
 
-func TestWakeIsHeardOnceAMinuteAndKeepsTheCount(t *testing.T) {
+func TestWakeIsHeardEachQuarterOfAnHourAndKeepsTheCount(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := run(t, nil)
 		s.set("h1.example", down)
 		s.post("1", "", inbox(1))
 		wait(10 * time.Hour)
 		n := len(s.to("h1.example"))
-		for range 600 {
+		for range 4 * 60 {
 			s.Wake("h1.example")
-			wait(time.Second)
+			wait(time.Minute)
 		}
-		if got := len(s.to("h1.example")) - n; got < 8 || got > 11 {
-			t.Errorf("%d probes in ten minutes of waking", got)
+		if got := len(s.to("h1.example")) - n; got < 14 || got > 18 {
+			t.Errorf("%d probes in four hours of waking", got)
 		}
 		if f := s.lane("https://h1.example").Failures; f <= n {
 			t.Errorf("%d failures after %d: the count was reset", f, n)
@@ -331,7 +337,7 @@ func TestExpiredActivitiesAreDroppedAndReported(t *testing.T) {
 		s.set("h2.example", status(500))
 		a := activity("1", "k")
 		a.Expires = time.Now().Add(time.Hour)
-		if _, err := s.Enqueue(t.Context(), a, targets(inbox(1), inbox(2), "https://h1.example/2")); err != nil {
+		if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(1), inbox(2), "https://h1.example/2")); err != nil {
 			t.Fatal(err)
 		}
 		s.post("2", "k", inbox(1), inbox(2))
@@ -360,7 +366,7 @@ func TestNothingGoesBeforeItsTime(t *testing.T) {
 		s := run(t, nil)
 		a := activity("1", "k")
 		a.NotBefore = time.Now().Add(time.Hour)
-		if _, err := s.Enqueue(t.Context(), a, targets(inbox(1))); err != nil {
+		if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(1))); err != nil {
 			t.Fatal(err)
 		}
 		s.post("2", "k", inbox(1))

@@ -1,240 +1,272 @@
 package delivery
 
 import (
-	"cmp"
-	"context"
 	"slices"
-	"sync"
 	"time"
 )
 
-// record is a Pending in memory, shared by its items.
-type record struct {
-	Pending        // without Targets
-	left      int  // items that are not settled
-	flying    int  // of them, being posted
-	cancelled bool // no longer in the store
-
-	mu   sync.Mutex // guards body: read from the store by the first post that needs it
-	body []byte     // nil while no item flies
-}
-
-// load returns the body. Posts that need it at the same time read it once.
-func (r *record) load(ctx context.Context, log Log) ([]byte, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.body == nil {
-		b, err := log.Body(ctx, r.Seq)
-		if err != nil {
-			return nil, err
-		}
-		r.body = b
-	}
-	return r.body, nil
-}
-
-// unload forgets the body.
-func (r *record) unload() {
-	r.mu.Lock()
-	r.body = nil
-	r.mu.Unlock()
-}
-
-// box is an inbox that items name.
-type box struct {
-	id   int64
-	url  string
-	lane *lane
-	refs int // items
-}
-
-// item is one target of a record.
-type item struct {
-	rec      *record
-	box      *box
-	state    state
-	attempts int
-	alarm    *alarm // while resting
-}
-
-type state uint8
-
 const (
-	blocked state = iota // behind an earlier record of its ordering key
-	waiting              // in one of its lane's lines
-	resting              // until its alarm
-	flying               // being posted
-	settled
+	maxEntries    = 1000 // in memory for a lane that flows
+	pausedEntries = 16   // and for one that is left alone
+	refillBelow   = 250  // so few entries make a lane that flows read on
+	lookPast      = 32   // entries whose keys are blocked before a lane is left for now
+	idleLanes     = 16_384
 )
 
-// line is a queue of items to which one may be put back at the front.
-type line struct {
-	items []*item
-	head  int
-}
-
-func (l *line) len() int      { return len(l.items) - l.head }
-func (l *line) push(it *item) { l.items = append(l.items, it) }
-
-func (l *line) pop() *item {
-	it := l.items[l.head]
-	l.items[l.head] = nil
-	if l.head++; l.head == len(l.items) {
-		l.items, l.head = l.items[:0], 0
-		if cap(l.items) > 1024 {
-			l.items = nil
-		}
-	} else if l.head > 1024 && l.head > len(l.items)/2 {
-		l.items, l.head = slices.Clone(l.items[l.head:]), 0
-	}
-	return it
-}
-
-func (l *line) putBack(it *item) {
-	if l.head > 0 {
-		l.head--
-		l.items[l.head] = it
-		return
-	}
-	l.items = slices.Insert(l.items, 0, it)
-}
-
-// lane is all that waits for one origin. Only the worker's goroutine touches it.
+// lane is all that waits for one origin. The worker's mu guards it.
 type lane struct {
 	HostState
-	lines   [classes]line
-	queued  [classes]bool      // the lane stands in the worker's ring of that class
-	chains  map[string][]*item // unsettled items by ordering key, by Seq
-	resting map[*item]struct{}
-	size    int    // unsettled items
-	sending *item  // its post is under way; nil: none is
-	alarm   *alarm // while it is left alone
-	woken   time.Time
+	authority string
+	boxes     []*box
+
+	line    line
+	counts  [classes]int32 // entries of line by class
+	resting []rest         // entries that wait for their own time
+	flying  []*flight
+	until   time.Time // the lane is left alone until then; zero: it isn't
+
+	window  float64 // of posts at once
+	goal    float64 // up to here the window doubles per round, beyond it grows by one
+	latency time.Duration
+
+	parked place    // from here on what waits is in the store alone; zero: all is here
+	behind int      // how many targets that are, as far as it is known
+	doom   *verdict // what becomes of what is still parked; nil: it is sent
+
+	queued [classes]bool // it stands in the ring of that class
+	due    time.Time     // of its alarm
+	place  int           // in alarms; -1 outside
+	woken  time.Time
+	idle   int // its number in the worker's list of idle lanes; 0: it is not idle
 }
 
-// rests says whether the lane is left alone after a failure.
-func (l *lane) rests() bool { return l.alarm != nil }
+// flight is a post under way.
+type flight struct {
+	entry
+	lane  *lane
+	began time.Time
+	term  int
+	slow  bool // it takes one of the slots of the slow class
+	probe bool
+}
 
-// each calls fn for every item that is not settled and not flying, in no order. fn must
-// not change the lane.
-func (l *lane) each(fn func(*item)) {
-	for i := range l.lines {
-		for _, it := range l.lines[i].items[l.lines[i].head:] {
-			fn(it)
+// rests says whether nothing is sent for now.
+func (l *lane) rests() bool { return !l.until.IsZero() || l.Held }
+
+// suspect says whether the host has to prove that it is back.
+func (l *lane) suspect() bool { return l.Failures > 0 }
+
+// size is how many entries are in memory.
+func (l *lane) size() int { return l.line.len() + len(l.resting) + len(l.flying) }
+
+// most is how many may be.
+func (l *lane) most() int {
+	if l.rests() || l.suspect() {
+		return pausedEntries
+	}
+	return maxEntries
+}
+
+// limit is how many posts may be under way. To a host that has to prove itself it is one.
+func (l *lane) limit() int {
+	if l.suspect() {
+		return 1
+	}
+	return max(int(l.window), 1)
+}
+
+// sendable says whether a post may begin, if nothing is blocked.
+func (l *lane) sendable() bool {
+	return l.line.len() > 0 && len(l.flying) < l.limit() && !l.rests()
+}
+
+// grew adjusts the window after a success: slow start, then one more per round.
+func (l *lane) grew(most int) {
+	if l.window < l.goal {
+		l.window++
+	} else {
+		l.window += 1 / l.window
+	}
+	l.window = min(l.window, float64(most))
+}
+
+// busy halves the window: the host says that it has too much to do.
+func (l *lane) busy() {
+	l.window = max(l.window/2, 1)
+	l.goal = l.window
+}
+
+// fell begins anew after a failure.
+func (l *lane) fell() {
+	l.goal = max(l.window/2, 2)
+	l.window = 1
+}
+
+// took learns how long the host takes to answer.
+func (l *lane) took(d time.Duration) {
+	if l.latency == 0 {
+		l.latency = d
+		return
+	}
+	l.latency += (d - l.latency) / 4
+}
+
+// push adds an entry to the line.
+func (l *lane) push(e entry) {
+	l.line.insert(e)
+	l.counts[e.rec.Class]++
+}
+
+// take removes entry i from the line.
+func (l *lane) take(i int) entry {
+	e := l.line.take(i)
+	l.counts[e.rec.Class]--
+	return e
+}
+
+// blocked says whether an earlier record of entry i's key is not settled.
+func (w *worker) blocked(l *lane, i int) bool {
+	e := l.line.at(i)
+	if e.rec.Key == "" {
+		return false
+	}
+	if len(w.frozen) > 0 && w.frozen[e.rec.Key] > 0 {
+		return true
+	}
+	for j := range i {
+		if o := l.line.at(j); o.rec != e.rec && o.rec.Key == e.rec.Key {
+			return true
 		}
 	}
-	for it := range l.resting {
-		fn(it)
+	for _, f := range l.flying {
+		if f.rec.Key == e.rec.Key && f.rec.Seq < e.rec.Seq {
+			return true
+		}
 	}
-	for _, chain := range l.chains {
-		for _, it := range chain {
-			if it.state == blocked {
-				fn(it)
+	for i := range l.resting {
+		if o := &l.resting[i]; o.rec.Key == e.rec.Key && o.rec.Seq < e.rec.Seq {
+			return true
+		}
+	}
+	return false
+}
+
+// choose returns the index of the entry to be sent next for a class, or -1: the first
+// that is not blocked; to a host that has to prove itself, the newest Interactive one,
+// or else the oldest of all.
+func (w *worker) choose(l *lane, c Class) int {
+	if l.suspect() {
+		if l.counts[Interactive] > 0 {
+			for i := l.line.len() - 1; i >= 0; i-- {
+				if l.line.at(i).rec.Class == Interactive && !w.blocked(l, i) {
+					return i
+				}
 			}
 		}
 	}
+	past := 0
+	for i := 0; i < l.line.len() && past < lookPast; i++ {
+		if l.line.at(i).rec.Class != c && !l.suspect() {
+			continue
+		}
+		if !w.blocked(l, i) {
+			return i
+		}
+		past++
+	}
+	return -1
 }
 
-// add takes a new item in. Items of one key must come by rising Seq.
-func (w *worker) add(l *lane, it *item, next time.Time) {
-	l.size++
-	if key := it.rec.Key; key != "" {
-		chain := append(l.chains[key], it)
-		if l.chains == nil {
-			l.chains = make(map[string][]*item)
-		}
-		l.chains[key] = chain
-		if chain[0].rec != it.rec {
-			it.state = blocked
-			return
+// wakeEntry takes a resting entry out.
+func (l *lane) wakeEntry(i int) entry {
+	e := l.resting[i].entry
+	l.resting = slices.Delete(l.resting, i, i+1)
+	if len(l.resting) == 0 {
+		l.resting = nil
+	}
+	return e
+}
+
+// alarm is when something in the lane is due.
+func (l *lane) alarm() time.Time {
+	if l.Held {
+		return time.Time{}
+	}
+	if !l.until.IsZero() {
+		return l.until
+	}
+	var at time.Time
+	for i := range l.resting {
+		if at.IsZero() || l.resting[i].next.Before(at) {
+			at = l.resting[i].next
 		}
 	}
-	w.place(l, it, next)
+	return at
 }
 
-// place puts an item that nothing blocks into its line, or lets it rest until next.
-func (w *worker) place(l *lane, it *item, next time.Time) {
-	if next.After(w.now) {
-		it.state = resting
-		it.alarm = w.alarms.set(next, l, it)
-		if l.resting == nil {
-			l.resting = make(map[*item]struct{})
-		}
-		l.resting[it] = struct{}{}
+// lane finds or makes the lane of an origin.
+func (w *worker) lane(origin string) *lane {
+	l := w.lanes[origin]
+	if l == nil {
+		l = &lane{HostState: HostState{Origin: origin}, authority: authorityOf(origin), place: -1, window: 1, goal: float64(w.q.MaxWindow)}
+		w.lanes[origin] = l
+	}
+	return l
+}
+
+// tidy puts a lane that has nothing to send and nothing to remember among the idle ones,
+// which are kept for what they know of their inboxes and of the host's speed. run removes the oldest.
+func (w *worker) tidy(l *lane) {
+	if l.idle != 0 || !l.spare() {
 		return
 	}
-	it.state = waiting
-	l.lines[it.rec.Class].push(it)
-	w.ready(l)
+	w.idleLast++
+	w.idleLanes++
+	l.idle = w.idleLast
+	w.idle = append(w.idle, idleLane{l, l.idle})
 }
 
-// settle takes an item out for good; it stands in no line any more. Its successors in
-// its ordering key move up.
-func (w *worker) settle(l *lane, it *item) {
-	if it.state == resting {
-		w.alarms.stop(it.alarm)
-		delete(l.resting, it)
-	}
-	it.state, it.alarm = settled, nil
-	l.size--
-	if it.box.refs--; it.box.refs == 0 {
-		delete(w.boxes, it.box.id)
-	}
-	if it.rec.left--; it.rec.left == 0 {
-		delete(w.records, it.rec.Seq)
-	}
-	key := it.rec.Key
-	if key == "" {
-		return
-	}
-	chain := l.chains[key]
-	if i := slices.Index(chain, it); i == 0 {
-		chain[0] = nil
-		chain = chain[1:]
-	} else if i > 0 {
-		chain = slices.Delete(chain, i, i+1)
-	}
-	if len(chain) == 0 {
-		delete(l.chains, key)
-		return
-	}
-	l.chains[key] = chain
-	for _, next := range chain {
-		if next.rec != chain[0].rec {
-			break
-		}
-		if next.state == blocked {
-			w.place(l, next, next.rec.NotBefore)
-		}
+// idleLane is a lane that became idle. It has another number if it has worked since.
+type idleLane struct {
+	*lane
+	number int
+}
+
+// works says that a lane is not idle any more.
+func (w *worker) works(l *lane) {
+	if l.idle != 0 {
+		l.idle = 0
+		w.idleLanes--
 	}
 }
 
-// sweep takes out the items for which drop is true, settles them and returns them by Seq.
-func (w *worker) sweep(l *lane, drop func(*item) bool) []*item {
-	var out []*item
-	l.each(func(it *item) {
-		if drop(it) {
-			out = append(out, it)
+// evict forgets the lanes that have been idle for longest, if there are too many.
+func (w *worker) evict() {
+	for w.idleLanes > idleLanes {
+		old := w.idle[0]
+		w.idle[0] = idleLane{}
+		w.idle = w.idle[1:]
+		if old.idle == old.number {
+			w.works(old.lane)
+			if old.spare() {
+				w.remove(old.lane)
+			}
 		}
-	})
-	if len(out) == 0 {
-		return nil
 	}
-	slices.SortFunc(out, func(a, b *item) int { return cmp.Compare(a.rec.Seq, b.rec.Seq) })
-	for _, it := range out {
-		if it.state == resting {
-			w.alarms.stop(it.alarm)
-			delete(l.resting, it)
-		}
-		it.state = settled // before any is settled, so that none moves up
+	if len(w.idle) > 2*w.idleLanes+1024 {
+		w.idle = slices.DeleteFunc(w.idle, func(i idleLane) bool { return i.idle != i.number })
 	}
-	for i := range l.lines {
-		n := &l.lines[i]
-		n.items = slices.DeleteFunc(n.items[n.head:], func(it *item) bool { return it.state == settled })
-		n.head = 0
+}
+
+// spare says whether a lane could be forgotten.
+func (l *lane) spare() bool { return l.size() == 0 && l.parked.zero() && l.nothing() }
+
+// remove forgets a lane.
+func (w *worker) remove(l *lane) {
+	w.alarms.set(l, time.Time{})
+	for _, b := range l.boxes {
+		w.boxes.remove(b.id)
 	}
-	for _, it := range out {
-		w.settle(l, it)
-	}
-	return out
+	delete(w.lanes, l.Origin)
+	delete(w.wants, l)
 }

@@ -39,6 +39,7 @@ func loopback(t *testing.T, st delivery.Store) (*delivery.Queue, *http.Transport
 	rt := &http.Transport{}
 	t.Cleanup(rt.CloseIdleConnections)
 	c := config(nil, st)
+	c.MaxWindow = 1 // so that it is known which connection is used
 	c.Transport = func(string) (http.RoundTripper, error) { return rt, nil }
 	q, err := delivery.New(c)
 	if err != nil {
@@ -49,7 +50,7 @@ func loopback(t *testing.T, st delivery.Store) (*delivery.Queue, *http.Transport
 
 func enqueue(t *testing.T, q *delivery.Queue, id string, inboxes ...string) {
 	t.Helper()
-	if _, err := q.Enqueue(t.Context(), activity(id, "k"), targets(inboxes...)); err != nil {
+	if _, err := q.Enqueue(t.Context(), nil, activity(id, "k"), targets(inboxes...)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -151,7 +152,7 @@ func TestConnectionsAreUsedAgainWhateverTheAnswer(t *testing.T) {
 	start(t, q)
 	for i := range 10 {
 		a := activity(fmt.Sprint(i), "")
-		if _, err := q.Enqueue(t.Context(), a, targets(srv.URL+"/yes", srv.URL+"/no")); err != nil {
+		if _, err := q.Enqueue(t.Context(), nil, a, targets(srv.URL+"/yes", srv.URL+"/no")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -311,7 +312,7 @@ func child(path, inbox string) error {
 	go q.Run(context.Background())
 	for i := range 10_000 {
 		id := fmt.Sprint(i)
-		if _, err := q.Enqueue(context.Background(), activity(id, "k"), targets(inbox, inbox+"/2")); err != nil {
+		if _, err := q.Enqueue(context.Background(), nil, activity(id, "k"), targets(inbox, inbox+"/2")); err != nil {
 			return err
 		}
 		if _, err := fmt.Println(id); err != nil {

@@ -57,9 +57,9 @@ func (m *mortal) Flush(ctx context.Context, epoch int64, f delivery.Flush) ([]in
 	return m.Store.Flush(ctx, epoch, f)
 }
 
-func (m *mortal) Body(ctx context.Context, seq int64) ([]byte, error) {
+func (m *mortal) Body(ctx context.Context, seq int64) (delivery.Bodies, error) {
 	if err := m.gone(); err != nil {
-		return nil, err
+		return delivery.Bodies{}, err
 	}
 	return m.Store.Body(ctx, seq)
 }
@@ -176,7 +176,7 @@ func (m *model) enqueue() {
 	}
 	act := activity(a.id, a.key)
 	act.Class = delivery.Class(m.rand.IntN(3))
-	if _, err := m.queue.Enqueue(m.Context(), act, targets(a.inboxes...)); err != nil {
+	if _, err := m.queue.Enqueue(m.Context(), nil, act, targets(a.inboxes...)); err != nil {
 		m.Fatal(err)
 	}
 	m.want = append(m.want, a)

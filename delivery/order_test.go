@@ -37,7 +37,7 @@ func TestSuccessorsOfAKeyWaitAndOthersPass(t *testing.T) {
 		s.post("other", "note2", inbox(1), inbox(2))
 		a := activity("delete", "note1")
 		a.Class = delivery.Interactive // its class is no way past its key
-		if _, err := s.Enqueue(t.Context(), a, targets(inbox(1), inbox(2))); err != nil {
+		if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(1), inbox(2))); err != nil {
 			t.Fatal(err)
 		}
 		wait(time.Second)
@@ -79,14 +79,14 @@ func TestUrgentGoesBeforeBulk(t *testing.T) {
 		for i := range 100 {
 			a := activity(fmt.Sprintf("bulk%d", i), "")
 			a.Class = delivery.Bulk
-			if _, err := s.Enqueue(t.Context(), a, targets(inbox(1))); err != nil {
+			if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(1))); err != nil {
 				t.Fatal(err)
 			}
 		}
 		wait(500 * time.Millisecond)
 		a := activity("accept", "")
 		a.Class = delivery.Interactive
-		if _, err := s.Enqueue(t.Context(), a, targets(inbox(1))); err != nil {
+		if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(1))); err != nil {
 			t.Fatal(err)
 		}
 		wait(3 * time.Second)
@@ -105,7 +105,7 @@ func TestBulkIsNotStarved(t *testing.T) {
 			for c := range delivery.Class(3) {
 				a := activity(fmt.Sprintf("%d %v", i, c), "")
 				a.Class = c
-				if _, err := s.Enqueue(t.Context(), a, targets(inbox(i))); err != nil {
+				if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(i))); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -136,7 +136,7 @@ func TestUrgentHasSlotsOfItsOwn(t *testing.T) {
 		synctest.Wait()
 		a := activity("accept", "")
 		a.Class = delivery.Interactive
-		if _, err := s.Enqueue(t.Context(), a, targets(inbox(99))); err != nil {
+		if _, err := s.Enqueue(t.Context(), nil, a, targets(inbox(99))); err != nil {
 			t.Fatal(err)
 		}
 		wait(time.Second)

@@ -11,6 +11,9 @@ import (
 // like https://a.example:8443, and its authority alone. A default port is left out.
 // ok is false if raw can't be posted to.
 func originOf(raw string) (origin, authority string, ok bool) {
+	if n := plainOrigin(raw); n > 0 {
+		return raw[:n], raw[len("https://"):n], true
+	}
 	if len(raw) > maxName || strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return "", "", false
 	}
@@ -23,6 +26,28 @@ func originOf(raw string) (origin, authority string, ok bool) {
 	}
 	authority, ok = normalAuthority(u.Scheme, u.Host)
 	return u.Scheme + "://" + authority, authority, ok
+}
+
+// plainOrigin returns how long the origin in raw is, if raw is a URL such as nearly all are: https, a name
+// in lower case without a port, and a path of ordinary characters. Otherwise 0.
+func plainOrigin(raw string) int {
+	rest, ok := strings.CutPrefix(raw, "https://")
+	if !ok || len(raw) > maxName {
+		return 0
+	}
+	host := strings.IndexByte(rest, '/')
+	if host <= 0 || host > 255 {
+		return 0
+	}
+	for i := range len(rest) {
+		switch c := rest[i]; {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '.', c == '-', c == '_' && i > host, c == '/', c == '@' && i > host,
+			c >= 'A' && c <= 'Z' && i > host:
+		default:
+			return 0
+		}
+	}
+	return len("https://") + host
 }
 
 // normalAuthority writes host[:port] in lower case and without the scheme's default port.

@@ -67,7 +67,7 @@ func FuzzRetryAfter(f *testing.F) {
 	}
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, value string) {
-		wait, asked := retryAfter(http.Header{"Retry-After": {value}}, now)
+		wait, asked := (Policy{}).withDefaults().retryAfter(http.Header{"Retry-After": {value}}, now)
 		if asked && (wait < time.Second || wait > 24*time.Hour) || !asked && wait != 0 {
 			t.Fatalf("%q: %v, %v", value, wait, asked)
 		}

@@ -144,9 +144,9 @@ type slow struct {
 	load time.Duration
 }
 
-func (s slow) Load(ctx context.Context, epoch, after int64, limit int) ([]delivery.Pending, error) {
-	page, err := s.Store.Load(ctx, epoch, after, limit)
-	if len(page) > 0 {
+func (s slow) Load(ctx context.Context, q delivery.Query) (delivery.Page, error) {
+	page, err := s.Store.Load(ctx, q)
+	if len(page.Records) > 0 {
 		time.Sleep(s.load)
 	}
 	return page, err

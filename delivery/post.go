@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -20,33 +21,44 @@ type post struct {
 	q        *Queue
 	rec      *record // only what does not change, and load
 	url      string
-	attempts int // this one counted
+	to       *url.URL // the same, parsed; nil if nothing is sent
+	host     string   // its authority
+	attempts int      // this one counted
+	probe    bool
 }
 
-// send posts, judges the answer and calls the hook if that settles the target.
-func (p post) send(ctx context.Context) verdict {
+// send posts until ctx ends, judges the answer and calls the hook if that settles the target.
+func (p post) send(ctx, life context.Context) verdict {
 	start := time.Now()
 	v := p.try(ctx)
-	if ctx.Err() != nil && v.kind == paused {
+	if o := p.q.Observer; o != nil {
+		o.Posted(Posted{
+			Host: p.host, Class: p.rec.Class, Verdict: v.kind.String(), Status: v.status, Attempts: p.attempts, Probe: p.probe,
+			Took: time.Since(start), Age: p.rec.age(start),
+		})
+	}
+	if life.Err() != nil && v.kind == paused {
 		return verdict{kind: aborted} // our hurry is not the host's fault
 	}
 	switch v.kind {
 	case delivered, gone, dead, dropped:
-		p.tell(ctx, v, time.Since(start))
+		p.tell(life, v, time.Since(start))
 	}
 	return v
 }
 
 func (p post) try(ctx context.Context) verdict {
-	_, host, _ := originOf(p.url)
+	if p.q.Local != nil && p.q.Local(p.host) {
+		return verdict{kind: dropped, err: fmt.Errorf("it is our own host: %w", ErrRefused)}
+	}
 	if p.q.Allow != nil {
-		if err := p.q.Allow(ctx, host); errors.Is(err, ErrRefused) {
+		if err := p.q.Allow(ctx, p.host); errors.Is(err, ErrRefused) {
 			return verdict{kind: dropped, err: err}
 		} else if err != nil {
 			return verdict{kind: paused, local: true, err: err}
 		}
 	}
-	body, err := p.rec.load(ctx, p.q.Store)
+	bodies, err := p.rec.load(ctx, p.q.Store)
 	if errors.Is(err, ErrUnknown) {
 		return verdict{kind: vanished}
 	} else if err != nil {
@@ -63,11 +75,20 @@ func (p post) try(ctx context.Context) verdict {
 			return p.q.Policy.again(verdict{err: err}, p.attempts)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.q.Policy.Timeout)
-	defer cancel()
-	req, err := p.request(ctx, body)
+	req, err := p.request(ctx, p.q.choose(bodies, p.host))
 	if err != nil {
 		return verdict{kind: dead, err: err}
+	}
+	if p.q.Prepare != nil {
+		err := p.q.Prepare(ctx, req, Activity{
+			ID: p.rec.ID, Sender: p.rec.Sender, Key: p.rec.Key, Supersedes: p.rec.Supersedes, Class: p.rec.Class,
+			ContentType: p.rec.ContentType, Expires: p.rec.Expires, NotBefore: p.rec.NotBefore,
+		})
+		if errors.Is(err, ErrRefused) {
+			return verdict{kind: dropped, err: err}
+		} else if err != nil {
+			return p.q.Policy.again(verdict{err: err}, p.attempts)
+		}
 	}
 	// Not through an http.Client: it would follow a redirect, and a POST that moves is
 	// not what was signed.
@@ -79,8 +100,8 @@ func (p post) try(ctx context.Context) verdict {
 		return p.q.Policy.judgeError(err, p.attempts)
 	}
 	now := time.Now()
-	v := p.q.Policy.judge(resp.StatusCode, resp.Header, p.attempts, p.rec.age(now), now)
-	excerpt := answer(resp)
+	v := p.q.Policy.judge(answered{p.host, resp.StatusCode, resp.Header, p.attempts, p.rec.age(now), now})
+	excerpt := answer(resp, v.kind != delivered)
 	if v.kind != delivered {
 		v.err = fmt.Errorf("answered %d %s%s", resp.StatusCode, http.StatusText(resp.StatusCode), excerpt)
 	}
@@ -89,13 +110,16 @@ func (p post) try(ctx context.Context) verdict {
 
 // request makes the POST (ActivityPub §7.1).
 func (p post) request(ctx context.Context, body []byte) (*http.Request, error) {
-	// A bytes.Reader gives the request a length and a GetBody.
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "", nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Content-Type", p.rec.ContentType)
-	req.Header.Set("User-Agent", p.q.UserAgent)
+	out := &outgoing{url: *p.to}
+	out.body.Reset(body)
+	req.URL, req.Host, req.Body, req.ContentLength = &out.url, out.url.Host, &out.body, int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	req.Header["Content-Type"] = p.rec.contentType
+	req.Header["User-Agent"] = p.q.userAgent
 	// A host that closes an idle connection just as we use it would look like one that
 	// fails. net/http tries such a request again on a new connection if it may be sent
 	// twice, and this is how to tell it; a header without values is not sent.
@@ -103,17 +127,70 @@ func (p post) request(ctx context.Context, body []byte) (*http.Request, error) {
 	return req, nil
 }
 
-// answer reads and closes the answer's body, and returns its beginning, quoted.
-func answer(resp *http.Response) string {
-	if resp.Body == nil {
+// outgoing is what a request points to.
+type outgoing struct {
+	url  url.URL
+	body payload
+}
+
+type payload struct{ bytes.Reader }
+
+func (*payload) Close() error { return nil }
+
+// answer reads and closes the answer's body, and returns its beginning, quoted, if that is wanted.
+func answer(resp *http.Response, wanted bool) string {
+	if resp.Body == nil || resp.Body == http.NoBody {
 		return ""
 	}
 	defer resp.Body.Close()
-	excerpt := make([]byte, maxExcerpt)
-	n, _ := io.ReadFull(resp.Body, excerpt) // what is missing is missing: the status is what counts
+	var excerpt [maxExcerpt]byte
+	n := 0
+	if wanted {
+		n, _ = io.ReadFull(resp.Body, excerpt[:]) // what is missing is missing: the status is what counts
+	}
 	io.CopyN(io.Discard, resp.Body, maxAnswer)
 	if n == 0 {
 		return ""
 	}
 	return fmt.Sprintf(": %q", excerpt[:n])
+}
+
+// choose returns the body that a host gets.
+func (q *Queue) choose(b Bodies, host string) []byte {
+	if len(b.Other) == 0 || q.Choose == nil {
+		return b.Body
+	}
+	name := q.Choose(host)
+	for _, o := range b.Other {
+		if o.Name == name {
+			return o.Bytes
+		}
+	}
+	return b.Body
+}
+
+// tell calls the hook that a verdict is for.
+func (p post) tell(ctx context.Context, v verdict, took time.Duration) {
+	var hook func(context.Context, *Event) error
+	switch v.kind {
+	case delivered:
+		hook = p.q.OnDelivered
+	case gone:
+		hook = p.q.OnGone
+	case dead, dropped:
+		hook = p.q.OnDead
+	}
+	if v.kind != delivered {
+		p.q.Logger.Info("delivery: gave up", "activity", p.rec.ID, "inbox", p.url, "status", v.status, "err", v.err)
+	}
+	if hook == nil {
+		return
+	}
+	err := hook(ctx, &Event{
+		Activity: p.rec.ID, Sender: p.rec.Sender, Key: p.rec.Key, Inbox: p.url, Host: p.host,
+		Attempts: p.attempts, Status: v.status, Err: v.error(p.url), Took: took,
+	})
+	if err != nil {
+		p.q.Logger.Warn("delivery: hook failed", "activity", p.rec.ID, "inbox", p.url, "err", err)
+	}
 }

@@ -2,9 +2,9 @@
 //
 // Make a [Queue] with [New], call [Queue.Enqueue], and keep [Queue.Run] going. What was
 // enqueued survives a restart if the [Store] does; package storage/queue keeps it in
-// SQLite. Each host has a lane of its own with one post at a time, so a host that hangs
-// or fails holds up nobody else, and costs one try per backoff step however much waits
-// for it. Delivery is at least once: after a crash, what was under way goes again.
+// SQLite. Each host has a lane of its own whose window of posts at once grows while it
+// answers, so a host that hangs or fails holds up nobody else, and costs one try per
+// backoff step however much waits for it. Delivery is at least once: after a crash, what was under way goes again.
 //
 // It knows nothing of ActivityPub: what it sends is a sender, bytes and URLs. Signing
 // is the RoundTripper's affair, see package signature.
@@ -20,7 +20,6 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -43,19 +42,44 @@ type Config struct {
 	// target for good; with any other it is tried again later. Nil allows every host.
 	Allow func(ctx context.Context, host string) error
 
+	// Local says whether a host (with its port if it is not the default one) is ours:
+	// nothing is posted to it. Nil: none is.
+	Local func(host string) bool
+
+	// Choose names, for a host, which of Activity.Other it gets instead of Body; an
+	// empty or unknown name means Body. It must depend on the host alone. Nil: Body.
+	Choose func(host string) string
+
+	// Prepare may add headers to each request before it is signed. a has no bodies. An
+	// error that wraps ErrRefused drops the target for good, with any other it is
+	// tried again later. Nil adds nothing.
+	Prepare func(ctx context.Context, r *http.Request, a Activity) error
+
+	// Audience finds the targets that a Target names by its Audience, for a sender. It may read
+	// page by page: no transaction of the queue is open meanwhile. Nil: there are no audiences.
+	Audience func(ctx context.Context, sender, name string) iter.Seq2[Target, error]
+
+	// Intents is where an [Appender] has left what Run is to expand. Nil: nowhere.
+	Intents Intents
+
 	Policy Policy
 
-	// MaxInFlight bounds the posts under way, one per host at most. Each may hold some
-	// 32 KB and its activity's Body. Zero means 1,024.
+	// MaxInFlight bounds the posts under way. Each may hold some 32 KB. A tenth of them is kept for Interactive
+	// activities; hosts that are slow or have to prove that they are back get a quarter at most. Zero means 1,024.
 	MaxInFlight int
 
+	// MaxWindow bounds the posts under way to one host. It begins with one, doubles with each
+	// round of successes until the host has once said that this is too much, grows by one per round after
+	// that, is halved by 429 and 503, and begins anew after a failure. Zero means 8.
+	MaxWindow int
+
 	// MaxTargets and MaxBytes (of bodies) bound what waits: beyond one of them Enqueue
-	// returns ErrBacklog, for Interactive activities a quarter later. Run needs some 60
-	// bytes of memory for each waiting target. Zero means 5,000,000 and 2 GiB.
+	// returns ErrBacklog, for Interactive activities a quarter later. Run has at most 1,000 targets of a host in
+	// memory, 24 bytes each, and 16 of one that fails. Zero means 5,000,000 and 2 GiB.
 	MaxTargets int
 	MaxBytes   int64
 
-	// MaxBody bounds one Body. Zero means 1 MiB.
+	// MaxBody bounds the bodies of one activity together. Zero means 1 MiB.
 	MaxBody int
 
 	// Owner names this process to others that share the Store. A process that comes
@@ -79,6 +103,17 @@ type Config struct {
 	OnDelivered func(context.Context, *Event) error // the inbox took it
 	OnGone      func(context.Context, *Event) error // the inbox does not exist any more: 410, or 404 for a day
 	OnDead      func(context.Context, *Event) error // any other end: Event.Err says why
+
+	// OnRefused is called when a host has answered Policy.RefusedAfter activities in a
+	// row with 401 or 403: it blocks us, or can't read our signatures. Nil: it is logged.
+	OnRefused func(ctx context.Context, host string) error
+
+	// OnProgress is called about once a second for each activity with more than
+	// Policy.BulkAbove targets of which some were settled, and when all are. It must not block.
+	OnProgress func(Progress)
+
+	// Observer is told what happens, for metrics. Nil: nobody is.
+	Observer Observer
 
 	// UserAgent goes with each post. Empty means "Fedihook (+https://github.com/fedihook/fedihook)".
 	UserAgent string
@@ -104,13 +139,14 @@ type Event struct {
 // called by many goroutines at once.
 type Queue struct {
 	Config
-	base   http.RoundTripper  // for a nil Transport
-	signal chan struct{}      // something was enqueued or waked here
-	calls  chan func(*worker) // to be run between two steps of the worker
+	base      http.RoundTripper // for a nil Transport
+	userAgent []string          // a header's value
+	asked     chan struct{}     // an intent was written here
 
-	mu    sync.Mutex
-	done  chan struct{}       // closed when the present Run ends; nil if none runs
-	wakes map[string]struct{} // authorities that were heard of
+	mu     sync.Mutex
+	worker *worker             // of the present Run; nil if none runs
+	done   chan struct{}       // closed when that Run ends
+	wakes  map[string]struct{} // authorities that were heard of
 }
 
 // New checks c and makes a Queue. It dials nothing and starts nothing.
@@ -124,14 +160,17 @@ func New(c Config) (*Queue, error) {
 	}{
 		{"MaxInFlight", int64(c.MaxInFlight)}, {"MaxTargets", int64(c.MaxTargets)}, {"MaxBytes", c.MaxBytes},
 		{"MaxBody", int64(c.MaxBody)}, {"LeaseTTL", int64(c.LeaseTTL)}, {"Poll", int64(c.Poll)}, {"Grace", int64(c.Grace)},
-		{"Policy.GiveUp", int64(c.Policy.GiveUp)}, {"Policy.Lifetime", int64(c.Policy.Lifetime)},
-		{"Policy.Timeout", int64(c.Policy.Timeout)}, {"Policy.MaxDead", int64(c.Policy.MaxDead)}, {"Policy.KeepDead", int64(c.Policy.KeepDead)},
+		{"MaxWindow", int64(c.MaxWindow)},
 	} {
 		if field.value < 0 {
 			return nil, fmt.Errorf("delivery: Config.%s is negative", field.name)
 		}
 	}
+	if name := c.Policy.negative(); name != "" {
+		return nil, fmt.Errorf("delivery: Config.Policy.%s is negative", name)
+	}
 	zero(&c.MaxInFlight, 1024)
+	zero(&c.MaxWindow, 8)
 	zero(&c.MaxTargets, 5_000_000)
 	zero(&c.MaxBytes, 2<<30)
 	zero(&c.MaxBody, 1<<20)
@@ -148,10 +187,7 @@ func New(c Config) (*Queue, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	q := &Queue{
-		Config: c, signal: make(chan struct{}, 1), calls: make(chan func(*worker)),
-		wakes: make(map[string]struct{}),
-	}
+	q := &Queue{Config: c, asked: make(chan struct{}, 1), userAgent: []string{c.UserAgent}, wakes: make(map[string]struct{})}
 	if c.Transport == nil {
 		client, err := safehttp.New(c.guarded())
 		if err != nil {
@@ -165,156 +201,8 @@ func New(c Config) (*Queue, error) {
 // guarded is what the default client is made of.
 func (c Config) guarded() safehttp.Config {
 	// Slow servers work before they answer, so that the header may take long; a body is not waited for.
-	return safehttp.Config{Timeout: c.Policy.Timeout, HeaderTimeout: 20 * time.Second, UserAgent: c.UserAgent}
-}
-
-// Enqueue adds a for all targets in to, folded so that no URL is posted to twice. The
-// activity is durable when it returns nil or a *[TargetError], which names the
-// malformed targets that were left out. Otherwise nothing was added: ErrInvalid says
-// that a can't be queued, ErrBacklog that too much waits.
-func (q *Queue) Enqueue(ctx context.Context, a Activity, to iter.Seq[Target]) (Receipt, error) {
-	r, err := a.record(time.Now(), q.Policy.Lifetime, q.MaxBody)
-	if err != nil {
-		return Receipt{}, err
+	return safehttp.Config{
+		ConnectTimeout: 5 * time.Second, TLSTimeout: 5 * time.Second, HeaderTimeout: 20 * time.Second,
+		Timeout: c.Policy.Timeout, MaxIdlePerHost: c.MaxWindow, UserAgent: c.UserAgent,
 	}
-	limit := Limit{Targets: q.MaxTargets, Bytes: q.MaxBytes}
-	if a.Class == Interactive {
-		limit.Targets += limit.Targets / 4
-		limit.Bytes += limit.Bytes / 4
-	}
-	inboxes, refused, malformed, err := q.fold(ctx, to, limit.Targets)
-	if err != nil {
-		return Receipt{}, fmt.Errorf("delivery: enqueue %s: %w", a.ID, err)
-	}
-	receipt := Receipt{Refused: refused}
-	if len(inboxes) > 0 {
-		added, err := q.Store.Append(ctx, r, inboxes, limit)
-		if err != nil {
-			return Receipt{}, fmt.Errorf("delivery: enqueue %s: %w", a.ID, err)
-		}
-		receipt.Seq, receipt.Targets, receipt.Duplicate = added.Seq, added.Targets, added.Duplicate
-		q.notify()
-	}
-	if malformed.Count > 0 {
-		return receipt, &malformed
-	}
-	return receipt, nil
-}
-
-// fold collects the URLs to post to, each once.
-func (q *Queue) fold(ctx context.Context, to iter.Seq[Target], limit int) (inboxes []string, refused int, malformed TargetError, err error) {
-	seen := make(map[string]struct{})
-	allowed := make(map[string]bool)
-	for t := range to {
-		if err := ctx.Err(); err != nil {
-			return nil, 0, malformed, err
-		}
-		inbox := t.SharedInbox
-		_, host, ok := originOf(inbox)
-		if !ok {
-			inbox = t.Inbox
-			_, host, ok = originOf(inbox)
-		}
-		if !ok {
-			malformed.add(t.Inbox)
-			continue
-		}
-		if _, twice := seen[inbox]; twice {
-			continue
-		}
-		if len(seen) >= limit {
-			return nil, 0, malformed, ErrBacklog
-		}
-		// A copy, so that a URL cut out of a long document doesn't keep all of it.
-		inbox = strings.Clone(inbox)
-		seen[inbox] = struct{}{}
-		yes, asked := allowed[host]
-		if !asked {
-			yes = q.Allow == nil || !errors.Is(q.Allow(ctx, host), ErrRefused)
-			allowed[host] = yes
-		}
-		if !yes {
-			refused++
-			continue
-		}
-		inboxes = append(inboxes, inbox)
-	}
-	return inboxes, refused, malformed, nil
-}
-
-// notify makes a worker in this process look for new work.
-func (q *Queue) notify() {
-	select {
-	case q.signal <- struct{}{}:
-	default: // it will look anyway
-	}
-}
-
-// Wake tells that a verified request came in from host, an authority as in URLs like
-// "a.example:8443": if its lane waits after failures, the next try is made at once, at
-// most once a minute. The count of failures stays, and so does a wait that the host
-// itself asked for. It never blocks, and does nothing unless Run runs in this process.
-func (q *Queue) Wake(host string) {
-	if len(host) > maxName {
-		return
-	}
-	q.mu.Lock()
-	// More hosts than this between two steps of the worker can wait for their time.
-	if q.done != nil && len(q.wakes) < 1024 {
-		q.wakes[strings.Clone(host)] = struct{}{}
-	}
-	q.mu.Unlock()
-	q.notify()
-}
-
-// Cancel drops what was not sent yet of the activities with this ordering key and
-// returns how many targets that were. Posts under way are not stopped; what a worker
-// in another process has sent in its last moments is counted as not sent.
-func (q *Queue) Cancel(ctx context.Context, key string) (int, error) {
-	if key == "" {
-		return 0, fmt.Errorf("delivery: cancel: the key is empty: %w", ErrInvalid)
-	}
-	var c Cancelled
-	var err error
-	cancel := func() {
-		ctx, stop := context.WithTimeout(ctx, storeTime) // the worker waits for it
-		defer stop()
-		c, err = q.Store.Cancel(ctx, key, time.Now())
-	}
-	ran, doErr := q.do(ctx, func(w *worker) {
-		w.flush() // what was sent counts as sent
-		if cancel(); err == nil {
-			w.cancel(c.Seqs)
-		}
-	})
-	if doErr != nil {
-		return 0, doErr
-	}
-	if !ran {
-		cancel()
-	}
-	if err != nil {
-		return 0, fmt.Errorf("delivery: cancel %.200s: %w", key, err)
-	}
-	return c.Targets, nil
-}
-
-// do runs fn between two steps of this process's worker. ran is false if there is none.
-func (q *Queue) do(ctx context.Context, fn func(*worker)) (ran bool, err error) {
-	q.mu.Lock()
-	done := q.done
-	q.mu.Unlock()
-	if done == nil {
-		return false, nil
-	}
-	finished := make(chan struct{})
-	select {
-	case q.calls <- func(w *worker) { defer close(finished); fn(w) }:
-	case <-done:
-		return false, nil
-	case <-ctx.Done():
-		return false, fmt.Errorf("delivery: %w", ctx.Err())
-	}
-	<-finished // the worker has taken it and each step of its is bounded
-	return true, nil
 }

@@ -193,11 +193,11 @@ func (f *flaky) fails() bool {
 	return !f.off.Load() && f.rand.IntN(2) == 0
 }
 
-func (f *flaky) Load(ctx context.Context, epoch, after int64, limit int) ([]delivery.Pending, error) {
+func (f *flaky) Load(ctx context.Context, q delivery.Query) (delivery.Page, error) {
 	if f.fails() {
-		return nil, errFlaky
+		return delivery.Page{}, errFlaky
 	}
-	return f.Store.Load(ctx, epoch, after, limit)
+	return f.Store.Load(ctx, q)
 }
 
 func (f *flaky) Flush(ctx context.Context, epoch int64, fl delivery.Flush) ([]int64, error) {
@@ -207,9 +207,9 @@ func (f *flaky) Flush(ctx context.Context, epoch int64, fl delivery.Flush) ([]in
 	return f.Store.Flush(ctx, epoch, fl)
 }
 
-func (f *flaky) Body(ctx context.Context, seq int64) ([]byte, error) {
+func (f *flaky) Body(ctx context.Context, seq int64) (delivery.Bodies, error) {
 	if f.fails() {
-		return nil, errFlaky
+		return delivery.Bodies{}, errFlaky
 	}
 	return f.Store.Body(ctx, seq)
 }
@@ -261,7 +261,7 @@ func TestRunThatCannotRecordItsLastSaysSo(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- q.Run(ctx) }()
-		if _, err := q.Enqueue(ctx, activity("1", ""), targets(inbox(1))); err != nil {
+		if _, err := q.Enqueue(ctx, nil, activity("1", ""), targets(inbox(1))); err != nil {
 			t.Fatal(err)
 		}
 		wait(time.Second)

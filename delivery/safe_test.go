@@ -64,7 +64,7 @@ func TestNothingThatIsNoStrangersServerIsPostedTo(t *testing.T) {
 			}
 		}
 		var malformed *delivery.TargetError
-		if _, err := q.Enqueue(t.Context(), activity("1", ""), targets(inboxes...)); err != nil && !errors.As(err, &malformed) {
+		if _, err := q.Enqueue(t.Context(), nil, activity("1", ""), targets(inboxes...)); err != nil && !errors.As(err, &malformed) {
 			t.Fatal(err)
 		}
 		wait(24 * time.Hour)
@@ -79,7 +79,7 @@ func TestNothingThatIsNoStrangersServerIsPostedTo(t *testing.T) {
 		before := len(n.Dialed())
 		for _, to := range n.NameTargets() {
 			if to.Addr == "93.184.216.34" {
-				q.Enqueue(t.Context(), activity(to.Host, ""), targets("https://"+to.Host+"/inbox")) // its error is a refusal, too
+				q.Enqueue(t.Context(), nil, activity(to.Host, ""), targets("https://"+to.Host+"/inbox")) // its error is a refusal, too
 			}
 		}
 		wait(24 * time.Hour)
@@ -107,7 +107,7 @@ func TestARedirectedPostGoesNowhereElse(t *testing.T) {
 			inboxes = append(inboxes, "https://"+liar+"/"+to.Host)
 		}
 		var malformed *delivery.TargetError
-		if _, err := q.Enqueue(t.Context(), activity("1", ""), targets(inboxes...)); err != nil && !errors.As(err, &malformed) {
+		if _, err := q.Enqueue(t.Context(), nil, activity("1", ""), targets(inboxes...)); err != nil && !errors.As(err, &malformed) {
 			t.Fatal(err)
 		}
 		wait(time.Hour)

@@ -23,21 +23,27 @@ type Store interface {
 
 // Log is the part of a [Store] that holds activities and their targets.
 type Log interface {
-	// Append adds a record that is to be posted to each of inboxes, which are not empty
-	// and all different, and returns when it is durable. A record whose ID the store
-	// holds, or remembers (see Ledger.Forget), is not added, and Duplicate is true.
-	// If the backlog would exceed max it returns ErrBacklog.
-	Append(ctx context.Context, r Record, inboxes []string, max Limit) (Appended, error)
+	// Append adds a record that is to be posted to each of a.Inboxes, which are all
+	// different, and returns when it is durable. A record whose ID the store holds, or
+	// remembers (see Ledger.Forget), is not added, and Duplicate is true. If the backlog
+	// would exceed a.Max it returns ErrBacklog. Numbers for new URLs may be given in
+	// transactions of their own before, a few at a time, so that nobody waits for
+	// long; they stay if the rest fails. What it supersedes (see Supersedes) is
+	// cancelled in the transaction that adds it; if no target is left to it then,
+	// nothing is added and Seq is 0.
+	Append(ctx context.Context, a Addition) (Appended, error)
 
-	// Load returns records that still have targets and whose Seq is greater than after,
-	// in order of Seq: at least one if there is one, and no more once they have limit
-	// targets together. A record must not become visible before one of lower Seq that
-	// is still to come: who has read as far as n misses nothing by going on from n.
-	// epoch 0 reads without a lease; any other must be current, else ErrLeaseLost.
-	Load(ctx context.Context, epoch, after int64, limit int) ([]Pending, error)
+	// Load reads records that still have targets. A record must not become visible
+	// before one of lower Seq that is still to come: who has read as far as n misses
+	// nothing by going on from n.
+	Load(ctx context.Context, q Query) (Page, error)
 
-	// Body returns the bytes of a record that still has targets, otherwise ErrUnknown.
-	Body(ctx context.Context, seq int64) ([]byte, error)
+	// URLs returns the inbox URLs with these numbers, in their order. A number that was
+	// never given, or is forgotten, is an error.
+	URLs(ctx context.Context, ids []int64) ([]string, error)
+
+	// Body returns the bodies of a record that still has targets, otherwise ErrUnknown.
+	Body(ctx context.Context, seq int64) (Bodies, error)
 
 	// Flush applies all of f or nothing. It returns ErrLeaseLost if epoch is not the
 	// current lease's. Acks of targets that are settled already change nothing. gone
@@ -46,7 +52,8 @@ type Log interface {
 	Flush(ctx context.Context, epoch int64, f Flush) (gone []int64, err error)
 
 	// Cancel settles all remaining targets of the records with this Key, which is not
-	// empty. It needs no lease; the lease's owner learns of it by Body and Flush.
+	// empty. Nothing is remembered of a record whose NotBefore is still to come. It
+	// needs no lease; the lease's owner learns of it by Body and Flush.
 	Cancel(ctx context.Context, key string, now time.Time) (Cancelled, error)
 }
 
@@ -74,6 +81,11 @@ type Ledger interface {
 	// Dead returns at most limit dead letters, oldest first, whose ID is greater than after.
 	Dead(ctx context.Context, after int64, limit int) ([]DeadLetter, error)
 
+	// Redrive queues the targets of dead letters with these IDs anew, as far as their
+	// bodies are kept, as records of new IDs that expire at r.Expires, and removes
+	// the letters. It returns how many.
+	Redrive(ctx context.Context, r Redrive) (int, error)
+
 	// Forget removes what is older than f says. A URL that a remaining target needs stays.
 	Forget(ctx context.Context, f Forget) error
 }
@@ -91,8 +103,36 @@ var (
 type Record struct {
 	ID, Sender, Key, ContentType string
 	Class                        Class
-	Body                         []byte
-	Created, NotBefore, Expires  time.Time // NotBefore may be zero
+	Supersedes                   Supersedes
+	Bodies
+	Created, NotBefore, Expires time.Time // NotBefore may be zero
+}
+
+// Bodies are the forms in which a record is sent.
+type Bodies struct {
+	Body  []byte // the usual one
+	Other []Body // at most MaxBodies
+}
+
+// size is how many bytes the bodies have.
+func (b Bodies) size() (n int) {
+	n = len(b.Body)
+	for _, o := range b.Other {
+		n += len(o.Bytes)
+	}
+	return n
+}
+
+// Addition is a Record to be appended.
+type Addition struct {
+	Record
+	Inboxes []string
+	Max     Limit
+
+	// Tried tells, by Seq, to which inboxes posts were begun that are not settled. Of a
+	// record that it does not name any of the remaining targets may have been tried,
+	// unless its NotBefore is still to come. It matters for SupersedeAll.
+	Tried map[int64][]int64
 }
 
 // Limit bounds what may wait after an Append. Zero fields bound nothing.
@@ -101,29 +141,44 @@ type Limit struct {
 	Bytes   int64 // of bodies
 }
 
-// Appended is what became of a Record. Of a duplicate it tells the first one's numbers.
+// Appended is what became of an Addition. Of a duplicate it tells the first one's numbers.
 type Appended struct {
-	Seq       int64
-	Targets   int
-	Duplicate bool
+	Seq        int64
+	Targets    int
+	Duplicate  bool
+	Superseded int     // targets of earlier records that were cancelled
+	Cancelled  []int64 // the earlier records of which no target is left by that
 }
 
-// Pending is a record with the targets that remain. Its Body is nil.
+// Query says what Log.Load is to read.
+type Query struct {
+	// Epoch must be the current lease's, else the error is ErrLeaseLost; 0 reads without one.
+	Epoch int64
+	// After is the Seq from which to go on: only greater ones are read.
+	After int64
+	// Limit is for how many targets to look at: no further record is read once
+	// so many have been, whether they are in Only or not. At least one record is read.
+	Limit int
+	// Only leaves out all other inboxes, and records that have none of these. It
+	// ascends. Nil: all.
+	Only []int64
+}
+
+// Page is a part of the log.
+type Page struct {
+	Records []Pending // by Seq
+	Through int64     // no record up to here was missed
+	More    bool      // there may be records beyond Through
+}
+
+// Pending is a record with the targets that remain. Its bodies are nil.
 type Pending struct {
 	Seq int64
 	Record
-	Targets []Remaining // by Inbox, ascending
-}
-
-// Remaining is one inbox that a record was not delivered to. The zero Attempts says
-// that nothing was put off and the fields after it are zero.
-type Remaining struct {
-	Inbox    int64 // the store's number for URL
-	URL      string
-	Attempts int
-	Next     time.Time
-	Status   int
-	Err      string
+	Total    int        // targets in the beginning
+	Left     int        // that remain, whether Query.Only names them or not
+	Targets  []int64    // inbox numbers of those, ascending
+	Deferred []Deferral // of Targets that were put off, by Inbox
 }
 
 // Flush is what a worker has to tell its store, in one transaction.
@@ -134,8 +189,9 @@ type Flush struct {
 	Hosts  []HostState
 	Dead   []DeadLetter
 
-	// MaxDead is how many dead letters stay, the newest. Zero: all.
-	MaxDead int
+	// MaxDead is how many dead letters stay, the newest; of MaxBodies of them the
+	// bodies stay, too. Zero: all.
+	MaxDead, MaxBodies int
 }
 
 // Ack says that targets of a record are settled.
@@ -155,7 +211,8 @@ type Deferral struct {
 	Err        string
 }
 
-// HostState is what is remembered of a host that fails. Failures 0 removes it.
+// HostState is what is remembered of a host that fails, refuses us, or is held. One
+// without Failures, Refusals and Held is removed.
 type HostState struct {
 	Origin   string    // scheme, host and port: "https://a.example"
 	Failures int       // in a row
@@ -165,11 +222,17 @@ type HostState struct {
 	Asked    bool      // Next is what the host itself asked for by Retry-After
 	Status   int
 	Err      string
+	Refusals int  // activities in a row that it answered with 401 or 403
+	Held     bool // by Queue.Pause
 }
 
-// DeadLetter tells of a target that was given up. The body is not kept.
+// nothing says whether there is nothing to remember.
+func (h *HostState) nothing() bool { return h.Failures == 0 && h.Refusals == 0 && !h.Held }
+
+// DeadLetter tells of a target that was given up. The bodies are kept for the newest.
 type DeadLetter struct {
 	ID                           int64 // given by the store, rising
+	Seq                          int64 // of its record
 	Activity, Sender, Key, Inbox string
 	At                           time.Time
 	Attempts, Status             int
@@ -190,6 +253,12 @@ type Lease struct {
 	Until time.Time
 }
 
+// Redrive says which dead letters go again.
+type Redrive struct {
+	IDs          []int64 // ascending
+	Now, Expires time.Time
+}
+
 // Cancelled is what Log.Cancel settled.
 type Cancelled struct {
 	Seqs    []int64
@@ -201,7 +270,7 @@ type Forget struct {
 	Finished time.Time // IDs of records whose last target was settled before
 	Dead     time.Time // dead letters from before
 	Hosts    time.Time // states of hosts that were last tried before
-	Inboxes  time.Time // URLs that no record named since, give or take a day
+	Inboxes  time.Time // URLs that no record named since, give or take a day; at least two days ago beside other processes
 }
 
 // Status tells how far an activity is.

@@ -21,58 +21,72 @@ const (
 	aborted        // we stopped in the middle
 )
 
-// verdict is a kind with what belongs to it.
-type verdict struct {
-	kind   kind
-	wait   time.Duration
-	local  bool // it was no failure of the host: it just waits a little
-	counts bool // a paused host's failure counts towards giving it up
-	asked  bool // wait is what the host asked for
-	alive  bool // the host has answered like one that works
-	status int
-	err    error // nil only if delivered, vanished or aborted
+// String returns the kind as an Observer gets it.
+func (k kind) String() string {
+	return [...]string{"delivered", "deferred", "paused", "gone", "dead", "dropped", "vanished", "aborted"}[k]
 }
 
-const (
-	unauthorizedWait = time.Hour        // between the two tries of 401 and 403
-	missingWait      = 12 * time.Hour   // between the three tries of 404
-	localWait        = 15 * time.Second // after a failure of ours that says nothing about host or item
-)
+// verdict is a kind with what belongs to it.
+type verdict struct {
+	kind    kind
+	wait    time.Duration
+	local   bool // it was no failure of the host: it just waits a little
+	counts  bool // a paused host's failure counts towards giving it up
+	asked   bool // wait is what the host asked for
+	alive   bool // the host has answered like one that works
+	busy    bool // the host says that it has too much to do
+	refused bool // the host does not accept us: 401 or 403
+	status  int
+	err     error // nil only if delivered, vanished or aborted
+}
 
-// judge decides by an answer's status; err is for the caller to set. attempts counts
-// this one; age is the record's.
-func (p Policy) judge(status int, h http.Header, attempts int, age time.Duration, now time.Time) verdict {
-	v := verdict{status: status}
+// answered is what judge decides by.
+type answered struct {
+	host     string
+	status   int
+	header   http.Header
+	attempts int           // this one counted
+	age      time.Duration // the record's
+	now      time.Time
+}
+
+// judge decides by an answer; err is for the caller to set.
+func (p Policy) judge(a answered) verdict {
+	v := verdict{status: a.status}
 	switch {
-	case status >= 200 && status <= 299:
-		return verdict{kind: delivered, alive: true, status: status}
-	case hostStatus(status):
+	case a.status >= 200 && a.status <= 299:
+		return verdict{kind: delivered, alive: true, status: a.status}
+	case hostStatus(a.status):
 		v.kind = paused
-		v.counts = status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable
-		v.wait, v.asked = retryAfter(h, now)
+		v.busy = a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable
+		v.counts = !v.busy
+		v.wait, v.asked = p.retryAfter(a.header, a.now)
 		return v // without asked, the lane knows how often it has failed
 	}
 	// Whatever else it says, a host that answers is up.
 	v.alive = true
-	switch status {
+	switch a.status {
 	case http.StatusGone:
 		v.kind = gone
 	case http.StatusNotFound:
 		// A proxy that is set up wrongly for an hour must not cost the follower.
-		v.kind, v.wait = deferred, missingWait
-		if attempts >= 3 && age >= 24*time.Hour {
+		v.kind, v.wait = deferred, p.MissingWait
+		if a.attempts >= p.MissingTries && a.age >= p.MissingFor {
 			v.kind = gone
+			if p.NotGone(a.host) {
+				v.kind = dead
+			}
 		}
 	case http.StatusUnauthorized, http.StatusForbidden:
 		// Also said by a host that could not fetch our key just now; mostly it is a block.
-		v.kind, v.wait = deferred, unauthorizedWait
-		if attempts >= 2 {
+		v.kind, v.wait, v.refused = deferred, p.RefusedWait, true
+		if a.attempts >= p.RefusedTries {
 			v.kind = dead
 		}
 	case http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusUnsupportedMediaType, http.StatusNotImplemented:
 		v.kind = dead
 	default:
-		v = p.again(v, attempts)
+		v = p.again(v, a.attempts)
 	}
 	return v
 }

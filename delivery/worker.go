@@ -2,52 +2,80 @@ package delivery
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
 const (
 	flushEvery = 100 * time.Millisecond // after this much time
 	flushAt    = 256                    // or this many settled targets
-	pageSize   = 10_000                 // targets that one step loads
-	storeTime  = 30 * time.Second       // for one call of the store
 	sweepEvery = time.Hour              // for forgetting
-	wakeEvery  = time.Minute            // per host
+	gaugeEvery = time.Second            // for the Observer
 	maxTrouble = 30 * time.Second       // between two tries of a store that fails
 )
 
-// worker is one Run. All of it belongs to one goroutine; posts are made by others,
-// which send their outcome to results.
+// worker is one Run. Its goroutine keeps time and calls the store; posters, one per post
+// under way, take what is ready. mu guards all of it but the fields that run alone uses.
 type worker struct {
 	q       *Queue
 	ctx     context.Context // of store calls; it outlives Run's
 	sending context.Context // of posts
-	results chan outcome
-	now     time.Time // of this step
+	signal  chan struct{}   // something for run to look at
+	posters sync.WaitGroup
+	flushMu sync.Mutex // one flush at a time; taken before mu
+
+	mu     sync.Mutex
+	now    time.Time // of this step
+	ending bool
+	drain  chan struct{} // closed by Drain
 
 	lease   Lease
 	held    bool
 	term    int       // counts leases, to know outcomes of an earlier one
 	renewAt time.Time // or take the lease, if it isn't held
 
-	after    int64 // Seq up to which records are loaded
-	more     bool  // there is more to load
-	heard    bool  // and Wake was called
+	more     bool // there is more to load
 	pollAt   time.Time
 	forgetAt time.Time
-
-	trouble time.Duration // waited last after the store had failed; 0: it works
-	retryAt time.Time     // until then it is left alone
+	gaugeAt  time.Time
+	trouble  time.Duration // waited last after the store had failed; 0: it works
+	retryAt  time.Time     // until then it is left alone
+	after    int64         // Seq up to which records are loaded; run alone writes it
+	begun    int64         // Seq up to which they were there when the lease began; 0: not known yet
+	scan     *scan         // run's alone
 
 	records map[int64]*record
-	boxes   map[int64]*box
+	keys    map[string][]*record // by ordering key
+	frozen  map[string]int       // keys of which nothing is to begin
+	boxes   boxes
 	lanes   map[string]*lane
-	rings   [classes][]*lane // lanes that may have something to send; checked when taken out
-	turn    int
-	alarms  alarms
-	flying  int // goroutines under way
-	out     unflushed
+	wants   map[*lane]struct{} // lanes that are to read on
+	idle    []idleLane         // lanes that only remember, oldest first; some may have work again
+	loaded  []*record          // that have their bodies in memory while none of them flies
+
+	rings, slowRings [classes]ring
+	turn             int
+	alarms           alarms
+	expiries         expiries
+	progress         map[*record]struct{}
+
+	graves  []grave
+	dying   int  // entries in them
+	burying bool // the sexton is at work
+
+	timed     context.Context // see deadline
+	stopTimed context.CancelFunc
+	timedAt   time.Time
+
+	coming              bool // a poster has been started and has not looked yet
+	flying              int  // slots taken
+	slowFlying          int
+	flushing            int // acks in the flush under way
+	loadedBytes         int
+	idleLanes, idleLast int
+	out                 unflushed
+	stats               Stats
 }
 
 // Run delivers until ctx ends. Then it starts nothing more, gives posts under way
@@ -57,111 +85,155 @@ type worker struct {
 //
 // While another process has the lease, or the Store fails, Run waits and tries again.
 func (q *Queue) Run(ctx context.Context) error {
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSending()
+	w := &worker{
+		q: q, ctx: context.WithoutCancel(ctx), sending: sending, signal: make(chan struct{}, 1),
+		drain: make(chan struct{}), frozen: make(map[string]int), now: time.Now(),
+	}
+	w.reset()
 	done := make(chan struct{})
 	q.mu.Lock()
-	if q.done != nil {
+	if q.worker != nil {
 		q.mu.Unlock()
 		return fmt.Errorf("delivery: run: %w", ErrRunning)
 	}
-	q.done = done
+	q.worker, q.done = w, done
 	q.mu.Unlock()
 	defer func() {
 		q.mu.Lock()
-		q.done = nil
+		q.worker = nil
 		clear(q.wakes)
 		q.mu.Unlock()
 		close(done)
 	}()
 
-	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopSending()
-	w := &worker{
-		q: q, ctx: context.WithoutCancel(ctx), sending: sending,
-		results: make(chan outcome, q.MaxInFlight),
+	var intents sync.WaitGroup
+	if q.Intents != nil {
+		reading, stop := context.WithCancel(ctx)
+		defer stop()
+		intents.Go(func() { q.expandAll(reading, w.drain) })
 	}
-	w.reset()
-	return w.run(ctx, stopSending)
+	err := w.run(ctx, stopSending)
+	stopSending()
+	intents.Wait()
+	if err != nil {
+		return fmt.Errorf("delivery: run: last flush: %w", err)
+	}
+	return nil
 }
 
 // run is the loop.
 func (w *worker) run(ctx context.Context, stopSending func()) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	var grace <-chan time.Time
-	ended, ending := ctx.Done(), false
+	ended, drained := ctx.Done(), (<-chan struct{})(w.drain)
+	grace := time.NewTimer(time.Hour)
+	grace.Stop()
+	defer grace.Stop()
+	end := func() {
+		ended, drained = nil, nil
+		w.mu.Lock()
+		w.ending = true
+		w.mu.Unlock()
+		grace.Reset(w.q.Grace)
+	}
 	for {
+		w.mu.Lock()
 		w.now = time.Now()
-		if ending && w.flying == 0 {
+		over := w.ending && w.flying == 0
+		w.mu.Unlock()
+		if over {
+			w.posters.Wait()
 			return w.end()
 		}
-		w.step(ending)
-		timer.Reset(w.sleep(ending))
+		w.step()
+		timer.Reset(w.sleep())
 		select {
-		case out := <-w.results:
-			w.now = time.Now()
-			w.take(out)
-			for more := true; more && w.out.size < flushAt; { // as many as there are
-				select {
-				case out := <-w.results:
-					w.take(out)
-				default:
-					more = false
-				}
-			}
-		case <-w.q.signal:
-			w.more, w.heard = true, true
-		case fn := <-w.q.calls:
-			w.now = time.Now()
-			fn(w)
+		case <-w.signal:
 		case <-timer.C:
 		case <-ended:
-			ended, ending = nil, true
-			t := time.NewTimer(w.q.Grace)
-			defer t.Stop()
-			grace = t.C
-		case <-grace:
+			end()
+		case <-drained:
+			end()
+		case <-grace.C:
 			stopSending()
 		}
 	}
 }
 
+// nudge makes run look.
+func (w *worker) nudge() {
+	select {
+	case w.signal <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
 // step does what is due. Nothing in it takes longer than a few calls of the store.
-func (w *worker) step(ending bool) {
-	if w.retryAt.After(w.now) {
+func (w *worker) step() {
+	if w.is(func() bool { return w.retryAt.After(w.now) }) {
 		return
 	}
-	if !w.renewAt.After(w.now) {
-		w.renew(ending)
+	if w.is(func() bool { return !w.renewAt.After(w.now) }) {
+		w.renew()
 	}
-	if !w.held {
-		return
-	}
-	if w.out.size >= flushAt || (w.out.size > 0 && w.now.Sub(w.out.since) >= flushEvery) {
+	if w.is(func() bool { return w.full() || w.out.size > 0 && w.now.Sub(w.out.since) >= flushEvery }) {
 		w.flush()
+		w.tellProgress()
 	}
-	if ending || !w.held {
+	if !w.working() {
 		return
 	}
-	if !w.pollAt.After(w.now) {
-		w.more, w.pollAt = true, w.now.Add(w.q.Poll)
-	}
-	if w.more && !w.retryAt.After(w.now) {
+	if w.is(func() bool {
+		if !w.pollAt.After(w.now) {
+			w.more, w.pollAt = true, w.now.Add(w.q.Poll)
+		}
+		return w.more
+	}) {
 		w.load()
 	}
-	if !w.forgetAt.After(w.now) && !w.retryAt.After(w.now) {
+	if w.working() && w.is(func() bool { return len(w.expiries) > 0 && !w.expiries[0].at.After(w.now) }) {
+		w.expire()
+	}
+	if w.working() {
+		w.rebuild()
+	}
+	if w.working() && w.is(func() bool { return !w.forgetAt.After(w.now) }) {
 		w.forget()
 	}
-	for al := w.alarms.due(w.now); al != nil; al = w.alarms.due(w.now) {
-		w.ring(al)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for l := w.alarms.next(w.now); l != nil; l = w.alarms.next(w.now) {
+		w.ring(l)
 	}
-	if w.heard {
-		w.wake()
+	w.wake()
+	w.unload()
+	w.evict()
+	if w.q.Observer != nil && !w.gaugeAt.After(w.now) {
+		w.gaugeAt = w.now.Add(gaugeEvery)
+		w.q.Observer.Measured(w.measure())
 	}
-	w.dispatch()
+	w.kick()
+}
+
+// is evaluates a condition under the lock.
+func (w *worker) is(cond func() bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return cond()
+}
+
+// working says whether the store can be asked for more to do.
+func (w *worker) working() bool {
+	return w.is(func() bool { return w.held && !w.ending && !w.retryAt.After(w.now) })
 }
 
 // sleep tells how long nothing will be due.
-func (w *worker) sleep(ending bool) time.Duration {
+func (w *worker) sleep() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now = time.Now()
 	if w.retryAt.After(w.now) {
 		return w.retryAt.Sub(w.now)
 	}
@@ -172,17 +244,29 @@ func (w *worker) sleep(ending bool) time.Duration {
 		}
 	}
 	if w.held {
-		if w.out.size > 0 {
+		switch {
+		case w.full():
+			sooner(w.now)
+		case w.out.size > 0:
 			sooner(w.out.since.Add(flushEvery))
 		}
-		if !ending {
+		if !w.ending {
 			sooner(w.pollAt)
 			sooner(w.forgetAt)
-			if w.more {
+			if w.more || w.scan != nil && w.dying <= maxDying {
 				sooner(w.now)
 			}
 			if len(w.alarms) > 0 {
-				sooner(w.alarms[0].at)
+				sooner(w.alarms[0].due)
+			}
+			if len(w.expiries) > 0 {
+				sooner(w.expiries[0].at)
+			}
+			if len(w.loaded) > 0 {
+				sooner(w.now.Add(bodyIdle))
+			}
+			if w.q.Observer != nil {
+				sooner(w.gaugeAt)
 			}
 		}
 	}
@@ -196,156 +280,53 @@ func (w *worker) fail(what string, err error) {
 	w.q.Logger.Error("delivery: store failed", "call", what, "err", err, "retry_in", w.trouble)
 }
 
-func (w *worker) ok() { w.trouble = 0 }
-
-// load reads the next page of new records.
-func (w *worker) load() {
-	ctx, cancel := context.WithTimeout(w.ctx, storeTime)
-	defer cancel()
-	page, err := w.q.Store.Load(ctx, w.lease.Epoch, w.after, pageSize)
-	switch {
-	case errors.Is(err, ErrLeaseLost):
-		w.lost()
-		return
-	case err != nil:
-		w.fail("load", err)
-		return
-	}
-	w.ok()
-	w.more = len(page) > 0
-	for _, p := range page {
-		w.after = p.Seq
-		rec := &record{Pending: p, left: len(p.Targets)}
-		rec.Targets = nil
-		w.records[p.Seq] = rec
-		for _, t := range p.Targets {
-			b := w.boxes[t.Inbox]
-			if b == nil {
-				// The store has only what Enqueue found to be a URL.
-				origin, _, _ := originOf(t.URL)
-				b = &box{id: t.Inbox, url: t.URL, lane: w.lane(origin)}
-				w.boxes[t.Inbox] = b
-			}
-			b.refs++
-			next := t.Next
-			if rec.NotBefore.After(next) {
-				next = rec.NotBefore
-			}
-			w.add(b.lane, &item{rec: rec, box: b, attempts: t.Attempts}, next)
-		}
-	}
-}
-
-func (w *worker) lane(origin string) *lane {
-	l := w.lanes[origin]
-	if l == nil {
-		l = &lane{HostState: HostState{Origin: origin}}
-		w.lanes[origin] = l
-	}
-	return l
-}
-
-// tidy drops a lane that has nothing to send and nothing to remember.
-func (w *worker) tidy(l *lane) {
-	if l.size == 0 && l.sending == nil && l.Failures == 0 {
-		delete(w.lanes, l.Origin)
-	}
-}
-
-// ring does what an alarm was set for.
-func (w *worker) ring(al *alarm) {
-	l := al.lane
-	if it := al.item; it != nil {
-		delete(l.resting, it)
-		it.alarm = nil
-		w.place(l, it, time.Time{})
-		return
-	}
-	l.alarm = nil
-	w.ready(l)
-}
-
 // wake pulls forward the next try of hosts that were heard of.
 func (w *worker) wake() {
-	w.heard = false
 	w.q.mu.Lock()
 	heard := w.q.wakes
-	if len(heard) == 0 {
-		w.q.mu.Unlock()
-		return
+	if len(heard) > 0 {
+		w.q.wakes = make(map[string]struct{})
 	}
-	w.q.wakes = make(map[string]struct{})
 	w.q.mu.Unlock()
 	for host := range heard {
 		for _, scheme := range []string{"https", "http"} {
 			authority, _ := normalAuthority(scheme, host)
 			l := w.lanes[scheme+"://"+authority]
-			if l == nil || !l.rests() || l.Asked || w.now.Sub(l.woken) < wakeEvery {
+			if l == nil || l.until.IsZero() || !l.suspect() || l.Asked || w.now.Sub(l.woken) < w.q.Policy.WakeEvery {
 				continue
 			}
 			l.woken = w.now
-			w.alarms.stop(l.alarm)
-			l.alarm = nil
-			l.Next = w.now
-			w.ready(l)
+			w.tryNow(l)
 		}
 	}
+}
+
+// tryNow ends a lane's wait.
+func (w *worker) tryNow(l *lane) {
+	l.until, l.Next = time.Time{}, w.now
+	w.alarms.set(l, l.alarm())
+	w.refill(l)
+	w.ready(l)
 }
 
 // forget drops what is too old, here and in the store.
 func (w *worker) forget() {
-	old := w.now.Add(-30 * day)
-	f := Forget{Finished: w.now.Add(-remembered), Dead: w.now.Add(-w.q.Policy.KeepDead), Hosts: old, Inboxes: old}
+	w.mu.Lock()
+	now := w.now
+	w.mu.Unlock()
+	old := now.Add(-30 * day)
+	f := Forget{Finished: now.Add(-remembered), Dead: now.Add(-w.q.Policy.KeepDead), Hosts: old, Inboxes: old}
 	ctx, cancel := context.WithTimeout(w.ctx, storeTime)
 	defer cancel()
-	if err := w.q.Store.Forget(ctx, f); err != nil {
-		w.fail("forget", err)
+	if !w.check("forget", w.q.Store.Forget(ctx, f)) {
 		return
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.forgetAt = w.now.Add(sweepEvery)
 	for _, l := range w.lanes {
-		if l.size == 0 && l.sending == nil && l.Last.Before(old) {
-			w.alarms.stop(l.alarm)
-			delete(w.lanes, l.Origin)
+		if l.size() == 0 && l.parked.zero() && !l.Held && l.idle == 0 && l.Last.Before(old) {
+			w.remove(l)
 		}
 	}
-}
-
-// cancel drops the items of records that the store no longer holds.
-func (w *worker) cancel(seqs []int64) {
-	any := false
-	for _, seq := range seqs {
-		if rec := w.records[seq]; rec != nil {
-			rec.cancelled, any = true, true
-		}
-		delete(w.out.acks, seq)
-	}
-	if !any {
-		return
-	}
-	for _, l := range w.lanes {
-		w.sweep(l, func(it *item) bool { return it.rec.cancelled })
-		w.tidy(l)
-	}
-}
-
-// end records what is left to record and gives the lease back.
-func (w *worker) end() error {
-	if !w.held {
-		return nil
-	}
-	w.retryAt = time.Time{}
-	err := w.flush()
-	ctx, cancel := context.WithTimeout(w.ctx, storeTime)
-	defer cancel()
-	if w.held {
-		if e := w.q.Store.Release(ctx, w.lease.Epoch); e != nil {
-			// It runs out by itself.
-			w.q.Logger.Warn("delivery: lease not given back", "owner", w.q.Owner, "err", e)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("delivery: run: last flush: %w", err)
-	}
-	return nil
 }

@@ -171,7 +171,7 @@ func start(t *testing.T, q *delivery.Queue) (stop func() error) {
 // post enqueues an activity with this ID as its body.
 func (s *site) post(id, key string, inboxes ...string) delivery.Receipt {
 	s.t.Helper()
-	r, err := s.Enqueue(s.t.Context(), activity(id, key), targets(inboxes...))
+	r, err := s.Enqueue(s.t.Context(), nil, activity(id, key), targets(inboxes...))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -36,6 +36,7 @@ type Author struct {
 // Delivery is an activity that is ready to go.
 type Delivery struct {
 	ID     string // unique to this hand-over; a second one of the same ID must be a no-op
+	First  bool   // nothing of this activity was handed over before; later passes are for who was not found then
 	Sender string // the actor whose key signs
 	Key    string // deliveries of one key must reach each inbox in order
 	Type   string

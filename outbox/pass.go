@@ -265,7 +265,7 @@ func (o *Outbox) handOver(ctx context.Context, r *Record) error {
 			return err
 		}
 		d := Delivery{
-			ID: r.ID + " " + strconv.Itoa(r.Pass), Sender: r.Actor, Key: key, Type: r.Type, Body: r.Activity,
+			ID: r.ID + " " + strconv.Itoa(r.Pass), First: r.Pass == 0, Sender: r.Actor, Key: key, Type: r.Type, Body: r.Activity,
 			Class: classOf(r.Type, r.Followers, len(all)), Expires: o.expires(r),
 		}
 		if d.Variants, err = o.variants(r, maps.Values(all)); err != nil {

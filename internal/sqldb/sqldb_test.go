@@ -194,3 +194,34 @@ func increment(ctx context.Context, db *sql.DB) error {
 		return nil
 	})
 }
+
+func TestLazyTransactionLeavesTheNextOneDurable(t *testing.T) {
+	t.Parallel()
+	db := setup(t, filepath.Join(t.TempDir(), "a.db"))
+	if err := sqldb.Migrate(t.Context(), db, "a", []string{`CREATE TABLE a (x INTEGER)`}); err != nil {
+		t.Fatal(err)
+	}
+	var c sqldb.Conn
+	boom := errors.New("boom")
+	for _, fails := range []error{nil, boom} {
+		err := c.Lazy(t.Context(), db, func(tx *sql.Tx) error {
+			var n int
+			if err := tx.QueryRow(`PRAGMA synchronous`).Scan(&n); err != nil || n != 1 {
+				t.Errorf("synchronous is %d in a lazy transaction, want 1: %v", n, err)
+			}
+			if _, err := tx.Exec(`INSERT INTO a VALUES (1)`); err != nil {
+				return err
+			}
+			return fails
+		})
+		if err != fails {
+			t.Errorf("Lazy returned %v, want %v", err, fails)
+		}
+		if n := number(t, db, `PRAGMA synchronous`); n != 2 {
+			t.Errorf("synchronous is %d after a lazy transaction, want 2", n)
+		}
+	}
+	if n := number(t, db, `SELECT count(*) FROM a`); n != 1 {
+		t.Errorf("%d rows, want 1", n)
+	}
+}

@@ -4,16 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/internal/sqldb"
 )
 
-// compactAt is after how many chunks of acks a target set is written anew.
+// compactAt is after how many chunks the acks of a record are put into one.
 const compactAt = 64
 
 // schema is the migrations. One row of activity is one fan-out: its targets are a set
@@ -23,11 +22,13 @@ var schema = []string{`
 CREATE TABLE fedihook_q_inbox (id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, used INTEGER NOT NULL);
 CREATE TABLE fedihook_q_activity (
 	seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, sender TEXT NOT NULL, okey TEXT NOT NULL,
-	class INTEGER NOT NULL, type TEXT NOT NULL, created INTEGER NOT NULL, not_before INTEGER NOT NULL, expires INTEGER NOT NULL,
-	total INTEGER NOT NULL, failed INTEGER NOT NULL, size INTEGER NOT NULL, targets BLOB NOT NULL);
+	class INTEGER NOT NULL, supersedes INTEGER NOT NULL, type TEXT NOT NULL, created INTEGER NOT NULL, not_before INTEGER NOT NULL, expires INTEGER NOT NULL,
+	total INTEGER NOT NULL, failed INTEGER NOT NULL, cancelled INTEGER NOT NULL, size INTEGER NOT NULL, targets BLOB NOT NULL);
 CREATE INDEX fedihook_q_activity_okey ON fedihook_q_activity (okey) WHERE okey <> '';
-CREATE TABLE fedihook_q_body (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
-CREATE TABLE fedihook_q_ack (seq INTEGER NOT NULL, chunk INTEGER NOT NULL, failed INTEGER NOT NULL, ids BLOB NOT NULL,
+CREATE TABLE fedihook_q_body (id INTEGER PRIMARY KEY, name TEXT NOT NULL, body BLOB NOT NULL); -- id: 8*seq, and more for others
+CREATE TABLE fedihook_q_kept (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, sender TEXT NOT NULL, okey TEXT NOT NULL,
+	class INTEGER NOT NULL, type TEXT NOT NULL, size INTEGER NOT NULL);
+CREATE TABLE fedihook_q_ack (seq INTEGER NOT NULL, chunk INTEGER NOT NULL, failed INTEGER NOT NULL, cancelled INTEGER NOT NULL, ids BLOB NOT NULL,
 	PRIMARY KEY (seq, chunk)) WITHOUT ROWID;
 CREATE TABLE fedihook_q_defer (seq INTEGER NOT NULL, inbox INTEGER NOT NULL, attempts INTEGER NOT NULL, next INTEGER NOT NULL,
 	status INTEGER NOT NULL, err TEXT NOT NULL, PRIMARY KEY (seq, inbox)) WITHOUT ROWID;
@@ -35,9 +36,11 @@ CREATE TABLE fedihook_q_done (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, total I
 	cancelled INTEGER NOT NULL, created INTEGER NOT NULL, finished INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX fedihook_q_done_finished ON fedihook_q_done (finished);
 CREATE TABLE fedihook_q_host (origin TEXT PRIMARY KEY, failures INTEGER NOT NULL, since INTEGER NOT NULL, last INTEGER NOT NULL,
-	next INTEGER NOT NULL, asked INTEGER NOT NULL, status INTEGER NOT NULL, err TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE fedihook_q_dead (id INTEGER PRIMARY KEY AUTOINCREMENT, activity TEXT NOT NULL, sender TEXT NOT NULL, okey TEXT NOT NULL,
+	next INTEGER NOT NULL, asked INTEGER NOT NULL, status INTEGER NOT NULL, err TEXT NOT NULL,
+	refusals INTEGER NOT NULL, held INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE fedihook_q_dead (id INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL, activity TEXT NOT NULL, sender TEXT NOT NULL, okey TEXT NOT NULL,
 	inbox TEXT NOT NULL, at INTEGER NOT NULL, attempts INTEGER NOT NULL, status INTEGER NOT NULL, err TEXT NOT NULL);
+CREATE INDEX fedihook_q_dead_seq ON fedihook_q_dead (seq);
 CREATE TABLE fedihook_q_state (one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, epoch INTEGER NOT NULL,
 	until INTEGER NOT NULL, targets INTEGER NOT NULL, bytes INTEGER NOT NULL);
 INSERT INTO fedihook_q_state VALUES (1, '', 0, 0, 0, 0);
@@ -45,7 +48,8 @@ INSERT INTO fedihook_q_state VALUES (1, '', 0, 0, 0, 0);
 
 // OpenSQLite keeps the queue in db and brings its tables (fedihook_q_…) up to date. The
 // file is for this library alone: the store gives db one connection, WAL and
-// synchronous=FULL, so that what was enqueued survives the loss of power. Other rooms'
+// synchronous=FULL, so that what was enqueued survives the loss of power; what was delivered
+// in the last moments before may go again. Other rooms'
 // stores may share db. Several processes may open the file; one of them delivers. The
 // caller closes db, after Run has ended.
 func OpenSQLite(ctx context.Context, db *sql.DB) (delivery.Store, error) {
@@ -55,23 +59,49 @@ func OpenSQLite(ctx context.Context, db *sql.DB) (delivery.Store, error) {
 	if err := sqldb.Migrate(ctx, db, "queue", schema); err != nil {
 		return nil, fmt.Errorf("queue: open: %w", err)
 	}
-	return &sqlite{db}, nil
+	return &sqlite{db: db, prepared: make(map[string]*sql.Stmt)}, nil
 }
 
-type sqlite struct{ db *sql.DB }
+type sqlite struct {
+	db    *sql.DB
+	conn  sqldb.Conn
+	names names
 
-// tx is a transaction that prepares each statement once.
+	mu       sync.Mutex
+	prepared map[string]*sql.Stmt // nil: to be prepared when the connection is free
+}
+
+// tx is a transaction that uses the store's prepared statements.
 type tx struct {
 	*sql.Tx
-	ctx      context.Context
-	prepared map[string]*sql.Stmt
+	ctx context.Context
+	s   *sqlite
+	own map[string]*sql.Stmt // of this transaction
+}
+
+func (s *sqlite) begin(ctx context.Context, t *sql.Tx) *tx {
+	return &tx{Tx: t, ctx: ctx, s: s, own: make(map[string]*sql.Stmt)}
 }
 
 // write runs fn in a transaction.
 func (s *sqlite) write(ctx context.Context, what string, fn func(*tx) error) error {
-	err := sqldb.Tx(ctx, s.db, func(t *sql.Tx) error {
-		return fn(&tx{Tx: t, ctx: ctx, prepared: make(map[string]*sql.Stmt)})
-	})
+	err := s.prepare(ctx)
+	if err == nil {
+		err = s.conn.Tx(ctx, s.db, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
+	}
+	if err != nil {
+		return fmt.Errorf("queue: %s: %w", what, err)
+	}
+	return nil
+}
+
+// lazily is like write, for what may be done again after a loss of power: the numbers of URLs, which matter only once
+// the row that names them is written, and what is settled, which then goes again.
+func (s *sqlite) lazily(ctx context.Context, what string, fn func(*tx) error) error {
+	err := s.prepare(ctx)
+	if err == nil {
+		err = s.conn.Lazy(ctx, s.db, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
+	}
 	if err != nil {
 		return fmt.Errorf("queue: %s: %w", what, err)
 	}
@@ -80,10 +110,13 @@ func (s *sqlite) write(ctx context.Context, what string, fn func(*tx) error) err
 
 // read runs fn in a transaction that sees one state of the file and changes nothing.
 func (s *sqlite) read(ctx context.Context, what string, fn func(*tx) error) error {
-	t, err := s.db.BeginTx(ctx, nil)
+	err := s.prepare(ctx)
 	if err == nil {
-		defer t.Rollback()
-		err = fn(&tx{Tx: t, ctx: ctx, prepared: make(map[string]*sql.Stmt)})
+		var t *sql.Tx
+		if t, err = s.db.BeginTx(ctx, nil); err == nil {
+			defer t.Rollback()
+			err = fn(s.begin(ctx, t))
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("queue: %s: %w", what, err)
@@ -91,15 +124,55 @@ func (s *sqlite) read(ctx context.Context, what string, fn func(*tx) error) erro
 	return nil
 }
 
+// prepare prepares the statements that were used and are not prepared yet. It can't be
+// done inside a transaction, which has the only connection.
+func (s *sqlite) prepare(ctx context.Context) error {
+	var wanted []string
+	s.mu.Lock()
+	for query, st := range s.prepared {
+		if st == nil {
+			wanted = append(wanted, query)
+		}
+	}
+	s.mu.Unlock()
+	for _, query := range wanted {
+		st, err := s.db.PrepareContext(ctx, query)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		if s.prepared[query] == nil {
+			s.prepared[query] = st
+			st = nil
+		}
+		s.mu.Unlock()
+		if st != nil {
+			st.Close()
+		}
+	}
+	return nil
+}
+
 func (t *tx) statement(query string) (*sql.Stmt, error) {
-	st := t.prepared[query]
-	if st == nil {
+	if st := t.own[query]; st != nil {
+		return st, nil
+	}
+	t.s.mu.Lock()
+	shared, known := t.s.prepared[query]
+	if !known {
+		t.s.prepared[query] = nil
+	}
+	t.s.mu.Unlock()
+	var st *sql.Stmt
+	if shared != nil {
+		st = t.StmtContext(t.ctx, shared)
+	} else {
 		var err error
 		if st, err = t.PrepareContext(t.ctx, query); err != nil {
 			return nil, err
 		}
-		t.prepared[query] = st // the transaction closes it
 	}
+	t.own[query] = st // the transaction closes it
 	return st, nil
 }
 
@@ -175,83 +248,25 @@ func (t *tx) checkLease(epoch int64) error {
 	return err
 }
 
-func (s *sqlite) Append(ctx context.Context, r delivery.Record, inboxes []string, max delivery.Limit) (a delivery.Appended, err error) {
-	err = s.write(ctx, "append", func(t *tx) error {
-		err := t.row(`SELECT seq, total FROM fedihook_q_activity WHERE id = ? UNION ALL
-			SELECT seq, total FROM fedihook_q_done WHERE id = ?`, []any{r.ID, r.ID}, &a.Seq, &a.Targets)
-		if err == nil {
-			a.Duplicate = true
-			return nil
-		} else if !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		var targets int
-		var bytes int64
-		if err := t.row(`SELECT targets, bytes FROM fedihook_q_state`, nil, &targets, &bytes); err != nil {
-			return err
-		}
-		if (max.Targets > 0 && targets+len(inboxes) > max.Targets) || (max.Bytes > 0 && bytes+int64(len(r.Body)) > max.Bytes) {
-			return delivery.ErrBacklog
-		}
-		ids, err := t.intern(inboxes, r.Created)
-		if err != nil {
-			return err
-		}
-		res, err := t.exec(`INSERT INTO fedihook_q_activity
-			(id, sender, okey, class, type, created, not_before, expires, total, failed, size, targets)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)`,
-			r.ID, r.Sender, r.Key, int64(r.Class), r.ContentType, toMilli(r.Created), toMilli(r.NotBefore), toMilli(r.Expires),
-			len(ids), len(r.Body), appendTargets(nil, ids))
-		if err != nil {
-			return err
-		}
-		if a.Seq, err = res.LastInsertId(); err != nil {
-			return err
-		}
-		a.Targets = len(ids)
-		if err := t.run(`INSERT INTO fedihook_q_body (seq, body) VALUES (?, ?)`, a.Seq, r.Body); err != nil {
-			return err
-		}
-		return t.run(`UPDATE fedihook_q_state SET targets = targets + ?, bytes = bytes + ?`, len(ids), len(r.Body))
-	})
-	if err != nil {
-		return delivery.Appended{}, err
-	}
-	return a, nil
-}
-
-// intern returns the numbers of URLs, ascending, and gives numbers to new ones. It notes
-// when a URL was last named, to within a day, so that not every use of it is a write.
-func (t *tx) intern(urls []string, now time.Time) ([]int64, error) {
-	list, err := array(urls)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.run(`INSERT INTO fedihook_q_inbox (url, used) SELECT value, ? FROM json_each(?) WHERE true
-		ON CONFLICT (url) DO UPDATE SET used = excluded.used WHERE used < excluded.used - 86400000`, toMilli(now), list); err != nil {
-		return nil, err
-	}
-	ids := make([]int64, 0, len(urls))
-	err = t.rows(`SELECT i.id FROM json_each(?) j CROSS JOIN fedihook_q_inbox i ON i.url = j.value`, []any{list}, func(r *sql.Rows) error {
-		var id int64
-		err := r.Scan(&id)
-		ids = append(ids, id)
-		return err
-	})
-	return ascending(ids), err
-}
-
-// remaining returns the targets of an activity that are not settled, and in how many
-// chunks the others are noted. It returns sql.ErrNoRows if the activity is gone.
-func (t *tx) remaining(seq int64) (left []int64, chunks int, err error) {
+// remaining returns the targets of an activity and those that are not settled, and in
+// how many chunks the others are noted. It returns sql.ErrNoRows if the activity is gone.
+func (t *tx) remaining(seq int64) (all, left []int64, chunks int, err error) {
 	var set []byte
 	if err := t.row(`SELECT targets FROM fedihook_q_activity WHERE seq = ?`, []any{seq}, &set); err != nil {
-		return nil, 0, err
+		return nil, nil, 0, err
 	}
-	if left, err = readTargets(set); err != nil {
-		return nil, 0, fmt.Errorf("activity %d: %w", seq, err)
+	if all, err = readTargets(set); err != nil {
+		return nil, nil, 0, fmt.Errorf("activity %d: %w", seq, err)
 	}
-	var done []int64
+	done, chunks, err := t.acked(seq)
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	return all, without(all, done), chunks, nil
+}
+
+// acked returns what is settled of an activity, in no order.
+func (t *tx) acked(seq int64) (done []int64, chunks int, err error) {
 	err = t.rows(`SELECT ids FROM fedihook_q_ack WHERE seq = ?`, []any{seq}, func(r *sql.Rows) error {
 		var chunk sql.RawBytes
 		if err := r.Scan(&chunk); err != nil {
@@ -263,8 +278,7 @@ func (t *tx) remaining(seq int64) (left []int64, chunks int, err error) {
 		return err
 	})
 	if err != nil {
-		return nil, 0, fmt.Errorf("activity %d: %w", seq, err)
+		return nil, 0, fmt.Errorf("acks of activity %d: %w", seq, err)
 	}
-	slices.Sort(done)
-	return without(left, done), chunks, nil
+	return done, chunks, nil
 }

@@ -34,13 +34,17 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 		c := of(d.Seq)
 		c.defers = append(c.defers, d)
 	}
-	err = s.write(ctx, "flush", func(t *tx) error {
+	err = s.lazily(ctx, "flush", func(t *tx) error {
 		gone = nil
 		if err := t.checkLease(epoch); err != nil {
 			return err
 		}
+		// Letters before acks, which may finish their record.
+		if err := t.letters(f.Dead); err != nil {
+			return err
+		}
 		for seq, c := range changes {
-			left, chunks, err := t.remaining(seq)
+			_, left, chunks, err := t.remaining(seq)
 			if errors.Is(err, sql.ErrNoRows) {
 				gone = append(gone, seq)
 				continue
@@ -63,7 +67,10 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 		if err := t.hosts(f.Hosts); err != nil {
 			return err
 		}
-		return t.letters(f.Dead, f.MaxDead)
+		if len(f.Dead) == 0 {
+			return nil
+		}
+		return t.trim(f.MaxDead, f.MaxBodies)
 	})
 	if err != nil {
 		return nil, err
@@ -80,46 +87,90 @@ func (t *tx) ack(seq int64, left []int64, chunks int, done []int64, failed int, 
 		return rest, nil
 	}
 	failed = min(failed, n)
-	if err := t.run(`UPDATE fedihook_q_state SET targets = targets - ?`, n); err != nil {
-		return nil, err
+	return rest, t.settle(seq, rest, chunks, without(left, rest), failed, 0, now)
+}
+
+// settle notes that targets of an activity are settled, of which so many failed or were
+// cancelled; rest are not.
+func (t *tx) settle(seq int64, rest []int64, chunks int, settled []int64, failed, cancelled int, now time.Time) error {
+	if err := t.run(`UPDATE fedihook_q_state SET targets = targets - ?`, len(settled)); err != nil {
+		return err
 	}
 	if len(rest) == 0 {
-		return nil, t.finish(seq, failed, 0, now)
+		return t.finish(seq, failed, cancelled, now)
 	}
-	settled := without(left, rest)
-	list, err := array(settled)
+	deferred, err := t.deferred(seq)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := t.run(`DELETE FROM fedihook_q_defer WHERE seq = ? AND inbox IN (SELECT value FROM json_each(?))`, seq, list); err != nil {
-		return nil, err
+	for _, id := range common(deferred, settled) {
+		if err := t.run(`DELETE FROM fedihook_q_defer WHERE seq = ? AND inbox = ?`, seq, id); err != nil {
+			return err
+		}
+	}
+	if err := t.run(`INSERT INTO fedihook_q_ack (seq, chunk, failed, cancelled, ids)
+		SELECT ?, coalesce(max(chunk), 0) + 1, ?, ?, ? FROM fedihook_q_ack WHERE seq = ?`,
+		seq, failed, cancelled, appendTargets(nil, settled), seq); err != nil {
+		return err
 	}
 	if chunks+1 < compactAt {
-		return rest, t.run(`INSERT INTO fedihook_q_ack (seq, chunk, failed, ids)
-			SELECT ?, coalesce(max(chunk), 0) + 1, ?, ? FROM fedihook_q_ack WHERE seq = ?`,
-			seq, failed, appendTargets(nil, settled), seq)
+		return nil
 	}
-	if err := t.run(`UPDATE fedihook_q_activity SET targets = ?,
-		failed = failed + ? + (SELECT coalesce(sum(failed), 0) FROM fedihook_q_ack a WHERE a.seq = fedihook_q_activity.seq)
-		WHERE seq = ?`, appendTargets(nil, rest), failed, seq); err != nil {
-		return nil, err
+	return t.compact(seq)
+}
+
+// compact puts the chunks of an activity's acks into one. The target set stays: a Delete to come goes where
+// something has arrived.
+func (t *tx) compact(seq int64) error {
+	done, _, err := t.acked(seq)
+	if err != nil {
+		return err
 	}
-	return rest, t.run(`DELETE FROM fedihook_q_ack WHERE seq = ?`, seq)
+	var failed, cancelled int
+	if err := t.row(`SELECT sum(failed), sum(cancelled) FROM fedihook_q_ack WHERE seq = ?`, []any{seq}, &failed, &cancelled); err != nil {
+		return err
+	}
+	if err := t.run(`DELETE FROM fedihook_q_ack WHERE seq = ?`, seq); err != nil {
+		return err
+	}
+	return t.run(`INSERT INTO fedihook_q_ack (seq, chunk, failed, cancelled, ids) VALUES (?, 1, ?, ?, ?)`,
+		seq, failed, cancelled, appendTargets(nil, ascending(done)))
+}
+
+// cancel settles targets of an activity that are not wanted any more. Nothing is remembered of one that had not begun.
+func (t *tx) cancel(seq int64, left []int64, chunks int, drop []int64, now time.Time) error {
+	var id string
+	var notBefore int64
+	if err := t.row(`SELECT id, not_before FROM fedihook_q_activity WHERE seq = ?`, []any{seq}, &id, &notBefore); err != nil {
+		return err
+	}
+	rest := without(left, drop)
+	if err := t.settle(seq, rest, chunks, drop, 0, len(drop), now); err != nil || len(rest) > 0 || notBefore <= toMilli(now) {
+		return err
+	}
+	return t.run(`DELETE FROM fedihook_q_done WHERE id = ?`, id)
 }
 
 // finish removes an activity whose last targets are settled, of which so many failed or
 // were cancelled, and remembers its ID.
 func (t *tx) finish(seq int64, failed, cancelled int, now time.Time) error {
 	if err := t.run(`INSERT OR REPLACE INTO fedihook_q_done (id, seq, total, failed, cancelled, created, finished)
-		SELECT id, seq, total, failed + ? + (SELECT coalesce(sum(failed), 0) FROM fedihook_q_ack k WHERE k.seq = a.seq), ?, created, ?
+		SELECT id, seq, total, failed + ? + (SELECT coalesce(sum(failed), 0) FROM fedihook_q_ack k WHERE k.seq = a.seq),
+			cancelled + ? + (SELECT coalesce(sum(cancelled), 0) FROM fedihook_q_ack k WHERE k.seq = a.seq), created, ?
 		FROM fedihook_q_activity a WHERE seq = ?`, failed, cancelled, toMilli(now), seq); err != nil {
 		return err
 	}
 	if err := t.run(`UPDATE fedihook_q_state SET bytes = bytes - (SELECT size FROM fedihook_q_activity WHERE seq = ?)`, seq); err != nil {
 		return err
 	}
+	if err := t.run(`INSERT INTO fedihook_q_kept (seq, id, sender, okey, class, type, size)
+		SELECT seq, id, sender, okey, class, type, size FROM fedihook_q_activity a
+		WHERE seq = ? AND EXISTS (SELECT 1 FROM fedihook_q_dead d WHERE d.seq = a.seq)`, seq); err != nil {
+		return err
+	}
 	for _, query := range []string{
-		`DELETE FROM fedihook_q_activity WHERE seq = ?`, `DELETE FROM fedihook_q_body WHERE seq = ?`,
+		`DELETE FROM fedihook_q_activity WHERE seq = ?`,
+		`DELETE FROM fedihook_q_body WHERE id BETWEEN 8*?1 AND 8*?1+7 AND NOT EXISTS (SELECT 1 FROM fedihook_q_kept WHERE seq = ?1)`,
 		`DELETE FROM fedihook_q_ack WHERE seq = ?`, `DELETE FROM fedihook_q_defer WHERE seq = ?`,
 	} {
 		if err := t.run(query, seq); err != nil {
@@ -132,12 +183,12 @@ func (t *tx) finish(seq int64, failed, cancelled int, now time.Time) error {
 func (t *tx) hosts(hosts []delivery.HostState) error {
 	for _, h := range hosts {
 		var err error
-		if h.Failures == 0 {
+		if h.Failures == 0 && h.Refusals == 0 && !h.Held {
 			err = t.run(`DELETE FROM fedihook_q_host WHERE origin = ?`, h.Origin)
 		} else {
-			err = t.run(`INSERT OR REPLACE INTO fedihook_q_host (origin, failures, since, last, next, asked, status, err)
-				VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-				h.Origin, h.Failures, toMilli(h.Since), toMilli(h.Last), toMilli(h.Next), h.Asked, h.Status, h.Err)
+			err = t.run(`INSERT OR REPLACE INTO fedihook_q_host (origin, failures, since, last, next, asked, status, err, refusals, held)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				h.Origin, h.Failures, toMilli(h.Since), toMilli(h.Last), toMilli(h.Next), h.Asked, h.Status, h.Err, h.Refusals, h.Held)
 		}
 		if err != nil {
 			return err
@@ -146,17 +197,45 @@ func (t *tx) hosts(hosts []delivery.HostState) error {
 	return nil
 }
 
-func (t *tx) letters(dead []delivery.DeadLetter, max int) error {
+func (t *tx) letters(dead []delivery.DeadLetter) error {
 	for _, d := range dead {
-		if err := t.run(`INSERT INTO fedihook_q_dead (activity, sender, okey, inbox, at, attempts, status, err) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			d.Activity, d.Sender, d.Key, d.Inbox, toMilli(d.At), d.Attempts, d.Status, d.Err); err != nil {
+		if err := t.run(`INSERT INTO fedihook_q_dead (seq, activity, sender, okey, inbox, at, attempts, status, err) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			d.Seq, d.Activity, d.Sender, d.Key, d.Inbox, toMilli(d.At), d.Attempts, d.Status, d.Err); err != nil {
 			return err
 		}
 	}
-	if len(dead) == 0 || max <= 0 {
-		return nil
+	return nil
+}
+
+// trim keeps the newest so many dead letters, and the bodies that the newest so many need. 0: all.
+func (t *tx) trim(letters, bodies int) error {
+	if letters > 0 {
+		if err := t.run(`DELETE FROM fedihook_q_dead WHERE id <= (SELECT id FROM fedihook_q_dead ORDER BY id DESC LIMIT 1 OFFSET ?)`, letters); err != nil {
+			return err
+		}
 	}
-	return t.run(`DELETE FROM fedihook_q_dead WHERE id <= (SELECT id FROM fedihook_q_dead ORDER BY id DESC LIMIT 1 OFFSET ?)`, max)
+	if bodies <= 0 {
+		bodies = -1 // no limit
+	}
+	var old []int64
+	if err := t.rows(`SELECT seq FROM fedihook_q_kept WHERE seq NOT IN (SELECT seq FROM fedihook_q_dead ORDER BY id DESC LIMIT ?)`,
+		[]any{bodies}, func(r *sql.Rows) error {
+			var seq int64
+			err := r.Scan(&seq)
+			old = append(old, seq)
+			return err
+		}); err != nil {
+		return err
+	}
+	for _, seq := range old {
+		if err := t.run(`DELETE FROM fedihook_q_kept WHERE seq = ?`, seq); err != nil {
+			return err
+		}
+		if err := t.run(`DELETE FROM fedihook_q_body WHERE id BETWEEN 8*?1 AND 8*?1+7`, seq); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *sqlite) Cancel(ctx context.Context, key string, now time.Time) (c delivery.Cancelled, err error) {
@@ -171,15 +250,12 @@ func (s *sqlite) Cancel(ctx context.Context, key string, now time.Time) (c deliv
 			return err
 		}
 		for _, seq := range c.Seqs {
-			left, _, err := t.remaining(seq)
+			_, left, chunks, err := t.remaining(seq)
 			if err != nil {
 				return err
 			}
 			c.Targets += len(left)
-			if err := t.run(`UPDATE fedihook_q_state SET targets = targets - ?`, len(left)); err != nil {
-				return err
-			}
-			if err := t.finish(seq, 0, len(left), now); err != nil {
+			if err := t.cancel(seq, left, chunks, left, now); err != nil {
 				return err
 			}
 		}

@@ -46,14 +46,15 @@ func (s *sqlite) Status(ctx context.Context, id string) (st delivery.Status, err
 			&st.Seq, &st.Targets, &st.Failed, &st.Cancelled, &created, &finished)
 		if errors.Is(err, sql.ErrNoRows) {
 			err = t.row(`SELECT seq, total, failed + (SELECT coalesce(sum(failed), 0) FROM fedihook_q_ack k WHERE k.seq = a.seq),
+				cancelled + (SELECT coalesce(sum(cancelled), 0) FROM fedihook_q_ack k WHERE k.seq = a.seq),
 				created, (SELECT count(*) FROM fedihook_q_defer d WHERE d.seq = a.seq)
-				FROM fedihook_q_activity a WHERE id = ?`, []any{id}, &st.Seq, &st.Targets, &st.Failed, &created, &st.Deferred)
+				FROM fedihook_q_activity a WHERE id = ?`, []any{id}, &st.Seq, &st.Targets, &st.Failed, &st.Cancelled, &created, &st.Deferred)
 			if errors.Is(err, sql.ErrNoRows) {
 				return delivery.ErrUnknown
 			} else if err != nil {
 				return err
 			}
-			left, _, err := t.remaining(st.Seq)
+			_, left, _, err := t.remaining(st.Seq)
 			if err != nil {
 				return err
 			}
@@ -73,11 +74,11 @@ func (s *sqlite) Status(ctx context.Context, id string) (st delivery.Status, err
 
 func (s *sqlite) Hosts(ctx context.Context, after string, limit int) (page []delivery.HostState, err error) {
 	err = s.read(ctx, "hosts", func(t *tx) error {
-		return t.rows(`SELECT origin, failures, since, last, next, asked, status, err FROM fedihook_q_host
+		return t.rows(`SELECT origin, failures, since, last, next, asked, status, err, refusals, held FROM fedihook_q_host
 			WHERE origin > ? ORDER BY origin LIMIT ?`, []any{after, limit}, func(r *sql.Rows) error {
 			var h delivery.HostState
 			var since, last, next int64
-			if err := r.Scan(&h.Origin, &h.Failures, &since, &last, &next, &h.Asked, &h.Status, &h.Err); err != nil {
+			if err := r.Scan(&h.Origin, &h.Failures, &since, &last, &next, &h.Asked, &h.Status, &h.Err, &h.Refusals, &h.Held); err != nil {
 				return err
 			}
 			h.Since, h.Last, h.Next = fromMilli(since), fromMilli(last), fromMilli(next)
@@ -90,11 +91,11 @@ func (s *sqlite) Hosts(ctx context.Context, after string, limit int) (page []del
 
 func (s *sqlite) Dead(ctx context.Context, after int64, limit int) (page []delivery.DeadLetter, err error) {
 	err = s.read(ctx, "dead letters", func(t *tx) error {
-		return t.rows(`SELECT id, activity, sender, okey, inbox, at, attempts, status, err FROM fedihook_q_dead
+		return t.rows(`SELECT id, seq, activity, sender, okey, inbox, at, attempts, status, err FROM fedihook_q_dead
 			WHERE id > ? ORDER BY id LIMIT ?`, []any{after, limit}, func(r *sql.Rows) error {
 			var d delivery.DeadLetter
 			var at int64
-			if err := r.Scan(&d.ID, &d.Activity, &d.Sender, &d.Key, &d.Inbox, &at, &d.Attempts, &d.Status, &d.Err); err != nil {
+			if err := r.Scan(&d.ID, &d.Seq, &d.Activity, &d.Sender, &d.Key, &d.Inbox, &at, &d.Attempts, &d.Status, &d.Err); err != nil {
 				return err
 			}
 			d.At = fromMilli(at)
@@ -106,6 +107,7 @@ func (s *sqlite) Dead(ctx context.Context, after int64, limit int) (page []deliv
 }
 
 func (s *sqlite) Forget(ctx context.Context, f delivery.Forget) error {
+	s.names.clear()
 	return s.write(ctx, "forget", func(t *tx) error {
 		for _, one := range []struct {
 			query  string
@@ -113,7 +115,7 @@ func (s *sqlite) Forget(ctx context.Context, f delivery.Forget) error {
 		}{
 			{`DELETE FROM fedihook_q_done WHERE finished < ?`, toMilli(f.Finished)},
 			{`DELETE FROM fedihook_q_dead WHERE at < ?`, toMilli(f.Dead)},
-			{`DELETE FROM fedihook_q_host WHERE last < ?`, toMilli(f.Hosts)},
+			{`DELETE FROM fedihook_q_host WHERE last < ? AND held = 0`, toMilli(f.Hosts)},
 			// Of a URL that something in the queue names, used is at most a day before that was enqueued.
 			{`DELETE FROM fedihook_q_inbox WHERE used < min(?, coalesce((SELECT min(created) FROM fedihook_q_activity), 1 << 62)) - 86400000`,
 				toMilli(f.Inboxes)},
@@ -122,6 +124,73 @@ func (s *sqlite) Forget(ctx context.Context, f delivery.Forget) error {
 				return err
 			}
 		}
-		return nil
+		return t.trim(0, 0)
 	})
+}
+
+func (s *sqlite) Redrive(ctx context.Context, r delivery.Redrive) (n int, err error) {
+	err = s.write(ctx, "redrive", func(t *tx) error {
+		n = 0
+		list, err := array(r.IDs)
+		if err != nil {
+			return err
+		}
+		letters := make(map[int64][]delivery.DeadLetter) // by the record's Seq
+		if err := t.rows(`SELECT d.id, d.seq, d.inbox FROM json_each(?) j JOIN fedihook_q_dead d ON d.id = j.value
+			WHERE EXISTS (SELECT 1 FROM fedihook_q_body b WHERE b.id = 8*d.seq)`, []any{list}, func(rows *sql.Rows) error {
+			var d delivery.DeadLetter
+			err := rows.Scan(&d.ID, &d.Seq, &d.Inbox)
+			letters[d.Seq] = append(letters[d.Seq], d)
+			return err
+		}); err != nil {
+			return err
+		}
+		for seq, some := range letters {
+			if err := t.redrive(seq, some, r); err != nil {
+				return err
+			}
+			n += len(some)
+		}
+		return t.trim(0, 0)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}
+
+// redrive makes a new record of dead letters of one.
+func (t *tx) redrive(seq int64, letters []delivery.DeadLetter, r delivery.Redrive) error {
+	rec := delivery.Record{Created: r.Now, Expires: r.Expires}
+	size := 0
+	if err := t.row(`SELECT id, sender, okey, class, type, size FROM fedihook_q_kept WHERE seq = ?1 UNION ALL
+		SELECT id, sender, okey, class, type, size FROM fedihook_q_activity WHERE seq = ?1`, []any{seq},
+		&rec.ID, &rec.Sender, &rec.Key, &rec.Class, &rec.ContentType, &size); err != nil {
+		return err
+	}
+	rec.ID = redriven(rec.ID, letters[0].ID)
+	var urls []string
+	for _, d := range letters {
+		urls = append(urls, d.Inbox)
+		if err := t.run(`DELETE FROM fedihook_q_dead WHERE id = ?`, d.ID); err != nil {
+			return err
+		}
+	}
+	ids, err := t.intern(urls, r.Now)
+	if err != nil {
+		return err
+	}
+	ids = ascending(ids)
+	again, err := t.insert(rec, ids)
+	if err != nil {
+		return err
+	}
+	if err := t.run(`UPDATE fedihook_q_activity SET size = ? WHERE seq = ?`, size, again); err != nil {
+		return err
+	}
+	if err := t.run(`INSERT INTO fedihook_q_body (id, name, body) SELECT id - 8*?1 + 8*?2, name, body FROM fedihook_q_body WHERE id BETWEEN 8*?1 AND 8*?1+7`,
+		seq, again); err != nil {
+		return err
+	}
+	return t.run(`UPDATE fedihook_q_state SET targets = targets + ?, bytes = bytes + ?`, len(ids), size)
 }

@@ -17,7 +17,7 @@ import (
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func record(id string) delivery.Record {
-	return delivery.Record{ID: id, Body: []byte("body of " + id), ContentType: "a/b", Created: now, Expires: now.Add(time.Hour)}
+	return delivery.Record{ID: id, Bodies: delivery.Bodies{Body: []byte("body of " + id)}, ContentType: "a/b", Created: now, Expires: now.Add(time.Hour)}
 }
 
 func inboxes(n int) []string {
@@ -62,7 +62,7 @@ func TestReopenedFileHasEverything(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "queue.db")
 	st := open(t, path)
-	a, err := st.Append(t.Context(), record("1"), inboxes(100), delivery.Limit{})
+	a, err := st.Append(t.Context(), delivery.Addition{Record: record("1"), Inboxes: inboxes(100), Max: delivery.Limit{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,17 +70,17 @@ func TestReopenedFileHasEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, err := st.Load(t.Context(), 0, 0, 1000)
+	before, err := st.Load(t.Context(), delivery.Query{Epoch: 0, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.Flush(t.Context(), l.Epoch, delivery.Flush{Now: now, Acks: []delivery.Ack{{Seq: a.Seq, Done: []int64{before[0].Targets[7].Inbox}}}}); err != nil {
+	if _, err := st.Flush(t.Context(), l.Epoch, delivery.Flush{Now: now, Acks: []delivery.Ack{{Seq: a.Seq, Done: []int64{before.Records[0].Targets[7]}}}}); err != nil {
 		t.Fatal(err)
 	}
 	st = open(t, path)
-	after, err := st.Load(t.Context(), 0, 0, 1000)
-	if err != nil || len(after) != 1 || len(after[0].Targets) != 99 {
-		t.Fatalf("%d records, %v", len(after), err)
+	after, err := st.Load(t.Context(), delivery.Query{Epoch: 0, Limit: 1000})
+	if err != nil || len(after.Records) != 1 || len(after.Records[0].Targets) != 99 {
+		t.Fatalf("%d records, %v", len(after.Records), err)
 	}
 	if next, err := st.Lease(t.Context(), delivery.LeaseRequest{Owner: "b", Now: now.Add(time.Second), TTL: time.Second}); err != nil || next.Epoch <= l.Epoch {
 		t.Errorf("lease %+v after %+v, %v", next, l, err)
@@ -106,7 +106,7 @@ func TestDamagedTargetSetIsAnErrorThatNamesTheActivity(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "queue.db")
 	st := open(t, path)
-	a, err := st.Append(t.Context(), record("1"), inboxes(3), delivery.Limit{})
+	a, err := st.Append(t.Context(), delivery.Addition{Record: record("1"), Inboxes: inboxes(3), Max: delivery.Limit{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestDamagedTargetSetIsAnErrorThatNamesTheActivity(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := fmt.Sprintf("queue: load: activity %d: queue: malformed target set", a.Seq)
-	if _, err := st.Load(t.Context(), 0, 0, 10); err == nil || err.Error() != want {
+	if _, err := st.Load(t.Context(), delivery.Query{Epoch: 0, Limit: 10}); err == nil || err.Error() != want {
 		t.Errorf("Load returned %v, want %s", err, want)
 	}
 	if _, err := st.Status(t.Context(), "1"); err == nil {
@@ -128,10 +128,10 @@ func TestManyTargetsTakeLittleRoom(t *testing.T) {
 	st := open(t, path)
 	const n = 50_000
 	to := inboxes(n)
-	if _, err := st.Append(t.Context(), record("first"), to, delivery.Limit{}); err != nil { // interns
+	if _, err := st.Append(t.Context(), delivery.Addition{Record: record("first"), Inboxes: to, Max: delivery.Limit{}}); err != nil { // interns
 		t.Fatal(err)
 	}
-	if _, err := st.Append(t.Context(), record("second"), to, delivery.Limit{}); err != nil {
+	if _, err := st.Append(t.Context(), delivery.Addition{Record: record("second"), Inboxes: to, Max: delivery.Limit{}}); err != nil {
 		t.Fatal(err)
 	}
 	var size int
@@ -141,9 +141,9 @@ func TestManyTargetsTakeLittleRoom(t *testing.T) {
 	if size > 2*n {
 		t.Errorf("%d targets take %d bytes", n, size)
 	}
-	page, err := st.Load(t.Context(), 0, 0, 1)
-	if err != nil || len(page) != 1 || len(page[0].Targets) != n {
-		t.Errorf("%d records, %v", len(page), err)
+	page, err := st.Load(t.Context(), delivery.Query{Epoch: 0, Limit: 1})
+	if err != nil || len(page.Records) != 1 || len(page.Records[0].Targets) != n {
+		t.Errorf("%d records, %v", len(page.Records), err)
 	}
 }
 
@@ -155,10 +155,10 @@ func TestSettledQueueLeavesNoRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := st.Append(t.Context(), record("1"), inboxes(200), delivery.Limit{}); err != nil {
+	if _, err := st.Append(t.Context(), delivery.Addition{Record: record("1"), Inboxes: inboxes(200), Max: delivery.Limit{}}); err != nil {
 		t.Fatal(err)
 	}
-	page, err := st.Load(t.Context(), l.Epoch, 0, 1)
+	page, err := st.Load(t.Context(), delivery.Query{Epoch: l.Epoch, Limit: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,14 +170,14 @@ func TestSettledQueueLeavesNoRows(t *testing.T) {
 		}
 		return n
 	}
-	for i, target := range page[0].Targets {
-		f := delivery.Flush{Now: now, Defers: []delivery.Deferral{{Seq: page[0].Seq, Inbox: target.Inbox, Attempts: 1, Next: now}}}
+	for i, target := range page.Records[0].Targets {
+		f := delivery.Flush{Now: now, Defers: []delivery.Deferral{{Seq: page.Records[0].Seq, Inbox: target, Attempts: 1, Next: now}}}
 		if i%2 == 0 {
 			if _, err := st.Flush(t.Context(), l.Epoch, f); err != nil {
 				t.Fatal(err)
 			}
 		}
-		f = delivery.Flush{Now: now, Acks: []delivery.Ack{{Seq: page[0].Seq, Done: []int64{target.Inbox}}}}
+		f = delivery.Flush{Now: now, Acks: []delivery.Ack{{Seq: page.Records[0].Seq, Done: []int64{target}}}}
 		if _, err := st.Flush(t.Context(), l.Epoch, f); err != nil {
 			t.Fatal(err)
 		}

@@ -41,14 +41,61 @@ func readTargets(b []byte) ([]int64, error) {
 	return slices.Clip(ids), nil
 }
 
-// without returns the elements of a, which is ascending, that are not in b, which is too.
+// without returns the elements of a, which is ascending, that are not in b.
 func without(a, b []int64) []int64 {
 	out := make([]int64, 0, len(a))
+	if len(a) == 0 {
+		return out
+	}
+	in := newSet(a[0], a[len(a)-1], len(a), b)
+	for _, id := range a {
+		if !in.has(id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// set is a set of numbers within a range: a bitmap where they are dense.
+type set struct {
+	first  int64
+	bits   []uint64
+	sorted []int64 // instead, where they are not
+}
+
+// newSet holds those of ids that are from first to last, of which about n are wanted.
+func newSet(first, last int64, n int, ids []int64) set {
+	if span := last - first + 1; span <= 64*int64(n)+1024 {
+		s := set{first: first, bits: make([]uint64, (span+63)/64)}
+		for _, id := range ids {
+			if id >= first && id <= last {
+				s.bits[(id-first)/64] |= 1 << ((id - first) % 64)
+			}
+		}
+		return s
+	}
+	return set{sorted: ascending(ids)}
+}
+
+func (s *set) has(id int64) bool {
+	if s.bits != nil {
+		return s.bits[(id-s.first)/64]&(1<<((id-s.first)%64)) != 0
+	}
+	_, ok := slices.BinarySearch(s.sorted, id)
+	return ok
+}
+
+// common returns the elements of a that are in b. Both ascend.
+func common(a, b []int64) []int64 {
+	var out []int64
 	for _, id := range a {
 		for len(b) > 0 && b[0] < id {
 			b = b[1:]
 		}
-		if len(b) == 0 || b[0] != id {
+		if len(b) == 0 {
+			break
+		}
+		if b[0] == id {
 			out = append(out, id)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // called once for each check and returns an empty store; what it opens it closes by
 // t.Cleanup. The checks tell the store what the time is, and each ends after a minute.
 func RunQueue(t *testing.T, open func(t *testing.T) delivery.Store) {
-	for _, check := range slices.Concat(queueLog, queueFlush, queueLeases, queueLedger) {
+	for _, check := range slices.Concat(queueLog, queueFlush, queueLeases, queueLedger, queueSupersede, queueRedrive) {
 		t.Run(check.name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -86,7 +86,7 @@ func (q *queue) must(err error) {
 func (q *queue) record(id string) delivery.Record {
 	return delivery.Record{
 		ID: id, Sender: "https://here.example/ap/users/1", Key: "key of " + id, ContentType: "application/activity+json",
-		Class: delivery.Bulk, Body: []byte(`{"id":"` + id + `"}`),
+		Class: delivery.Bulk, Bodies: delivery.Bodies{Body: []byte(`{"id":"` + id + `"}`)},
 		Created: q.now, NotBefore: q.now.Add(time.Second), Expires: q.now.Add(48 * time.Hour),
 	}
 }
@@ -103,7 +103,7 @@ func urls(n int) []string {
 // add appends a record with n inboxes.
 func (q *queue) add(id string, n int) int64 {
 	q.Helper()
-	a, err := q.st.Append(q.ctx, q.record(id), urls(n), delivery.Limit{})
+	a, err := q.st.Append(q.ctx, delivery.Addition{Record: q.record(id), Inboxes: urls(n), Max: delivery.Limit{}})
 	q.must(err)
 	if a.Duplicate || a.Targets != n || a.Seq <= 0 {
 		q.Fatalf("Append of a new record with %d inboxes returned %+v", n, a)
@@ -120,32 +120,77 @@ func (q *queue) lease() {
 }
 
 // all loads everything, page by page.
-func (q *queue) all() []delivery.Pending {
+func (q *queue) all() []pending {
 	q.Helper()
 	return q.pages(1_000_000)
 }
 
-func (q *queue) pages(limit int) []delivery.Pending {
+// pending is a record that was loaded, with the URLs and deferrals of its targets.
+type pending struct {
+	delivery.Pending
+	Targets []remaining
+}
+
+type remaining struct {
+	URL string
+	delivery.Deferral
+}
+
+func (q *queue) pages(limit int) []pending {
 	q.Helper()
-	var all []delivery.Pending
+	var all []pending
 	for after := int64(0); ; {
-		page, err := q.st.Load(q.ctx, 0, after, limit)
-		q.must(err)
-		if len(page) == 0 {
+		page := q.load(delivery.Query{After: after, Limit: limit})
+		for _, p := range page.Records {
+			if p.Seq <= after || p.Seq > page.Through {
+				q.Fatalf("Load after %d returned record %d, through %d", after, p.Seq, page.Through)
+			}
+		}
+		all = append(all, q.named(page)...)
+		if !page.More {
 			return all
 		}
-		for _, p := range page {
-			if p.Seq <= after {
-				q.Fatalf("Load after %d returned record %d", after, p.Seq)
-			}
-			after = p.Seq
+		if page.Through <= after {
+			q.Fatalf("Load after %d has more and came to %d", after, page.Through)
 		}
-		all = append(all, page...)
+		after = page.Through
 	}
 }
 
+func (q *queue) load(query delivery.Query) delivery.Page {
+	q.Helper()
+	page, err := q.st.Load(q.ctx, query)
+	q.must(err)
+	return page
+}
+
+func (q *queue) named(page delivery.Page) (all []pending) {
+	q.Helper()
+	for _, p := range page.Records {
+		urls, err := q.st.URLs(q.ctx, p.Targets)
+		q.must(err)
+		one := pending{Pending: p}
+		deferred := p.Deferred
+		for i, id := range p.Targets {
+			t := remaining{URL: urls[i], Deferral: delivery.Deferral{Seq: p.Seq, Inbox: id}}
+			if len(deferred) > 0 && deferred[0].Inbox == id {
+				t.Deferral, deferred = deferred[0], deferred[1:]
+			}
+			one.Targets = append(one.Targets, t)
+		}
+		if len(deferred) > 0 {
+			q.Errorf("deferrals of no target, or in no order: %+v", p.Deferred)
+		}
+		if p.Left < len(p.Targets) || p.Total < p.Left {
+			q.Errorf("of %d targets %d are left and %d were loaded", p.Total, p.Left, len(p.Targets))
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
 // one loads the only record there is.
-func (q *queue) one() delivery.Pending {
+func (q *queue) one() pending {
 	q.Helper()
 	all := q.all()
 	if len(all) != 1 {
@@ -155,7 +200,7 @@ func (q *queue) one() delivery.Pending {
 }
 
 // inboxes returns the numbers of a record's remaining targets by URL.
-func inboxes(p delivery.Pending) map[string]int64 {
+func inboxes(p pending) map[string]int64 {
 	m := make(map[string]int64)
 	for _, t := range p.Targets {
 		m[t.URL] = t.Inbox
@@ -175,7 +220,7 @@ func (q *queue) flush(f delivery.Flush) {
 }
 
 // ack settles the targets with these URLs.
-func (q *queue) ack(p delivery.Pending, urls ...string) {
+func (q *queue) ack(p pending, urls ...string) {
 	q.Helper()
 	ids := inboxes(p)
 	a := delivery.Ack{Seq: p.Seq}
@@ -186,7 +231,7 @@ func (q *queue) ack(p delivery.Pending, urls ...string) {
 }
 
 // left checks which URLs remain.
-func (q *queue) left(p delivery.Pending, want ...string) {
+func (q *queue) left(p pending, want ...string) {
 	q.Helper()
 	got := slices.Sorted(maps.Keys(inboxes(p)))
 	slices.Sort(want)

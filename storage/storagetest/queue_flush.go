@@ -36,7 +36,7 @@ var queueFlush = []queueCheck{
 		q.left(q.one(), u[1], u[2])
 		q.status("1", delivery.Status{Targets: 3, Pending: 2, Failed: 1, Created: q.now})
 		// The backlog counts it once, too.
-		if _, err := q.st.Append(q.ctx, q.record("2"), u, delivery.Limit{Targets: 4}); !errors.Is(err, delivery.ErrBacklog) {
+		if _, err := q.st.Append(q.ctx, delivery.Addition{Record: q.record("2"), Inboxes: u, Max: delivery.Limit{Targets: 4}}); !errors.Is(err, delivery.ErrBacklog) {
 			q.Errorf("2 and 3 targets fit into 4: %v", err)
 		}
 	}},
@@ -106,7 +106,7 @@ var queueFlush = []queueCheck{
 		refused(old, "an epoch that is over")
 		q.must(q.st.Release(q.ctx, q.epoch))
 		refused(q.epoch, "a lease given back")
-		if _, err := q.st.Load(q.ctx, q.epoch, 0, 10); !errors.Is(err, delivery.ErrLeaseLost) {
+		if _, err := q.st.Load(q.ctx, delivery.Query{Epoch: q.epoch, Limit: 10}); !errors.Is(err, delivery.ErrLeaseLost) {
 			q.Errorf("Load under a lease given back returned %v", err)
 		}
 	}},

@@ -158,14 +158,14 @@ var queueLedger = []queueCheck{
 		q.ack(q.one(), u...)
 		q.now = q.now.Add(10 * time.Hour)
 		r := q.record("waits")
-		_, err := q.st.Append(q.ctx, r, u[:1], delivery.Limit{})
+		_, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: u[:1], Max: delivery.Limit{}})
 		q.must(err)
 		q.must(q.st.Forget(q.ctx, delivery.Forget{Inboxes: q.now.Add(1000 * time.Hour)}))
 		q.left(q.one(), u[0])
 		q.ack(q.one(), u[0])
 		q.now = q.now.Add(1000 * time.Hour)
 		q.must(q.st.Forget(q.ctx, delivery.Forget{Inboxes: q.now}))
-		_, err = q.st.Append(q.ctx, q.record("new"), []string{u[2], "https://other.example/", u[1]}, delivery.Limit{})
+		_, err = q.st.Append(q.ctx, delivery.Addition{Record: q.record("new"), Inboxes: []string{u[2], "https://other.example/", u[1]}, Max: delivery.Limit{}})
 		q.must(err)
 		for url, id := range inboxes(q.one()) {
 			for other, taken := range old {

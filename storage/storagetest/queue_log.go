@@ -15,7 +15,7 @@ import (
 var queueLog = []queueCheck{
 	{"what is appended is loaded", func(q *queue) {
 		r := q.record("https://here.example/1")
-		a, err := q.st.Append(q.ctx, r, urls(3), delivery.Limit{})
+		a, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: urls(3), Max: delivery.Limit{}})
 		q.must(err)
 		p := q.one()
 		if p.Seq != a.Seq || a.Seq <= 0 || a.Targets != 3 || a.Duplicate {
@@ -25,7 +25,7 @@ var queueLog = []queueCheck{
 			!p.Created.Equal(r.Created) || !p.NotBefore.Equal(r.NotBefore) || !p.Expires.Equal(r.Expires) {
 			q.Errorf("appended %+v, loaded %+v", r, p.Record)
 		}
-		if p.Body != nil {
+		if p.Body != nil || p.Other != nil {
 			q.Error("Load returned a body")
 		}
 		q.left(p, urls(3)...)
@@ -39,14 +39,14 @@ var queueLog = []queueCheck{
 		}
 		body, err := q.st.Body(q.ctx, p.Seq)
 		q.must(err)
-		if !bytes.Equal(body, r.Body) {
-			q.Errorf("body is %q, want %q", body, r.Body)
+		if !bytes.Equal(body.Body, r.Body) {
+			q.Errorf("body is %q, want %q", body.Body, r.Body)
 		}
 	}},
 	{"times are kept to the millisecond and zero stays zero", func(q *queue) {
 		r := q.record("1")
 		r.Created, r.NotBefore = q.now.Add(1234567*time.Nanosecond), time.Time{}
-		_, err := q.st.Append(q.ctx, r, urls(1), delivery.Limit{})
+		_, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: urls(1), Max: delivery.Limit{}})
 		q.must(err)
 		p := q.one()
 		if want := q.now.Add(time.Millisecond); !p.Created.Equal(want) {
@@ -60,7 +60,7 @@ var queueLog = []queueCheck{
 		seq := q.add("1", 2)
 		r := q.record("1")
 		r.Body = []byte("other")
-		a, err := q.st.Append(q.ctx, r, urls(5), delivery.Limit{})
+		a, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: urls(5), Max: delivery.Limit{}})
 		q.must(err)
 		if !a.Duplicate || a.Seq != seq || a.Targets != 2 {
 			q.Errorf("Append of the same ID returned %+v", a)
@@ -68,7 +68,7 @@ var queueLog = []queueCheck{
 		q.left(q.one(), urls(2)...)
 		body, err := q.st.Body(q.ctx, seq)
 		q.must(err)
-		if string(body) == "other" {
+		if string(body.Body) == "other" {
 			q.Error("the body was replaced")
 		}
 	}},
@@ -77,7 +77,7 @@ var queueLog = []queueCheck{
 		q.lease()
 		q.ack(q.one(), urls(1)...)
 		q.must(q.st.Forget(q.ctx, delivery.Forget{Finished: q.now})) // not before now
-		a, err := q.st.Append(q.ctx, q.record("1"), urls(1), delivery.Limit{})
+		a, err := q.st.Append(q.ctx, delivery.Addition{Record: q.record("1"), Inboxes: urls(1), Max: delivery.Limit{}})
 		q.must(err)
 		if !a.Duplicate || a.Seq != seq || a.Targets != 1 {
 			q.Errorf("Append of a settled ID returned %+v", a)
@@ -93,7 +93,7 @@ var queueLog = []queueCheck{
 	{"an ID that is held is not forgotten", func(q *queue) {
 		q.add("1", 1)
 		q.must(q.st.Forget(q.ctx, delivery.Forget{Finished: q.now.Add(time.Hour)}))
-		a, err := q.st.Append(q.ctx, q.record("1"), urls(1), delivery.Limit{})
+		a, err := q.st.Append(q.ctx, delivery.Addition{Record: q.record("1"), Inboxes: urls(1), Max: delivery.Limit{}})
 		q.must(err)
 		if !a.Duplicate {
 			q.Error("an ID that still has targets was forgotten")
@@ -120,8 +120,7 @@ var queueLog = []queueCheck{
 			want = append(want, q.add(fmt.Sprint(i), i%5+1))
 		}
 		for _, limit := range []int{1, 2, 7, 1000} {
-			page, err := q.st.Load(q.ctx, 0, 0, limit)
-			q.must(err)
+			page := q.load(delivery.Query{Limit: limit}).Records
 			if len(page) == 0 {
 				q.Fatalf("Load with limit %d returned nothing", limit)
 			}
@@ -148,7 +147,7 @@ var queueLog = []queueCheck{
 		for w := range writers {
 			wg.Go(func() {
 				for i := range each {
-					if _, err := q.st.Append(q.ctx, q.record(fmt.Sprintf("%d-%d", w, i)), urls(1), delivery.Limit{}); err != nil {
+					if _, err := q.st.Append(q.ctx, delivery.Addition{Record: q.record(fmt.Sprintf("%d-%d", w, i)), Inboxes: urls(1), Max: delivery.Limit{}}); err != nil {
 						q.Errorf("Append beside others: %v", err)
 						return
 					}
@@ -159,15 +158,14 @@ var queueLog = []queueCheck{
 		seen := make(map[string]bool)
 		after, last := int64(0), false
 		for {
-			page, err := q.st.Load(q.ctx, 0, after, 10)
-			q.must(err)
-			for _, p := range page {
+			page := q.load(delivery.Query{After: after, Limit: 10})
+			for _, p := range page.Records {
 				if seen[p.ID] {
 					q.Errorf("%s was loaded twice", p.ID)
 				}
-				seen[p.ID], after = true, p.Seq
+				seen[p.ID] = true
 			}
-			if len(page) == 0 && last {
+			if after = page.Through; len(page.Records) == 0 && last {
 				break
 			}
 			select {
@@ -186,7 +184,7 @@ var queueLog = []queueCheck{
 		fresh := 0
 		for range 8 {
 			wg.Go(func() {
-				a, err := q.st.Append(q.ctx, q.record("1"), urls(2), delivery.Limit{})
+				a, err := q.st.Append(q.ctx, delivery.Addition{Record: q.record("1"), Inboxes: urls(2), Max: delivery.Limit{}})
 				if err != nil {
 					q.Errorf("Append beside others: %v", err)
 					return
@@ -208,30 +206,30 @@ var queueLog = []queueCheck{
 		q.lease()
 		r := q.record("1")
 		r.Body = make([]byte, 100)
-		_, err := q.st.Append(q.ctx, r, urls(3), delivery.Limit{Targets: 3, Bytes: 100})
+		_, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: urls(3), Max: delivery.Limit{Targets: 3, Bytes: 100}})
 		q.must(err) // exactly at both limits
 		r.ID = "2"
 		for name, limit := range map[string]delivery.Limit{"targets": {Targets: 3}, "bytes": {Bytes: 199}} {
-			if _, err := q.st.Append(q.ctx, r, urls(1), limit); !errors.Is(err, delivery.ErrBacklog) {
+			if _, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: urls(1), Max: limit}); !errors.Is(err, delivery.ErrBacklog) {
 				q.Errorf("Append over the limit of %s returned %v", name, err)
 			}
 		}
-		if a, err := q.st.Append(q.ctx, q.record("1"), urls(1), delivery.Limit{Targets: 1}); err != nil || !a.Duplicate {
+		if a, err := q.st.Append(q.ctx, delivery.Addition{Record: q.record("1"), Inboxes: urls(1), Max: delivery.Limit{Targets: 1}}); err != nil || !a.Duplicate {
 			q.Errorf("a duplicate in a full queue returned %+v, %v", a, err)
 		}
 		q.left(q.one(), urls(3)...)
 		// A settled target makes room for another, a finished record for its body.
 		q.ack(q.one(), urls(1)...)
-		if _, err := q.st.Append(q.ctx, r, urls(1), delivery.Limit{Targets: 3, Bytes: 199}); !errors.Is(err, delivery.ErrBacklog) {
+		if _, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: urls(1), Max: delivery.Limit{Targets: 3, Bytes: 199}}); !errors.Is(err, delivery.ErrBacklog) {
 			q.Errorf("a body counted no longer, though its record has targets: %v", err)
 		}
 		q.ack(q.one(), urls(3)[1:]...)
-		_, err = q.st.Append(q.ctx, r, urls(3), delivery.Limit{Targets: 3, Bytes: 100})
+		_, err = q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: urls(3), Max: delivery.Limit{Targets: 3, Bytes: 100}})
 		q.must(err)
 		_, err = q.st.Cancel(q.ctx, r.Key, q.now)
 		q.must(err)
 		r.ID = "3"
-		_, err = q.st.Append(q.ctx, r, urls(3), delivery.Limit{Targets: 3, Bytes: 100})
+		_, err = q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: urls(3), Max: delivery.Limit{Targets: 3, Bytes: 100}})
 		q.must(err)
 	}},
 	{"a cancelled context changes nothing", func(q *queue) {
@@ -240,7 +238,7 @@ var queueLog = []queueCheck{
 		p := q.one()
 		ctx, cancel := context.WithCancel(q.ctx)
 		cancel()
-		if _, err := q.st.Append(ctx, q.record("2"), urls(1), delivery.Limit{}); err == nil {
+		if _, err := q.st.Append(ctx, delivery.Addition{Record: q.record("2"), Inboxes: urls(1), Max: delivery.Limit{}}); err == nil {
 			q.Error("Append succeeded")
 		}
 		if _, err := q.st.Flush(ctx, q.epoch, delivery.Flush{Acks: []delivery.Ack{{Seq: p.Seq, Done: []int64{p.Targets[0].Inbox}}}}); err == nil {
@@ -251,21 +249,21 @@ var queueLog = []queueCheck{
 	{"slices are the store's or the caller's, not both", func(q *queue) {
 		r, to := q.record("1"), urls(2)
 		want := string(r.Body)
-		a, err := q.st.Append(q.ctx, r, to, delivery.Limit{})
+		a, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: to, Max: delivery.Limit{}})
 		q.must(err)
 		clear(r.Body)
 		to[0] = "https://other.example/"
 		body, err := q.st.Body(q.ctx, a.Seq)
 		q.must(err)
-		if string(body) != want {
+		if string(body.Body) != want {
 			q.Error("the store keeps the caller's body")
 		}
-		clear(body)
-		if body, err = q.st.Body(q.ctx, a.Seq); err != nil || string(body) != want {
-			q.Errorf("the store returned its own body: %q, %v", body, err)
+		clear(body.Body)
+		if body, err = q.st.Body(q.ctx, a.Seq); err != nil || string(body.Body) != want {
+			q.Errorf("the store returned its own body: %q, %v", body.Body, err)
 		}
-		p := q.one()
-		clear(p.Targets)
+		page := q.load(delivery.Query{Limit: 1})
+		clear(page.Records[0].Targets)
 		q.left(q.one(), urls(2)...)
 	}},
 	{"Body of what is not there is unknown", func(q *queue) {
@@ -283,8 +281,8 @@ var queueLog = []queueCheck{
 		q.lease()
 		for i, key := range []string{"k", "other", "k", ""} {
 			r := q.record(fmt.Sprint(i))
-			r.Key = key
-			_, err := q.st.Append(q.ctx, r, urls(3), delivery.Limit{})
+			r.Key, r.NotBefore = key, time.Time{}
+			_, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: urls(3), Max: delivery.Limit{}})
 			q.must(err)
 		}
 		all := q.all()
@@ -311,7 +309,7 @@ var queueLog = []queueCheck{
 			q.Errorf("Flush says that %v are gone", gone)
 		}
 		q.left(q.all()[0], urls(3)[1:]...)
-		if a, err := q.st.Append(q.ctx, q.record("0"), urls(1), delivery.Limit{}); err != nil || !a.Duplicate {
+		if a, err := q.st.Append(q.ctx, delivery.Addition{Record: q.record("0"), Inboxes: urls(1), Max: delivery.Limit{}}); err != nil || !a.Duplicate {
 			q.Errorf("a cancelled ID was taken again: %+v, %v", a, err)
 		}
 		if c, err := q.st.Cancel(q.ctx, "k", q.now); err != nil || len(c.Seqs) != 0 || c.Targets != 0 {

@@ -152,29 +152,32 @@ type queue struct {
 	mixed  bool // broken: knows no order
 }
 
-func (q *queue) Append(ctx context.Context, r delivery.Record, inboxes []string, max delivery.Limit) (delivery.Appended, error) {
+func (q *queue) Append(ctx context.Context, a delivery.Addition) (delivery.Appended, error) {
 	ctx = working(ctx, "enqueue")
 	if q.early {
 		go func() {
 			time.Sleep(tardy)
-			_, _ = q.Store.Append(context.WithoutCancel(ctx), r, inboxes, max)
+			_, _ = q.Store.Append(context.WithoutCancel(ctx), a)
 		}()
-		return delivery.Appended{Seq: 1, Targets: len(inboxes)}, nil
+		return delivery.Appended{Seq: 1, Targets: len(a.Inboxes)}, nil
 	}
-	return q.Store.Append(ctx, r, inboxes, max)
+	return q.Store.Append(ctx, a)
 }
 
-func (q *queue) Load(ctx context.Context, epoch, after int64, limit int) ([]delivery.Pending, error) {
-	list, err := q.Store.Load(ctx, epoch, after, limit)
+func (q *queue) Load(ctx context.Context, what delivery.Query) (delivery.Page, error) {
+	page, err := q.Store.Load(ctx, what)
 	if q.mixed {
-		for i := range list {
-			list[i].Key = ""
-			for j := range list[i].Targets {
-				list[i].Targets[j].Next = time.Now().Add(rand.N(4 * tardy))
+		for i := range page.Records {
+			r := &page.Records[i]
+			r.Key, r.Deferred = "", nil
+			for _, inbox := range r.Targets {
+				r.Deferred = append(r.Deferred, delivery.Deferral{
+					Seq: r.Seq, Inbox: inbox, Attempts: 1, Next: time.Now().Add(rand.N(4 * tardy)),
+				})
 			}
 		}
 	}
-	return list, err
+	return page, err
 }
 
 func (q *queue) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone []int64, err error) {

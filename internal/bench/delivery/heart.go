@@ -55,7 +55,7 @@ func (h heart) Enqueue(ctx context.Context, p post, to iter.Seq[delivery.Target]
 	if p.urgent {
 		a.Class = delivery.Interactive
 	}
-	_, err := h.Queue.Enqueue(ctx, a, to)
+	_, err := h.Queue.Enqueue(ctx, nil, a, to)
 	return err
 }
 

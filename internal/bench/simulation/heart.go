@@ -28,6 +28,6 @@ func enqueue(ctx context.Context, q *delivery.Queue, id string, urgent bool, to 
 	if urgent {
 		a.Class = delivery.Interactive
 	}
-	_, err := q.Enqueue(ctx, a, to)
+	_, err := q.Enqueue(ctx, nil, a, to)
 	return err
 }

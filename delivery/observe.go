@@ -1,0 +1,91 @@
+package delivery
+
+import "time"
+
+// Observer is told what happens, for metrics. Its methods are called by many goroutines
+// at once and must return at once; they must not call the Queue.
+type Observer interface {
+	// Posted is called after each post.
+	Posted(Posted)
+	// Flushed is called after the Store was told of settled targets, or was not.
+	Flushed(settled int, took time.Duration, err error)
+	// Measured is called about once a second by the process that delivers.
+	Measured(Stats)
+}
+
+// Posted tells of one post.
+type Posted struct {
+	Host     string
+	Class    Class
+	Verdict  string // "delivered", "deferred", "paused", "gone", "dead", "dropped", "vanished" or "aborted"
+	Status   int    // of the answer; 0 if none came
+	Attempts int
+	Probe    bool          // to a host that had failed before
+	Took     time.Duration // with Allow, Prepare and signing
+	Age      time.Duration // of the activity when the post began
+}
+
+// Stats is a look at a Queue. Counts are since Run began.
+type Stats struct {
+	InFlight     int // posts under way
+	SlowInFlight int // of them, to hosts that are slow or have to prove that they are back
+	Lanes        int // hosts that are known
+	Failing      int // of them, left alone after failures
+	Held         int // of them, by Pause
+	Parked       int // of them, for which more waits than is in memory
+	Unflushed    int // settled targets that the Store was not told of
+	Expired      int64
+	Oldest       [3]time.Duration // by Class: for how long the oldest of what is in memory has waited
+}
+
+func (w *worker) measure() Stats {
+	s := w.stats
+	s.InFlight, s.SlowInFlight, s.Lanes, s.Unflushed = w.flying, w.slowFlying, len(w.lanes), w.out.settled+w.flushing
+	for _, l := range w.lanes {
+		switch {
+		case l.Held:
+			s.Held++
+		case l.suspect():
+			s.Failing++
+		}
+		if !l.parked.zero() {
+			s.Parked++
+		}
+	}
+	for _, r := range w.records {
+		if !r.over(w.now) {
+			s.Oldest[r.Class] = max(s.Oldest[r.Class], r.age(w.now))
+		}
+	}
+	return s
+}
+
+func (w *worker) count(fn func(*Stats)) { fn(&w.stats) }
+
+// Progress tells how far an activity with many targets is.
+type Progress struct {
+	Activity string
+	Targets  int
+	Left     int
+}
+
+// tellProgress calls OnProgress.
+func (w *worker) tellProgress() {
+	if w.q.OnProgress == nil {
+		return
+	}
+	var list []Progress
+	w.mu.Lock()
+	for r := range w.progress {
+		if r.Left > 0 && w.now.Sub(r.told) < time.Second {
+			continue
+		}
+		r.told = w.now
+		delete(w.progress, r)
+		list = append(list, Progress{r.ID, r.Total, r.Left})
+	}
+	w.mu.Unlock()
+	for _, p := range list {
+		w.q.OnProgress(p)
+	}
+}

@@ -1,0 +1,205 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// running returns this process's worker; nil if none runs.
+func (q *Queue) running() *worker {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.worker
+}
+
+// Wake tells that a verified request came in from host, an authority as in URLs like
+// "a.example:8443": if its lane waits after failures, the next try is made at once, at
+// most once per Policy.WakeEvery. The count of failures stays, and so does a wait that
+// the host itself asked for. It never blocks, and does nothing unless Run runs in this process.
+func (q *Queue) Wake(host string) {
+	if len(host) > maxName {
+		return
+	}
+	q.mu.Lock()
+	w := q.worker
+	// More hosts than this between two steps of the worker can wait for their time.
+	if w != nil && len(q.wakes) < 1024 {
+		q.wakes[strings.Clone(host)] = struct{}{}
+	}
+	q.mu.Unlock()
+	if w != nil {
+		w.nudge()
+	}
+}
+
+// Cancel drops what was not sent yet of the activities with this ordering key and
+// returns how many targets that were. Posts under way are not stopped; what a worker
+// in another process has sent in its last moments is counted as not sent.
+func (q *Queue) Cancel(ctx context.Context, key string) (int, error) {
+	if key == "" {
+		return 0, fmt.Errorf("delivery: cancel: the key is empty: %w", ErrInvalid)
+	}
+	w := q.running()
+	if w != nil {
+		w.flush() // what was sent counts as sent
+	}
+	c, err := q.Store.Cancel(ctx, key, time.Now())
+	if err != nil {
+		return 0, fmt.Errorf("delivery: cancel %.200s: %w", key, err)
+	}
+	if w != nil {
+		w.mu.Lock()
+		w.cancelled(c.Seqs)
+		w.mu.Unlock()
+	}
+	return c.Targets, nil
+}
+
+// Pause stops posting to a host, an authority as in URLs, until Resume: also after a restart. Posts under way
+// are not stopped. Like the other methods that take a host, it returns ErrNotRunning unless Run delivers in this process.
+func (q *Queue) Pause(ctx context.Context, host string) error {
+	return q.each("pause", host, true, func(w *worker, l *lane) {
+		l.Held = true
+		w.alarms.set(l, time.Time{})
+		w.park(l)
+		w.host(l)
+	})
+}
+
+// Resume ends Pause.
+func (q *Queue) Resume(ctx context.Context, host string) error {
+	return q.each("resume", host, false, func(w *worker, l *lane) {
+		l.Held = false
+		w.host(l)
+		w.alarms.set(l, l.alarm())
+		w.refill(l)
+		w.ready(l)
+		w.tidy(l)
+	})
+}
+
+// RetryNow tries a host that is left alone at once, whatever it has asked for, and also what was put off for it.
+func (q *Queue) RetryNow(ctx context.Context, host string) error {
+	return q.each("retry", host, false, func(w *worker, l *lane) {
+		for i := len(l.resting) - 1; i >= 0; i-- {
+			if !l.resting[i].rec.NotBefore.After(w.now) {
+				l.push(l.wakeEntry(i))
+			}
+		}
+		w.tryNow(l)
+	})
+}
+
+// Forget drops all that waits for a host, without dead letters, and what is remembered of it. OnDead is
+// called for each target with ErrForgotten.
+func (q *Queue) Forget(ctx context.Context, host string) error {
+	return q.each("forget", host, false, func(w *worker, l *lane) {
+		l.HostState = HostState{Origin: l.Origin}
+		l.until, l.latency, l.window = time.Time{}, 0, 1
+		w.host(l)
+		w.condemn(l, verdict{kind: dropped, err: ErrForgotten})
+		w.alarms.set(l, l.alarm())
+		w.tidy(l)
+	})
+}
+
+// each calls fn for the lanes of a host, which may be made for that.
+func (q *Queue) each(what, host string, create bool, fn func(*worker, *lane)) error {
+	w := q.running()
+	if w == nil {
+		return fmt.Errorf("delivery: %s %.200s: %w", what, host, ErrNotRunning)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.held {
+		return fmt.Errorf("delivery: %s %.200s: %w", what, host, ErrNotRunning)
+	}
+	w.now = time.Now()
+	found := false
+	for _, scheme := range []string{"http", "https"} {
+		authority, ok := normalAuthority(scheme, host)
+		if !ok {
+			return fmt.Errorf("delivery: %s: host %.200q: %w", what, host, ErrInvalid)
+		}
+		l := w.lanes[scheme+"://"+authority]
+		if l == nil && create && scheme == "https" && !found {
+			l = w.lane(scheme + "://" + authority)
+		}
+		if l != nil {
+			found = true
+			fn(w, l)
+		}
+	}
+	w.nudge()
+	return nil
+}
+
+// Redrive queues dead letters for which yes is true anew, for Policy.Lifetime, as far as their
+// bodies are kept (see Policy.DeadBodies), and returns how many. Their records get new IDs.
+func (q *Queue) Redrive(ctx context.Context, yes func(DeadLetter) bool) (int, error) {
+	r := Redrive{Now: time.Now()}
+	r.Expires = r.Now.Add(q.Policy.Lifetime)
+	n := 0
+	send := func() error {
+		if len(r.IDs) == 0 {
+			return nil
+		}
+		m, err := q.Store.Redrive(ctx, r)
+		n += m
+		r.IDs = nil
+		return err
+	}
+	if w := q.running(); w != nil {
+		w.flush()
+		defer func() {
+			w.mu.Lock()
+			w.more = true
+			w.mu.Unlock()
+			w.nudge()
+		}()
+	}
+	for d, err := range q.DeadLetters(ctx) {
+		if err != nil {
+			return n, err
+		}
+		if yes(d) {
+			r.IDs = append(r.IDs, d.ID)
+		}
+		if len(r.IDs) == 500 {
+			if err := send(); err != nil {
+				return n, fmt.Errorf("delivery: redrive: %w", err)
+			}
+		}
+	}
+	if err := send(); err != nil {
+		return n, fmt.Errorf("delivery: redrive: %w", err)
+	}
+	return n, nil
+}
+
+// Drain makes Run start nothing more, wait for posts under way, record them, hand the lease to
+// whoever waits for it and return, as if its context had ended: for the old process of an
+// upgrade, which may still take requests and Enqueue. It returns when Run has, or ctx ends.
+func (q *Queue) Drain(ctx context.Context) error {
+	q.mu.Lock()
+	w, done := q.worker, q.done
+	q.mu.Unlock()
+	if w == nil {
+		return nil
+	}
+	w.mu.Lock()
+	select {
+	case <-w.drain:
+	default:
+		close(w.drain)
+	}
+	w.mu.Unlock()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("delivery: drain: %w", ctx.Err())
+	}
+}
