@@ -37,7 +37,7 @@ func ExampleNet() {
 func ExampleServer() {
 	n := inboxtest.NewNet(nil) // in a test: NewNet(t), which also closes it
 	defer n.Close()
-	n.Patience = 200 * time.Millisecond
+	n.Patience = time.Second
 	there := n.Server("there.example")
 	ann, bob := n.Server("a.example").Actor("ann"), there.Actor("bob")
 	for _, c := range []struct {

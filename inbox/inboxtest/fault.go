@@ -96,7 +96,7 @@ func (s *Server) connections(down, broken bool) {
 	}
 }
 
-// upset answers for a server that treats everyone alike, and reports false if it does not.
+// upset is the answer of a server that treats everyone alike; a status of 0 and no reason where it does not.
 func (m *mood) upset(w http.ResponseWriter, r *http.Request) (why string, status int) {
 	switch {
 	case m.hang:

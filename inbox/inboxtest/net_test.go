@@ -128,6 +128,23 @@ func TestSignaturesToAFakeServerAreVerified(t *testing.T) {
 	}
 }
 
+func TestNoTwoActorsHaveOneKey(t *testing.T) {
+	t.Parallel()
+	n := inboxtest.NewNet(t)
+	seen := map[string]string{}
+	for _, name := range strings.Fields("a b c d e f g h i j k l m n") { // more than there are published keys
+		who := n.Server("a.example").Actor(name)
+		key := who.Document().Keys()[0].PEM
+		if other := seen[key]; other != "" || key == "" {
+			t.Errorf("%s has the key of %s", name, other)
+		}
+		seen[key] = name
+		if again := n.Server("A.example").Actor(name); again.ID() != who.ID() || again.Document().Keys()[0].PEM != key {
+			t.Errorf("%s is somebody else when asked for again", name)
+		}
+	}
+}
+
 func TestPaddingAndNestingGiveTheSizeThatWasAskedFor(t *testing.T) {
 	t.Parallel()
 	n := inboxtest.NewNet(t)

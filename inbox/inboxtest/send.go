@@ -213,7 +213,7 @@ func (s *Server) post(p parcel) int {
 	return resp.StatusCode
 }
 
-var errStatus = errors.New("the answer is")
+var errGone = errors.New("there is no such thing, or no more")
 
 // fetch gets a document, signed by one of ours.
 func (s *Server) fetch(as *account, id string) (activity.Document, error) {
@@ -239,8 +239,12 @@ func (s *Server) get(ctx context.Context, as *account, id string) ([]byte, error
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("GET %s: %w %d", id, errStatus, resp.StatusCode)
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound, http.StatusGone:
+		return nil, fmt.Errorf("GET %s: %d: %w", id, resp.StatusCode, errGone)
+	default:
+		return nil, fmt.Errorf("GET %s: %d", id, resp.StatusCode)
 	}
 	return io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 }

@@ -302,7 +302,7 @@ func (k *keySource) RefreshKey(ctx context.Context, keyID string) (signature.Pub
 	s := (*Server)(k)
 	id, _, _ := strings.Cut(keyID, "#")
 	body, err := s.get(ctx, s.instance.account, id)
-	if errors.Is(err, errStatus) {
+	if errors.Is(err, errGone) {
 		return signature.PublicKey{}, errors.Join(signature.ErrKeyGone, err)
 	} else if err != nil {
 		return signature.PublicKey{}, err

@@ -133,7 +133,7 @@ func (s *Server) put(doc activity.Document, readers func(string) bool) {
 	s.docs[doc.DocumentID()] = document{body: body, readers: readers}
 }
 
-// Remove makes what is served under id 410.
+// remove answers 410, with a Tombstone, for what was served under id.
 func (s *Server) remove(id string, tombstone activity.Document) {
 	body, err := activity.Encode(tombstone)
 	if err != nil {
