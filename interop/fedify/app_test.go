@@ -3,7 +3,6 @@
 package fedify_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
-	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/signature"
 )
 
@@ -94,27 +92,6 @@ func (o *ours) finder(t *testing.T) *actor.Resolver {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// activityID makes an id of ours for what no verb says.
-func (o *ours) activityID(name string) string {
-	return actor.Names{Origin: o.Origin}.Activity("said-" + name)
-}
-
-// say puts an activity that no verb says into the queue, for one inbox.
-func (o *ours) say(t *testing.T, a *activity.Activity, inbox string) (id string) {
-	t.Helper()
-	body, err := activity.Encode(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = o.f.Queue().Enqueue(t.Context(), delivery.Activity{
-		ID: a.ID, Sender: a.Actor.ID, Class: delivery.Interactive, Body: bytes.Clone(body),
-	}, slices.Values([]delivery.Target{{Inbox: inbox}}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a.ID
 }
 
 // walk reads a collection with ours' resolver, at most what its caps allow at first.

@@ -46,20 +46,24 @@ func fedifyWalksTheOutbox(t *testing.T, w *world) {
 	ids := w.publishMany(t, n)
 	slices.Reverse(ids)
 	outbox := w.o.actor("jack") + "/outbox"
-	w.begin(t)
-	c := w.p.traverse(t, outbox, false)
-	if c.Type != "OrderedCollection" || c.TotalItems != len(c.Items) || len(c.Items) < n {
+	var c walked
+	eventually(t, func() bool { // what is published is shown a moment before it is listed
+		w.begin(t)
+		c = w.p.traverse(t, outbox, false)
+		return c.TotalItems == len(c.Items) && len(c.Items) > n
+	})
+	if c.Type != "OrderedCollection" || c.TotalItems != len(c.Items) {
 		t.Fatalf("Fedify takes it for %s of %d items and finds %d", c.Type, c.TotalItems, len(c.Items))
 	}
-	var got []string
+	var got, made []string
 	for _, item := range c.Items {
-		if item.Type != "Create" {
-			t.Errorf("in it is a %s, %s", item.Type, item.ID)
+		got = append(got, item.ID)
+		if item.Type == "Create" {
+			made = append(made, item.ObjectID)
 		}
-		got = append(got, item.ObjectID)
 	}
-	if !slices.Equal(got[:n], ids) {
-		t.Errorf("Fedify finds\n%v\nand jack said, the newest first,\n%v", got[:n], ids)
+	if !slices.Equal(made[:min(n, len(made))], ids) {
+		t.Errorf("Fedify finds\n%v\nand jack said, the newest first,\n%v", made, ids)
 	}
 	slices.Sort(got)
 	if len(slices.Compact(got)) != len(c.Items) {
@@ -147,10 +151,10 @@ func jackUnpins(t *testing.T, w *world) { w.jackFeatures(t, activity.TypeRemove)
 func (w *world) jackFeatures(t *testing.T, kind string) {
 	t.Helper()
 	id := w.publishMany(t, 1)[0]
-	said := w.o.say(t, &activity.Activity{
-		ID: w.o.activityID(kind), Type: activity.Types{kind}, Actor: activity.IRI(w.o.actor("jack")),
-		Object: activity.Refs{activity.IRI(id)}, Target: activity.IRI(w.o.featuredOf("jack")), To: activity.To(activity.Public),
-	}, w.p.Origin+"/inbox")
+	said := must(t)(w.o.f.Send(t.Context(), "jack", &activity.Activity{
+		Type: activity.Types{kind}, Object: activity.Refs{activity.IRI(id)}, Target: activity.IRI(w.o.featuredOf("jack")),
+		To: activity.To(activity.Public), CC: activity.To(w.p.Actor),
+	}))
 	if e := w.fedifyHearsID(t, kind, "jack", said); e.ObjectID != id || e.TargetID != w.o.featuredOf("jack") {
 		t.Errorf("the %s came as %+v", kind, e)
 	}

@@ -239,7 +239,7 @@ func (w *world) forgotten(t *testing.T, follower, followed string) {
 func fredIsDismissed(t *testing.T, w *world) {
 	ivy := w.o.actor("ivy")
 	follow := w.fredIsFollower(t, "ivy")
-	if err := w.o.f.Reject(t.Context(), "ivy", w.p.Actor); err != nil {
+	if _, err := w.o.f.Reject(t.Context(), "ivy", w.p.Actor); err != nil {
 		t.Fatal(err)
 	}
 	w.fedifyHears(t, "Reject", "ivy", func(e event) bool { return e.ObjectID == follow && e.Inbox == "fred" })

@@ -47,23 +47,24 @@ func fredUnblocksHugo(t *testing.T, w *world) {
 	w.forgotten(t, w.p.Actor, hugo)
 }
 
-func (w *world) hugoBlocks(t *testing.T, name string) *activity.Activity {
+// hugoBlocks makes fred follow hugo and hugo block him, and returns the id of the Block.
+func (w *world) hugoBlocks(t *testing.T) (block string) {
 	t.Helper()
-	block := activity.Block(w.o.activityID(name), w.o.actor("hugo"), w.p.Actor)
-	w.o.say(t, block, w.p.Actor+"/inbox")
-	if e := w.fedifyHearsID(t, "Block", "hugo", block.ID); e.ObjectID != w.p.Actor || e.Inbox != "fred" {
+	w.fredIsFollower(t, "hugo")
+	block = must(t)(w.o.f.Block(t.Context(), "hugo", w.p.Actor))
+	if e := w.fedifyHearsID(t, "Block", "hugo", block); e.ObjectID != w.p.Actor || e.Inbox != "fred" {
 		t.Errorf("the Block came as %+v", e)
 	}
+	w.forgotten(t, w.p.Actor, w.o.actor("hugo"))
 	return block
 }
 
-func hugoBlocksFred(t *testing.T, w *world) { w.hugoBlocks(t, "block") }
+func hugoBlocksFred(t *testing.T, w *world) { w.hugoBlocks(t) }
 
 func hugoUnblocksFred(t *testing.T, w *world) {
-	block := w.hugoBlocks(t, "block-for-a-while")
-	undo := w.o.say(t, activity.Undo(block.ID+"-undone", block), w.p.Actor+"/inbox")
-	e := w.fedifyHearsID(t, "Undo", "hugo", undo)
-	if undone := e.embedded(t); undone.Type != "Block" || undone.ID != block.ID || undone.Object != w.p.Actor {
+	block := w.hugoBlocks(t)
+	e := w.fedifyHearsID(t, "Undo", "hugo", must(t)(w.o.f.Undo(t.Context(), "hugo", block)))
+	if undone := e.embedded(t); undone.Type != "Block" || undone.ID != block || undone.Object != w.p.Actor {
 		t.Errorf("the Undo came as %s", e.Activity)
 	}
 }
@@ -84,7 +85,7 @@ func fredReportsAlice(t *testing.T, w *world) {
 func oursReportsFred(t *testing.T, w *world) {
 	post := w.fredPosts(t, "Buy this")
 	instance := w.o.Origin + "/ap/actor"
-	flag := w.o.say(t, activity.Flag(w.o.activityID("flag"), instance, "It is spam.", w.p.Actor, post), w.p.Origin+"/inbox")
+	flag := must(t)(w.o.f.Flag(t.Context(), "", w.p.Actor, "It is spam.", post))
 	var found event
 	if !eventually(t, func() bool {
 		events := w.p.events(t, w.event)

@@ -69,10 +69,9 @@ func fredVotes(t *testing.T, w *world) {
 }
 
 func aliceVotes(t *testing.T, w *world) {
-	id, h := w.fredAsksAnd(t)
-	vote := activity.Vote("", w.o.actor("alice"), "blue", h.object(t))
-	vote.ID = must(t)(w.o.f.Publish(t.Context(), "alice", vote))
-	e := w.fedifyHears(t, "Create", "alice", func(e event) bool { return e.ObjectID == vote.ID })
+	id, _ := w.fredAsksAnd(t)
+	vote := must(t)(w.o.f.Vote(t.Context(), "alice", id, "blue"))
+	e := w.fedifyHears(t, "Create", "alice", func(e event) bool { return e.ObjectID == vote || e.ID == vote })
 	n := e.Understood
 	if n == nil || n.Type != "Note" || n.Name != "blue" || n.Content != "" || n.InReplyTo != id {
 		t.Fatalf("Fedify takes the vote to be %+v", e)

@@ -43,7 +43,7 @@ func nedIsRenamed(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	update := w.o.say(t, activity.UpdateActor(w.o.activityID("renamed"), found, time.Now()), w.p.Origin+"/inbox")
+	update := must(t)(w.o.f.Send(t.Context(), "ned", activity.UpdateActor("", found, time.Now())))
 	e := w.fedifyHearsID(t, "Update", "ned", update)
 	if n := e.Understood; n == nil || n.ID != ned || n.Name != name || n.Type != "Person" || len(n.Keys) != 1 || len(n.AssertionMethods) != 1 {
 		t.Errorf("the Update came as %+v", e.Understood)

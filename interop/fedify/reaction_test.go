@@ -59,28 +59,25 @@ func fredTakesEmojiBack(t *testing.T, w *world) {
 	}
 }
 
-func aliceReactsWithEmoji(t *testing.T, w *world) { w.aliceReactsWith(t, "with-emoji") }
+func aliceReactsWithEmoji(t *testing.T, w *world) { w.aliceReactsWith(t, "🐈") }
 
 func aliceTakesEmojiBack(t *testing.T, w *world) {
-	react := w.aliceReactsWith(t, "with-emoji-for-a-while")
-	undo := w.o.say(t, activity.Undo(react.ID+"-undone", react), w.p.Actor+"/inbox")
-	e := w.fedifyHearsID(t, "Undo", "alice", undo)
-	if undone := e.embedded(t); e.ObjectID != react.ID || undone.ID != react.ID || undone.Object != react.Object.First() {
+	react := w.aliceReactsWith(t, "🐈")
+	e := w.fedifyHearsID(t, "Undo", "alice", must(t)(w.o.f.Undo(t.Context(), "alice", react.ID)))
+	if undone := e.embedded(t); e.ObjectID != react.ID || undone.ID != react.ID || undone.Object != react.ObjectID {
 		t.Errorf("the Undo came as %s", e.Activity)
 	}
 }
 
 // aliceReactsWith sends an emoji about a new post of fred's, of which Fedify's listener must hear.
-func (w *world) aliceReactsWith(t *testing.T, name string) *activity.Activity {
+func (w *world) aliceReactsWith(t *testing.T, emoji string) event {
 	t.Helper()
 	post := w.fredPosts(t, "What do you say?")
-	on := &activity.Object{ID: post, AttributedTo: activity.Refs{activity.IRI(w.p.Actor)}}
-	react := activity.React(w.o.activityID(name), w.o.actor("alice"), on, "🐈", nil)
-	w.o.say(t, react, w.p.Actor+"/inbox")
-	if e := w.fedifyHearsID(t, "Like", "alice", react.ID); e.ObjectID != post || e.Content != "🐈" {
+	e := w.fedifyHearsID(t, "Like", "alice", must(t)(w.o.f.React(t.Context(), "alice", post, emoji, nil)))
+	if e.ObjectID != post || e.Content != emoji {
 		t.Errorf("the reaction came as %+v", e)
 	}
-	return react
+	return e
 }
 
 func fredUnlikes(t *testing.T, w *world)  { w.fredTakesBack(t, "like", "Like") }
