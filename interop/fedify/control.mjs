@@ -2,43 +2,44 @@
 import { signRequest } from "@fedify/fedify";
 import {
   Accept,
+  Add,
   Announce,
+  Block,
+  Collection,
   Create,
   Delete,
   Document,
+  Emoji,
+  EmojiReact,
+  Flag,
   Follow,
   Hashtag,
-  isActor,
+  Image,
   Like,
   Mention,
   Note,
   PUBLIC_COLLECTION,
+  Question,
   Reject,
+  Remove,
   Tombstone,
   Undo,
   Update,
 } from "@fedify/vocab";
-import { getDocumentLoader } from "@fedify/vocab-runtime";
+import { Temporal } from "@js-temporal/polyfill";
+import { Looking } from "./looking.mjs";
 import { name, now, recipient, specs } from "./peer.mjs";
-import { describe } from "./reading.mjs";
-
-// Refusal is an error of the caller's: it becomes the status and the text of the answer.
-export class Refusal extends Error {
-  constructor(status, message) {
-    super(message);
-    this.status = status;
-  }
-}
+import { Refusal } from "./refusal.mjs";
 
 const escape = (text) => text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 
 export class Control {
   #peer;
-  // Fedify's own loader remembers documents for five minutes, and a test wants to see what is there now.
-  #loader = getDocumentLoader({ allowPrivateAddress: true });
+  #looking;
 
-  constructor(peer) {
+  constructor(peer, looking) {
     this.#peer = peer;
+    this.#looking = looking;
   }
 
   // state tells who the peer is and what it remembers.
@@ -57,6 +58,7 @@ export class Control {
       followers: [...peer.followers.keys()],
       following: [...peer.following],
       requests: [...peer.requests.keys()],
+      posts: peer.posts.size,
     };
   }
 
@@ -80,38 +82,74 @@ export class Control {
     return {};
   }
 
-  // lookup finds an actor or object by handle or id, with a signature of fred's if asked to.
-  async lookup({ handle, id, signed }) {
-    const object = await this.#find(handle ?? id, signed === true);
-    return { found: await describe(object, this.#loaders()) };
+  // strict says who must sign to read: nobody ("open"), who reads "objects" and collections, or "actors" too.
+  strict({ mode }) {
+    if (!["open", "objects", "actors"].includes(mode)) throw new Refusal(400, "mode is one of open, objects, actors");
+    this.#peer.strict = mode;
+    return { mode };
+  }
+
+  // rotate gives fred new keys, and tells nobody unless announce is set.
+  async rotate({ announce }) {
+    await this.#peer.rotate();
+    return announce === true ? await this.#announceMe() : {};
+  }
+
+  // rename changes the name that fred shows, and tells his followers.
+  async rename({ name }) {
+    this.#peer.title = name;
+    return await this.#announceMe();
+  }
+
+  // leave deletes fred: his followers are told, and a tombstone stays.
+  async leave() {
+    const me = this.#me();
+    const activity = new Delete({ id: new URL("#delete", me), actor: me, object: me, to: PUBLIC_COLLECTION });
+    const sent = await this.#peer.send(activity, [...this.#peer.followers.values()], { sharedInbox: true });
+    await this.#peer.idle(); // who is gone signs nothing any more
+    this.#peer.left = now();
+    return sent;
   }
 
   async follow({ id }) {
-    const actor = await this.#actor(id);
+    const actor = await this.#looking.actor(id);
     const follow = new Follow({ id: this.#peer.activityID(), actor: this.#me(), object: actor.id, to: actor.id });
     return await this.#peer.send(follow, [actor]);
   }
 
-  async accept({ id }) {
-    return await this.#peer.settle(this.#request(id), Accept);
+  // accept embeds the Follow, or names its id alone if bare is set.
+  async accept({ id, bare }) {
+    return await this.#peer.settle(this.#request(id), Accept, undefined, bare === true);
   }
 
   async reject({ id }) {
     return await this.#peer.settle(this.#request(id), Reject);
   }
 
+  // dismiss turns away the follower with the id of an actor, though it was accepted.
+  async dismiss({ id, request }) {
+    const follower = await this.#looking.actor(id);
+    this.#peer.followers.delete(id);
+    const follow = new Follow({ id: new URL(request), actor: follower.id, object: this.#me() });
+    return await this.#peer.send(new Reject({ id: this.#peer.activityID(), actor: this.#me(), object: follow, to: follower.id }), [follower]);
+  }
+
   // post publishes a note. to: public, unlisted, followers or direct; mention: actor ids; hashtag: names without "#";
-  // image: the description of an attached picture.
-  async post({ content = "", to = "public", mention = [], hashtag = [], summary, image, inReplyTo }) {
+  // emoji: names without ":"; image: the description of an attached picture; options: what a poll asks, of which one can be
+  // chosen; quiet: it is only shown, and sent to nobody.
+  async post({ content = "", to = "public", mention = [], hashtag = [], emoji = [], summary, image, inReplyTo, options, quiet = false }) {
     const peer = this.#peer;
     const path = crypto.randomUUID();
     const id = new URL(`/notes/${path}`, peer.origin);
-    const actors = await Promise.all(mention.map((actor) => this.#actor(actor)));
+    const actors = await Promise.all(mention.map((actor) => this.#looking.actor(actor)));
     const mentions = actors.map((actor) => new Mention({ href: actor.id, name: `@${actor.preferredUsername}@${actor.id.host}` }));
     const hashtags = hashtag.map((tag) => new Hashtag({ href: new URL(`/tags/${tag}`, peer.origin), name: `#${tag}` }));
+    const picture = new Image({ url: new URL("/media/pixel.png", peer.origin), mediaType: "image/png" });
+    const emojis = emoji.map((name) => new Emoji({ id: new URL(`/emojis/${name}`, peer.origin), name: `:${name}:`, icon: picture }));
     const links = [...mentions, ...hashtags].map((tag) => ` <a href="${escape(tag.href.href)}">${escape(tag.name)}</a>`);
     const audience = this.#audience(to, actors);
-    const note = new Note({
+    const Class = options === undefined ? Note : Question;
+    const note = new Class({
       id,
       attribution: this.#me(),
       content: `<p>${escape(content)}${links.join("")}</p>`,
@@ -120,11 +158,12 @@ export class Control {
       replyTarget: inReplyTo === undefined ? undefined : new URL(inReplyTo),
       url: id,
       published: now(),
-      tags: [...mentions, ...hashtags],
+      tags: [...mentions, ...hashtags, ...emojis],
       attachments: image === undefined ? [] : [new Document({ mediaType: "image/png", url: new URL("/media/pixel.png", peer.origin), name: image, width: 1, height: 1 })],
+      ...(options === undefined ? {} : poll(options.map((name) => ({ name, votes: 0 })), 0)),
       ...audience,
     });
-    const recipients = [...(to === "direct" ? [] : peer.followers.values()), ...actors.map(recipient)];
+    const recipients = quiet ? [] : [...(to === "direct" ? [] : peer.followers.values()), ...actors.map(recipient)];
     peer.posts.set(path, { note, recipients, shared: to !== "direct" });
     const create = new Create({ id: new URL("#create", id), actor: this.#me(), object: note, published: note.published, ...audience });
     return { note: id.href, ...(await peer.send(create, recipients, { sharedInbox: to !== "direct" })) };
@@ -132,17 +171,77 @@ export class Control {
 
   // reply answers a post of anyone's, whose author is mentioned.
   async reply({ id, ...rest }) {
-    const { object, author } = await this.#authored(id);
+    const { object, author } = await this.#looking.authored(id);
     return await this.post({ ...rest, inReplyTo: object.id.href, mention: [...new Set([...(rest.mention ?? []), author.id.href])] });
   }
 
-  async like({ id }) {
-    const { object, author } = await this.#authored(id);
-    return await this.#peer.send(new Like({ id: this.#peer.activityID(), actor: this.#me(), object: object.id, to: author.id }), [author]);
+  async like({ id, content }) {
+    return await this.#react(Like, id, content);
+  }
+
+  // react is an EmojiReact.
+  async react({ id, content }) {
+    return await this.#react(EmojiReact, id, content);
+  }
+
+  async #react(Class, id, content) {
+    const { object, author } = await this.#looking.authored(id);
+    return await this.#peer.send(new Class({ id: this.#peer.activityID(), actor: this.#me(), object: object.id, content, to: author.id }), [author]);
+  }
+
+  // vote chooses the option of this name.
+  async vote({ id, option }) {
+    const { object, author } = await this.#looking.authored(id);
+    const vote = new Note({ id: this.#peer.activityID(), attribution: this.#me(), name: option, replyTarget: object.id, to: author.id });
+    const create = new Create({ id: this.#peer.activityID(), actor: this.#me(), object: vote, to: author.id });
+    return { note: vote.id.href, ...(await this.#peer.send(create, [author])) };
+  }
+
+  // tally tells the followers how a poll of fred's stands: votes are the numbers of each option, in their order.
+  async tally({ id, votes, voters }) {
+    const { path, post } = this.#own(id);
+    const options = await Array.fromAsync(post.note.getExclusiveOptions());
+    const note = post.note.clone(poll(options.map((option, i) => ({ name: String(option.name), votes: votes[i] })), voters));
+    this.#peer.posts.set(path, { ...post, note });
+    const update = new Update({ id: new URL(`#update-${crypto.randomUUID()}`, note.id), actor: this.#me(), object: note, tos: note.toIds, ccs: note.ccIds });
+    return await this.#peer.send(update, post.recipients, { sharedInbox: post.shared });
+  }
+
+  // pin shows a post of fred's above all others, and tells his followers.
+  async pin({ id }) {
+    const { path } = this.#own(id);
+    this.#peer.pins.push(path);
+    return await this.#pinned(Add, id);
+  }
+
+  async unpin({ id }) {
+    const { path } = this.#own(id);
+    this.#peer.pins = this.#peer.pins.filter((pinned) => pinned !== path);
+    return await this.#pinned(Remove, id);
+  }
+
+  async #pinned(Class, id) {
+    const target = this.#peer.context().getFeaturedUri(name);
+    const activity = new Class({ id: this.#peer.activityID(), actor: this.#me(), object: new URL(id), target, ...this.#audience("public", []) });
+    return await this.#peer.send(activity, [...this.#peer.followers.values()], { sharedInbox: true });
+  }
+
+  // block also ends that the actor follows fred.
+  async block({ id }) {
+    const actor = await this.#looking.actor(id);
+    this.#peer.followers.delete(actor.id.href);
+    return await this.#peer.send(new Block({ id: this.#peer.activityID(), actor: this.#me(), object: actor.id, to: actor.id }), [actor]);
+  }
+
+  // flag reports an actor, with objects that show why, to its server.
+  async flag({ id, objects = [], content }) {
+    const actor = await this.#looking.actor(id);
+    const flag = new Flag({ id: this.#peer.activityID(), actor: this.#me(), objects: [actor.id, ...objects.map((object) => new URL(object))], content, to: actor.id });
+    return await this.#peer.send(flag, [actor], { sharedInbox: true });
   }
 
   async announce({ id }) {
-    const { object, author } = await this.#authored(id);
+    const { object, author } = await this.#looking.authored(id);
     const announce = new Announce({ id: this.#peer.activityID(), actor: this.#me(), object: object.id, published: now(), ...this.#audience("public", [author]) });
     return await this.#peer.send(announce, [...this.#peer.followers.values(), recipient(author)], { sharedInbox: true });
   }
@@ -166,13 +265,13 @@ export class Control {
     return await this.#peer.send(activity, post.recipients, { sharedInbox: post.shared });
   }
 
-  // undo takes back any activity that was sent, by its id.
-  async undo({ id }) {
+  // undo takes back any activity that was sent, by its id. It embeds the activity, or names its id alone if bare is set.
+  async undo({ id, bare }) {
     const sent = this.#peer.sent.get(id);
     if (sent === undefined) throw new Refusal(404, `nothing was sent as ${id}`);
     if (sent.activity instanceof Follow) this.#peer.following.delete(sent.activity.objectId.href);
-    const undo = new Undo({ id: this.#peer.activityID(), actor: this.#me(), object: sent.activity, tos: sent.activity.toIds, ccs: sent.activity.ccIds });
-    return await this.#peer.send(undo, sent.recipients);
+    const undo = new Undo({ id: this.#peer.activityID(), actor: this.#me(), object: bare === true ? sent.activity.id : sent.activity, tos: sent.activity.toIds, ccs: sent.activity.ccIds });
+    return await this.#peer.send(undo, sent.recipients, { sharedInbox: sent.sharedInbox });
   }
 
   // forge signs a Like of fred's as the spec says, breaks it and posts it once, without Fedify's second try.
@@ -210,35 +309,11 @@ export class Control {
     return this.#peer.context().getActorUri(name);
   }
 
-  #loaders() {
-    const { contextLoader } = this.#peer.context();
-    return { documentLoader: this.#loader, contextLoader };
-  }
-
-  async #find(what, signed) {
-    if (typeof what !== "string" || what === "") throw new Refusal(400, "handle or id is missing");
-    const context = this.#peer.context();
-    const documentLoader = signed ? await context.getDocumentLoader({ identifier: name }) : this.#loader;
-    let object;
-    try {
-      object = await context.lookupObject(what, { documentLoader });
-    } catch (error) {
-      throw new Refusal(502, `looking up ${what}: ${error.cause ?? error}`);
-    }
-    if (object === null) throw new Refusal(404, `Fedify finds nothing at ${what}`);
-    return object;
-  }
-
-  async #actor(id) {
-    const actor = await this.#find(id, true);
-    if (!isActor(actor) || actor.inboxId == null) throw new Refusal(422, `${id} is not an actor with an inbox`);
-    return actor;
-  }
-
-  async #authored(id) {
-    const object = await this.#find(id, true);
-    if (object.attributionId == null) throw new Refusal(422, `${id} has no author`);
-    return { object, author: await this.#actor(object.attributionId.href) };
+  // announceMe is an Update of the actor.
+  async #announceMe() {
+    const me = await this.#peer.me();
+    const update = new Update({ id: new URL(`#update-${crypto.randomUUID()}`, me.id), actor: me.id, object: me, updated: now(), ...this.#audience("public", []) });
+    return await this.#peer.send(update, [...this.#peer.followers.values()], { sharedInbox: true });
   }
 
   #own(id) {
@@ -270,4 +345,13 @@ export class Control {
         throw new Refusal(400, "to is one of public, unlisted, followers, direct");
     }
   }
+}
+
+// poll is what a question has more than a note.
+function poll(options, voters) {
+  return {
+    exclusiveOptions: options.map(({ name, votes }) => new Note({ name, replies: new Collection({ totalItems: votes }) })),
+    endTime: now().add(Temporal.Duration.from({ hours: 1 })),
+    voters,
+  };
 }

@@ -26,18 +26,21 @@ type state struct {
 	FirstKnock                        string
 	Followers, Following              []string // ids of actors
 	Requests                          []string // ids of Follows that wait for an answer
+	Posts                             int
 }
 
 // event is an activity that the peer has verified and whose listener has run.
 type event struct {
 	N                         int
 	Type, ID, Actor, ObjectID string
+	ObjectIDs                 []string
+	TargetID, Content         string
 	Inbox                     string // whose inbox it came to; empty: the shared one
 	Understood                *described
 	Activity                  json.RawMessage
 }
 
-// described is what Fedify made of an actor or object. Keys and what follows only of an actor.
+// described is what Fedify made of an actor or object. Options and what surrounds them only of a poll, what follows only of an actor.
 type described struct {
 	ID, Type, Name, Summary, Content, URL, Published, Updated string
 	AttributedTo, InReplyTo                                   string
@@ -45,8 +48,20 @@ type described struct {
 	Sensitive                                                 bool
 	Mentions, Hashtags                                        []struct{ Href, Name string }
 	Attachments                                               []struct{ Type, MediaType, URL, Name string }
+	Emojis                                                    []struct{ Name, Icon string }
+	Multiple                                                  bool
+	Ends                                                      string
+	Voters                                                    int
+	Options                                                   []option
 	PreferredUsername, Inbox, SharedInbox, Followers          string
+	Outbox, Featured                                          string
 	Keys, AssertionMethods                                    []struct{ ID, Owner, Algorithm string }
+}
+
+// option is one of a poll's.
+type option struct {
+	Name  string
+	Votes int
 }
 
 // exchange is an HTTP request that the peer has answered ("in") or made ("out"), and its status.
@@ -73,7 +88,10 @@ type post struct {
 	Mention []string `json:"mention,omitempty"` // ids of actors
 	Hashtag []string `json:"hashtag,omitempty"` // without "#"
 	Summary string   `json:"summary,omitempty"` // a content warning
+	Emoji   []string `json:"emoji,omitempty"`   // without ":"
 	Image   string   `json:"image,omitempty"`   // the description of a picture to attach
+	Options []string `json:"options,omitempty"` // of a poll
+	Quiet   bool     `json:"quiet,omitempty"`   // it is shown, and sent to nobody
 	ID      string   `json:"id,omitempty"`      // of reply: what is answered
 }
 
@@ -153,7 +171,16 @@ func (p *peer) post(t *testing.T, what post) (s sent) {
 // do makes the peer follow, accept, reject, like, announce, delete or undo what has the id.
 func (p *peer) do(t *testing.T, verb, id string) (s sent) {
 	t.Helper()
-	p.must(t, http.MethodPost, "/"+verb, map[string]string{"id": id}, &s)
+	return p.doWith(t, verb, with{"id": id})
+}
+
+// with are the parameters of a verb.
+type with map[string]any
+
+// doWith makes the peer do what needs more than an id.
+func (p *peer) doWith(t *testing.T, verb string, parameters with) (s sent) {
+	t.Helper()
+	p.must(t, http.MethodPost, "/"+verb, parameters, &s)
 	return s
 }
 

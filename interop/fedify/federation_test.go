@@ -6,111 +6,12 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/fedihook/fedihook"
 	"github.com/fedihook/fedihook/activity"
 )
-
-// The directions of a cell: who has to understand the other.
-const (
-	toOurs   = "Fedify → ours"
-	toFedify = "ours → Fedify"
-)
-
-// cell is one thing that one side does and what the other side has of it, which is where the test looks.
-type cell struct {
-	kind, direction, effect string
-	test                    func(t *testing.T, w *world)
-}
-
-// cells run in this order on the same two servers. The first two Follows make fred and alice follow each
-// other, which many of the others need; apart from that each brings what it is about.
-var cells = []cell{
-	{"WebFinger", toFedify, "Fedify finds alice by her handle, with her key, inboxes and followers", fedifyFindsAlice},
-	{"WebFinger", toOurs, "ours finds fred by his handle, with his key and inboxes", oursFindsFred},
-
-	{"Follow", toOurs, "fred is a follower of alice's", fredFollowsAlice},
-	{"Follow", toFedify, "alice is a follower of fred's", aliceFollowsFred},
-	{"Accept", toFedify, "fred follows bea once she has accepted", beaAcceptsFred},
-	{"Accept", toOurs, "bea follows fred once he has accepted", fredAcceptsBea},
-	{"Accept", toFedify, "fred waits until he is let in by hand", fredWaits},
-	{"Accept", toOurs, "carol waits until she is let in by hand", carolWaits},
-	{"Reject", toFedify, "fred is turned away and follows nobody for it", fredIsTurnedAway},
-	{"Reject", toOurs, "dora is turned away and follows nobody for it", doraIsTurnedAway},
-	{"Undo", toOurs, "of a Follow: emma loses her follower, and what she posts goes there no more", fredUnfollowsEmma},
-	{"Undo", toFedify, "of a Follow: fred loses his follower", floUnfollowsFred},
-
-	{"Create", toOurs, "a public post has its text, mention, hashtag, content warning and described image", fredPostsPublicly},
-	{"Create", toFedify, "a public post has its text, mention, hashtag, content warning and described image", alicePostsPublicly},
-	{"Create", toOurs, "a reply answers alice's post, and is for her", fredReplies},
-	{"Create", toFedify, "a reply answers fred's post", beaReplies},
-	{"Create", toOurs, "a direct post is in its recipient's inbox", fredWritesToGina},
-	{"Create", toFedify, "a direct post is in its recipient's inbox", ginaWritesToFred},
-	{"Create", toOurs, "a followers-only post reaches alice, who alone can fetch it", fredPostsToFollowers},
-	{"Create", toFedify, "a followers-only post reaches fred, who can fetch it, and no stranger can", alicePostsToFollowers},
-	{"Update", toOurs, "the text is replaced", fredEdits},
-	{"Update", toFedify, "the text is replaced", aliceEdits},
-	{"Delete", toOurs, "the post is gone", fredDeletes},
-	{"Delete", toFedify, "a tombstone is in the Delete, and 410 where the post was", aliceDeletes},
-	{"Like", toOurs, "alice's post is liked", fredLikes},
-	{"Like", toFedify, "fred's post is liked", aliceLikes},
-	{"Undo", toOurs, "of a Like: it is taken back", fredUnlikes},
-	{"Undo", toFedify, "of a Like: it is taken back", aliceUnlikes},
-	{"Announce", toOurs, "alice's post is shared", fredShares},
-	{"Announce", toFedify, "fred's post is shared", aliceShares},
-	{"Undo", toOurs, "of an Announce: it is taken back", fredUnshares},
-	{"Undo", toFedify, "of an Announce: it is taken back", aliceUnshares},
-
-	{"signature", toOurs, "by RFC 9421 first: 202 at once", fredKnocksByRFC9421},
-	{"signature", toOurs, "by draft-cavage first: 202 at once", fredKnocksByCavage},
-	{"signature", toOurs, "what was tampered with is refused, by either scheme", oursRefusesForgeries},
-	{"signature", toFedify, "by RFC 9421 once Fedify was heard to use it: 202 at once", aliceSignsAsFredDoes},
-	{"signature", toFedify, "what was tampered with is refused, by either scheme", fedifyRefusesForgeries},
-	{"replay", toOurs, "the same bytes again: 202, and no hook runs", replayIsTakenOnce},
-	{"replay", toOurs, "sent again because the answer was lost: 202, and no hook runs", lostAnswerIsTakenOnce},
-
-	{"restart", toFedify, "alice has the key and the followers that she had", aliceComesBack},
-	{"restart", toOurs, "what was seen before is not taken again, what is new is", oursRemembers},
-}
-
-func TestOursAndFedifyFederate(t *testing.T) {
-	t.Parallel()
-	ca := newAuthority(t)
-	p := startPeer(t, ca)
-	w := &world{ca: ca, p: p, o: startOurs(t, ca, p)}
-	done := 0
-	for _, c := range cells {
-		t.Run(c.kind+" "+c.direction+": "+c.effect, func(t *testing.T) {
-			w.begin(t)
-			c.test(t, w)
-			if !t.Failed() {
-				done++
-			}
-		})
-	}
-	t.Logf("%d of %d cells hold", done, len(cells))
-}
-
-func TestTheTableHoldsEveryTypeBothWays(t *testing.T) {
-	t.Parallel()
-	for _, kind := range []string{"WebFinger", "Follow", "Accept", "Reject", "Create", "Update", "Delete", "Like", "Announce", "Undo", "signature", "restart"} {
-		for _, direction := range []string{toOurs, toFedify} {
-			if !slices.ContainsFunc(cells, func(c cell) bool { return c.kind == kind && c.direction == direction }) {
-				t.Errorf("no cell tests %s %s", kind, direction)
-			}
-		}
-	}
-	seen := make(map[[3]string]bool)
-	for _, c := range cells {
-		name := [3]string{c.kind, c.direction, c.effect}
-		if seen[name] {
-			t.Errorf("two cells are %s %s: %s", c.kind, c.direction, c.effect)
-		}
-		seen[name] = true
-	}
-}
 
 // world is both servers, and where their journals were when the cell began.
 type world struct {
@@ -119,6 +20,14 @@ type world struct {
 	o  *ours
 
 	event, exchange int
+}
+
+// newWorld starts both. Adjust changes how ours is configured, also when it is started again; it may be nil.
+func newWorld(t *testing.T, adjust func(*fedihook.Config)) *world {
+	t.Helper()
+	ca := newAuthority(t)
+	p := startPeer(t, ca)
+	return &world{ca: ca, p: p, o: startOurs(t, ca, p, adjust)}
 }
 
 func (w *world) begin(t *testing.T) {
@@ -242,40 +151,4 @@ func (w *world) fredPosts(t *testing.T, text string) (id string) {
 	s := w.p.post(t, post{Content: text})
 	w.oursHears(t, "Create", s.ID)
 	return s.Note
-}
-
-func fedifyFindsAlice(t *testing.T, w *world) {
-	alice := w.o.actor("alice")
-	found := w.p.lookup(t, w.o.handle("alice"))
-	if found.ID != alice || found.Type != "Person" || found.PreferredUsername != "alice" || found.Name != "Name of alice" || found.Summary != "<p>I am alice.</p>" {
-		t.Errorf("Fedify finds %+v at %s", found, w.o.handle("alice"))
-	}
-	if found.Inbox != alice+"/inbox" || found.SharedInbox != w.o.Origin+"/ap/inbox" || found.Followers != alice+"/followers" {
-		t.Errorf("Fedify takes for her inboxes and followers %s, %s, %s", found.Inbox, found.SharedInbox, found.Followers)
-	}
-	if len(found.Keys) != 1 || found.Keys[0].ID != alice+"#main-key" || found.Keys[0].Owner != alice || found.Keys[0].Algorithm != "RSASSA-PKCS1-v1_5" {
-		t.Errorf("Fedify takes for her keys %+v", found.Keys)
-	}
-	if status, _ := w.p.call(t, http.MethodPost, "/lookup", map[string]string{"id": w.o.handle("nobody")}, nil); status != http.StatusNotFound {
-		t.Errorf("Fedify's lookup of nobody: %d, want 404", status)
-	}
-}
-
-func oursFindsFred(t *testing.T, w *world) {
-	found, err := w.o.f.Lookup(t.Context(), w.p.Handle)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if found.ID != w.p.Actor || !found.Is("Person") || found.PreferredUsername != "fred" || found.Name != "Fred of Fedify" {
-		t.Errorf("ours finds %+v at %s", found, w.p.Handle)
-	}
-	if found.Inbox.ID != w.p.Actor+"/inbox" || found.SharedInbox() != w.p.Origin+"/inbox" || found.Followers.ID != w.p.Actor+"/followers" {
-		t.Errorf("ours takes for his inboxes and followers %s, %s, %s", found.Inbox.ID, found.SharedInbox(), found.Followers.ID)
-	}
-	if keys := found.Keys(); len(keys) != 1 || keys[0].ID != w.p.Actor+"#main-key" || keys[0].Owner != w.p.Actor {
-		t.Errorf("ours takes for his keys %+v", keys)
-	}
-	if nobody, err := w.o.f.Lookup(t.Context(), strings.Replace(w.p.Handle, "fred", "nobody", 1)); err == nil {
-		t.Errorf("ours finds %s where there is nobody", nobody.ID)
-	}
 }

@@ -191,3 +191,85 @@ func floUnfollowsFred(t *testing.T, w *world) {
 		t.Errorf("ours still keeps %+v", f)
 	}
 }
+
+// olgaIsLetInBriefly is carolWaits with an Accept that does not embed the Follow.
+func olgaIsLetInBriefly(t *testing.T, w *world) {
+	w.p.answerFollows(t, "wait")
+	defer w.p.answerFollows(t, "accept")
+	follow := must(t)(w.o.f.Follow(t.Context(), "olga", w.p.Actor))
+	w.fedifyHearsID(t, "Follow", "olga", follow)
+	w.p.drain(t)
+	accept := w.p.doWith(t, "accept", with{"id": follow, "bare": true})
+	if h := w.oursHears(t, "Accepted", accept.ID); h.ObjectID != follow || h.Activity.Object[0].Raw != nil {
+		t.Errorf("the Accept is of %+v", h.Activity.Object)
+	}
+	w.acceptedHere(t, "olga")
+}
+
+// fredIsFollower makes fred follow somebody who accepts, and returns the id of the Follow.
+func (w *world) fredIsFollower(t *testing.T, handle string) (follow string) {
+	t.Helper()
+	follow = w.p.do(t, "follow", w.o.actor(handle)).ID
+	w.fedifyHears(t, "Accept", handle, func(e event) bool { return e.ObjectID == follow })
+	w.p.drain(t)
+	if following := w.p.state(t).Following; !slices.Contains(following, w.o.actor(handle)) {
+		t.Fatalf("Fedify follows %v", following)
+	}
+	return follow
+}
+
+// isFollower makes somebody follow fred, who accepts, and returns the ids of Follow and Accept.
+func (w *world) isFollower(t *testing.T, handle string) (follow, accept string) {
+	t.Helper()
+	follow = must(t)(w.o.f.Follow(t.Context(), handle, w.p.Actor))
+	h := w.o.wait(t, "Accepted", func(h heard) bool { return h.ObjectID == follow })
+	w.acceptedHere(t, handle)
+	w.p.drain(t)
+	return follow, h.Activity.ID
+}
+
+// forgotten checks that nobody here follows whom any more.
+func (w *world) forgotten(t *testing.T, follower, followed string) {
+	t.Helper()
+	if !eventually(t, func() bool { return w.o.follow(t, follower, followed) == (actor.Follow{}) }) {
+		t.Errorf("ours still keeps %+v", w.o.follow(t, follower, followed))
+	}
+}
+
+func fredIsDismissed(t *testing.T, w *world) {
+	ivy := w.o.actor("ivy")
+	follow := w.fredIsFollower(t, "ivy")
+	if _, err := w.o.f.Reject(t.Context(), "ivy", w.p.Actor); err != nil {
+		t.Fatal(err)
+	}
+	w.fedifyHears(t, "Reject", "ivy", func(e event) bool { return e.ObjectID == follow && e.Inbox == "fred" })
+	w.p.drain(t)
+	if following := w.p.state(t).Following; slices.Contains(following, ivy) {
+		t.Errorf("Fedify was dismissed and follows %v", following)
+	}
+	w.forgotten(t, w.p.Actor, ivy)
+}
+
+func ivyIsDismissed(t *testing.T, w *world) {
+	ivy := w.o.actor("ivy")
+	follow, _ := w.isFollower(t, "ivy")
+	reject := w.p.doWith(t, "dismiss", with{"id": ivy, "request": follow})
+	if h := w.oursHears(t, "Rejected", reject.ID); h.ObjectID != follow {
+		t.Errorf("the Reject is of %s, not of %s", h.ObjectID, follow)
+	}
+	w.forgotten(t, ivy, w.p.Actor)
+}
+
+func fredUnfollowsBriefly(t *testing.T, w *world) {
+	follow := w.fredIsFollower(t, "ivy")
+	undo := w.p.doWith(t, "undo", with{"id": follow, "bare": true})
+	w.oursHears(t, "Unfollow", undo.ID)
+	w.forgotten(t, w.p.Actor, w.o.actor("ivy"))
+}
+
+func fredTakesAcceptBack(t *testing.T, w *world) {
+	_, accept := w.isFollower(t, "ivy")
+	undo := w.p.do(t, "undo", accept)
+	w.oursHears(t, "Rejected", undo.ID)
+	w.forgotten(t, w.o.actor("ivy"), w.p.Actor)
+}

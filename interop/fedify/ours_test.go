@@ -34,7 +34,9 @@ const (
 	refuses = "refuses" // turns them away
 )
 
-var users = []string{"alice", "bea", "carol", "dora", "emma", "flo", "gina", asks, refuses}
+var users = []string{
+	"alice", "bea", "carol", "dora", "emma", "flo", "gina", "hugo", "ivy", "jack", "kim", "lou", "mia", "ned", "olga", asks, refuses,
+}
 
 // ours is a server made with Fedihook, in SQLite files, that keeps nothing but what its hooks heard.
 type ours struct {
@@ -44,6 +46,8 @@ type ours struct {
 	f       *fedihook.Server
 	storage storage.Storage
 
+	adjust      func(*fedihook.Config) // nil: as it is
+	app         app
 	address     string
 	dir         string
 	peers       map[string]string
@@ -54,7 +58,7 @@ type ours struct {
 }
 
 // startOurs starts a server that trusts ca and may reach p, and that the end of the test stops.
-func startOurs(t *testing.T, ca *authority, p *peer) *ours {
+func startOurs(t *testing.T, ca *authority, p *peer, adjust func(*fedihook.Config)) *ours {
 	t.Helper()
 	certificate, err := tls.LoadX509KeyPair(ca.leaf(t))
 	if err != nil {
@@ -70,7 +74,7 @@ func startOurs(t *testing.T, ca *authority, p *peer) *ours {
 		Origin:  "https://" + strings.Replace(address, "127.0.0.1", "localhost", 1),
 		address: address, dir: t.TempDir(), ca: ca, certificate: certificate,
 		peers: map[string]string{strings.TrimPrefix(p.Origin, "https://"): "127.0.0.1"},
-		log:   &tail{limit: logLimit},
+		log:   &tail{limit: logLimit}, adjust: adjust,
 	}
 	t.Cleanup(func() {
 		if err := o.shut(); err != nil {
@@ -109,14 +113,18 @@ func (o *ours) start(listener net.Listener) (err error) {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(o.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	o.f, err = fedihook.New(fedihook.Config{
-		Origin: o.Origin, Storage: o.storage, Profile: profile, Hooks: o.hooks(), RootCAs: o.ca.pool(),
-		InsecureAllowLoopback: o.peers, Logger: logger,
+	config := fedihook.Config{
+		Origin: o.Origin, Storage: o.storage, Profile: o.profile, Hooks: o.hooks(), RootCAs: o.ca.pool(),
+		InsecureAllowLoopback: o.peers, Logger: logger, Completed: o.complete,
+		Collections: actor.Collections{Featured: o.featured},
 		NodeInfo: func(context.Context) (actor.NodeInfo, error) {
-			return actor.NodeInfo{Software: "fedihook-interop", Version: "1"}, nil
+			return actor.NodeInfo{Software: "fedihook-interop", Version: "1.2.3", Users: int64(len(users)), Posts: 45}, nil
 		},
-	})
-	if err != nil {
+	}
+	if o.adjust != nil {
+		o.adjust(&config)
+	}
+	if o.f, err = fedihook.New(config); err != nil {
 		return err
 	}
 	server := &http.Server{
@@ -176,13 +184,6 @@ func (o *ours) restart(t *testing.T) {
 
 func open(file string) (*sql.DB, error) {
 	return sql.Open("sqlite", "file:"+file+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
-}
-
-func profile(_ context.Context, handle string) (actor.Profile, error) {
-	if !slices.Contains(users, handle) {
-		return actor.Profile{}, actor.ErrNotFound
-	}
-	return actor.Profile{Handle: handle, Name: "Name of " + handle, Summary: "<p>I am " + handle + ".</p>", ManuallyApprovesFollowers: handle == asks}, nil
 }
 
 // hooks hear everything, and answer Follows as their users do.

@@ -6,12 +6,14 @@ import {
   InProcessMessageQueue,
   MemoryKvStore,
 } from "@fedify/fedify";
-import { Accept, Activity, Create, Endpoints, Follow, Image, Link, Note, Person, Reject, Undo, Update } from "@fedify/vocab";
+import { Accept, Activity, Create, Endpoints, Follow, Image, Link, Note, Person, Reject, Tombstone, Undo, Update } from "@fedify/vocab";
 import { Temporal } from "@js-temporal/polyfill";
 import { Journal } from "./journal.mjs";
 import { describe } from "./reading.mjs";
 
 export const name = "fred";
+
+const pageSize = 5; // of the outbox
 
 export const specs = ["rfc9421", "draft-cavage-http-signatures-12"];
 
@@ -42,8 +44,12 @@ export class Peer {
   following = new Set(); // actor ids that accepted
   posts = new Map(); // path id → { note, audience, recipients }
   tombstones = new Map(); // path id → when
-  sent = new Map(); // activity id → { activity, recipients }
+  sent = new Map(); // activity id → { activity, recipients, sharedInbox }
+  pins = []; // path ids of the featured posts
   answer = "accept"; // what happens to a Follow: accept, reject or wait
+  strict = "open"; // who must sign to read: nobody, who reads "objects" and collections, or "actors" too
+  title = "Fred of Fedify"; // the name that is shown
+  left = null; // when the actor was deleted
 
   #kv = new MemoryKvStore();
   #queues = [];
@@ -53,9 +59,7 @@ export class Peer {
   static async create(origin) {
     const peer = new Peer();
     peer.origin = origin;
-    // Fedify's own generator makes RSA keys of 4096 bits; the fediverse has 2048.
-    const rsa = { name: "RSASSA-PKCS1-v1_5", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: "SHA-256" };
-    peer.#keys = [await crypto.subtle.generateKey(rsa, true, ["sign", "verify"]), await generateCryptoKeyPair("Ed25519")];
+    await peer.rotate();
     for (const spec of specs) peer.#federations.set(spec, peer.#federation(spec));
     peer.spec = specs[0];
     return peer;
@@ -68,6 +72,13 @@ export class Peer {
     await this.idle();
     for await (const { key } of this.#kv.list(["spec", spec])) await this.#kv.delete(key);
     this.spec = spec;
+  }
+
+  // rotate gives fred new keys under the ids of the old ones, which are forgotten.
+  async rotate() {
+    // Fedify's own generator makes RSA keys of 4096 bits; the fediverse has 2048.
+    const rsa = { name: "RSASSA-PKCS1-v1_5", modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]), hash: "SHA-256" };
+    this.#keys = [await crypto.subtle.generateKey(rsa, true, ["sign", "verify"]), await generateCryptoKeyPair("Ed25519")];
   }
 
   // idle returns when nothing waits to be sent or handled, or throws after ten seconds.
@@ -94,6 +105,11 @@ export class Peer {
     return this.#federations.get(this.spec).createContext(new URL(this.origin), undefined);
   }
 
+  // me is fred as everyone sees him.
+  me() {
+    return this.#person(this.context());
+  }
+
   keyPairs() {
     return this.context().getActorKeyPairs(name);
   }
@@ -101,7 +117,7 @@ export class Peer {
   // send enqueues an activity of fred's and remembers it for a later Undo.
   async send(activity, recipients, { sharedInbox = false } = {}, context = this.context()) {
     const unique = [...new Map(recipients.map((recipient) => [recipient.id.href, recipient])).values()];
-    this.sent.set(activity.id.href, { activity, recipients: unique });
+    this.sent.set(activity.id.href, { activity, recipients: unique, sharedInbox });
     await context.sendActivity({ identifier: name }, unique, activity, { preferSharedInbox: sharedInbox });
     return { id: activity.id.href, recipients: unique.map((recipient) => recipient.id.href) };
   }
@@ -111,14 +127,14 @@ export class Peer {
   }
 
   // settle answers a Follow with Accept or Reject. The answer embeds the Follow and, since it was
-  // fetched for its inbox, the follower in it: so do most applications of Fedify's.
-  async settle(follow, Answer, context = this.context()) {
+  // fetched for its inbox, the follower in it: so do most applications of Fedify's. A bare one names its id alone.
+  async settle(follow, Answer, context = this.context(), bare = false) {
     this.requests.delete(follow.id.href);
     const follower = await follow.getActor(context);
     if (follower?.id == null || follower.inboxId == null) throw new Error(`${follow.actorId?.href} has no inbox`);
     if (Answer === Accept) this.followers.set(follower.id.href, recipient(follower));
     else this.followers.delete(follower.id.href);
-    const answer = new Answer({ id: this.activityID(), actor: context.getActorUri(name), object: follow, to: follower.id });
+    const answer = new Answer({ id: this.activityID(), actor: context.getActorUri(name), object: bare ? follow.id : follow, to: follower.id });
     return await this.send(answer, [follower], {}, context);
   }
 
@@ -154,36 +170,53 @@ export class Peer {
 
   #serveActor(federation) {
     federation
-      .setActorDispatcher("/users/{identifier}", async (context, identifier) => {
+      .setActorDispatcher("/users/{identifier}", (context, identifier) => {
         if (identifier !== name) return null;
-        const keys = await context.getActorKeyPairs(identifier);
-        return new Person({
-          id: context.getActorUri(identifier),
-          preferredUsername: identifier,
-          name: "Fred of Fedify",
-          summary: "<p>I am served by Fedify.</p>",
-          url: new URL(`/@${identifier}`, this.origin),
-          icon: new Image({ url: new URL("/media/pixel.png", this.origin), mediaType: "image/png" }),
-          inbox: context.getInboxUri(identifier),
-          outbox: context.getOutboxUri(identifier),
-          followers: context.getFollowersUri(identifier),
-          following: context.getFollowingUri(identifier),
-          endpoints: new Endpoints({ sharedInbox: context.getInboxUri() }),
-          manuallyApprovesFollowers: this.answer === "wait",
-          publicKey: keys[0].cryptographicKey,
-          assertionMethods: keys.map((key) => key.multikey),
-        });
+        return this.left === null ? this.#person(context) : new Tombstone({ id: context.getActorUri(name), deleted: this.left });
       })
       .mapHandle((_, username) => (username === name ? name : null))
-      .setKeyPairsDispatcher((_, identifier) => (identifier === name ? this.#keys : []));
+      .setKeyPairsDispatcher((_, identifier) => (identifier === name ? this.#keys : []))
+      .authorize((context) => this.strict !== "actors" || signed(context));
+  }
+
+  async #person(context) {
+    const keys = await context.getActorKeyPairs(name);
+    return new Person({
+      id: context.getActorUri(name),
+      preferredUsername: name,
+      name: this.title,
+      summary: "<p>I am served by Fedify.</p>",
+      url: new URL(`/@${name}`, this.origin),
+      icon: new Image({ url: new URL("/media/pixel.png", this.origin), mediaType: "image/png" }),
+      inbox: context.getInboxUri(name),
+      outbox: context.getOutboxUri(name),
+      followers: context.getFollowersUri(name),
+      following: context.getFollowingUri(name),
+      featured: context.getFeaturedUri(name),
+      endpoints: new Endpoints({ sharedInbox: context.getInboxUri() }),
+      manuallyApprovesFollowers: this.answer === "wait",
+      publicKey: keys[0].cryptographicKey,
+      assertionMethods: keys.map((key) => key.multikey),
+    });
   }
 
   #serveCollections(federation) {
+    const allowed = (context) => this.strict === "open" || signed(context);
     const whole = (items) => (_, identifier) => (identifier === name ? { items: items() } : null);
-    federation.setFollowersDispatcher("/users/{identifier}/followers", whole(() => [...this.followers.values()]));
-    federation.setFollowingDispatcher("/users/{identifier}/following", whole(() => [...this.following].map((id) => new URL(id))));
-    federation.setOutboxDispatcher("/users/{identifier}/outbox", whole(() =>
-      [...this.sent.values()].map((sent) => sent.activity).filter((activity) => activity instanceof Create && open(activity))));
+    federation.setFollowersDispatcher("/users/{identifier}/followers", whole(() => [...this.followers.values()])).setCounter(() => this.followers.size).authorize(allowed);
+    federation.setFollowingDispatcher("/users/{identifier}/following", whole(() => [...this.following].map((id) => new URL(id)))).authorize(allowed);
+    federation.setFeaturedDispatcher("/users/{identifier}/featured", whole(() => this.pins.map((path) => this.posts.get(path).note))).authorize(allowed);
+    const said = () => [...this.sent.values()].map((sent) => sent.activity).filter((activity) => activity instanceof Create && open(activity)).reverse();
+    federation
+      .setOutboxDispatcher("/users/{identifier}/outbox", (_, identifier, cursor) => {
+        if (identifier !== name) return null;
+        const from = Number(cursor ?? 0);
+        const items = said().slice(from, cursor === null ? undefined : from + pageSize);
+        return { items, nextCursor: from + pageSize < said().length ? String(from + pageSize) : null };
+      })
+      .setFirstCursor((_, identifier) => (identifier === name ? "0" : null))
+      .setCounter((_, identifier) => (identifier === name ? said().length : null))
+      .authorize(allowed);
   }
 
   #servePosts(federation) {
@@ -191,9 +224,9 @@ export class Peer {
       .setObjectDispatcher(Note, "/notes/{id}", (_, { id }) => this.posts.get(id)?.note ?? null)
       .authorize(async (context, { id }) => {
         const post = this.posts.get(id);
-        if (post === undefined || open(post.note)) return true;
+        if (post === undefined || (open(post.note) && this.strict === "open")) return true;
         const reader = (await context.getSignedKeyOwner())?.id?.href;
-        return reader !== undefined && post.recipients.some((recipient) => recipient.id.href === reader);
+        return reader !== undefined && (open(post.note) || post.recipients.some((recipient) => recipient.id.href === reader));
       });
   }
 
@@ -206,6 +239,9 @@ export class Peer {
       id: activity.id?.href ?? "",
       actor: activity.actorId?.href ?? "",
       objectID: activity.objectId?.href ?? "",
+      objectIDs: activity.objectIds.map((id) => id.href),
+      targetID: activity.targetId?.href ?? "",
+      content: String(activity.content ?? ""),
       inbox: context.recipient ?? "", // empty: the shared one
       understood: activity instanceof Create || activity instanceof Update ? await describe(await activity.getObject(context), context) : null,
       activity: json, // as it came, or compacted by Fedify if it carried an LD signature
@@ -227,6 +263,11 @@ export class Peer {
       }
     }
   }
+}
+
+// signed tells whether somebody signed the request, whoever that is.
+async function signed(context) {
+  return (await context.getSignedKeyOwner())?.id != null;
 }
 
 // recipient is what Fedify needs of an actor to deliver to it.

@@ -13,25 +13,55 @@ import (
 )
 
 func fredPostsPublicly(t *testing.T, w *world) {
-	alice := w.o.actor("alice")
-	s := w.p.post(t, post{Content: "Hello <you>", Mention: []string{alice}, Hashtag: []string{"Interop"}, Summary: "careful", Image: "one pixel"})
+	s := w.p.post(t, post{Content: "Hello <you>", Summary: "careful"})
 	h := w.oursHears(t, "Create", s.ID)
 	o := h.object(t)
 	if o.ID != s.Note || !o.Is("Note") || o.AttributedTo.First() != w.p.Actor || o.Published.IsZero() {
 		t.Errorf("the post is %s by %s of %v", o.ID, o.AttributedTo.First(), o.Published)
 	}
-	if !slices.Contains(h.To, alice) || !h.ToFollowers || !o.To.Has(activity.Public) || !o.CC.Has(w.p.Actor+"/followers") {
-		t.Errorf("the post is for %v and followers: %v; it says to %v, cc %v", h.To, h.ToFollowers, o.To.IDs(), o.CC.IDs())
+	if h.Owner != "" || !h.ToFollowers || !o.To.Has(activity.Public) || !o.CC.Has(w.p.Actor+"/followers") {
+		t.Errorf("the post is in the inbox of %q, for followers: %v; it says to %v, cc %v", h.Owner, h.ToFollowers, o.To.IDs(), o.CC.IDs())
 	}
-	if !strings.HasPrefix(o.Text(), "<p>Hello &lt;you&gt;") || o.Summary != "careful" || !o.Sensitive {
+	if o.Text() != "<p>Hello &lt;you&gt;</p>" || o.Summary != "careful" || !o.Sensitive {
 		t.Errorf("its text is %q under %q, sensitive: %v", o.Text(), o.Summary, o.Sensitive)
 	}
-	if m := tag(t, o, "Mention"); m.Href != alice || m.Name != w.o.handle("alice") || !slices.Equal(o.Mentions(), []string{alice}) {
+}
+
+func fredMentionsGina(t *testing.T, w *world) {
+	gina := w.o.actor("gina")
+	s := w.p.post(t, post{Content: "Hello", Mention: []string{gina}})
+	h := w.oursHears(t, "Create", s.ID)
+	o := h.object(t)
+	if m := tag[*activity.Link](t, o, "Mention"); m.Href != gina || m.Name != w.o.handle("gina") || !slices.Equal(o.Mentions(), []string{gina}) {
 		t.Errorf("its mention is %s %q", m.Href, m.Name)
 	}
-	if h := tag(t, o, "Hashtag"); h.Href != w.p.Origin+"/tags/Interop" || h.Name != "#Interop" {
+	if !slices.Contains(h.To, gina) {
+		t.Errorf("the post is for %v, not for gina", h.To)
+	}
+}
+
+func fredTags(t *testing.T, w *world) {
+	s := w.p.post(t, post{Content: "Hello :blob:", Hashtag: []string{"Interop"}, Emoji: []string{"blob"}})
+	o := w.oursHears(t, "Create", s.ID).object(t)
+	if h := tag[*activity.Link](t, o, "Hashtag"); h.Href != w.p.Origin+"/tags/Interop" || h.Name != "#Interop" {
 		t.Errorf("its hashtag is %s %q", h.Href, h.Name)
 	}
+	e := tag[*activity.Object](t, o, "Emoji")
+	if len(e.Icon) != 1 {
+		t.Fatalf("its emoji %q has %d pictures", e.Name, len(e.Icon))
+	}
+	icon, err := e.Icon[0].Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if image, ok := icon.(*activity.Object); !ok || e.Name != ":blob:" || image.MediaType != "image/png" || image.URL.First() != w.p.Origin+"/media/pixel.png" {
+		t.Errorf("its emoji is %q, %+v", e.Name, icon)
+	}
+}
+
+func fredShowsAPicture(t *testing.T, w *world) {
+	s := w.p.post(t, post{Content: "See", Image: "one pixel"})
+	o := w.oursHears(t, "Create", s.ID).object(t)
 	if len(o.Attachment) != 1 {
 		t.Fatalf("it has %d attachments", len(o.Attachment))
 	}
@@ -39,7 +69,8 @@ func fredPostsPublicly(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if image, ok := doc.(*activity.Object); !ok || image.Name != "one pixel" || image.MediaType != "image/png" || image.URL.First() != w.p.Origin+"/media/pixel.png" {
+	image, ok := doc.(*activity.Object)
+	if !ok || image.Name != "one pixel" || image.MediaType != "image/png" || image.URL.First() != w.p.Origin+"/media/pixel.png" || image.Width != 1 || image.Height != 1 {
 		t.Errorf("its image is %+v", doc)
 	}
 }
@@ -55,22 +86,64 @@ func (h heard) object(t *testing.T) *activity.Object {
 }
 
 // tag is the one tag of this type.
-func tag(t *testing.T, o *activity.Object, kind string) *activity.Link {
+func tag[D activity.Document](t *testing.T, o *activity.Object, kind string) D {
 	t.Helper()
-	var found []*activity.Link
+	var found []D
 	for _, ref := range o.Tag {
 		doc, err := ref.Document()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if link, ok := doc.(*activity.Link); ok && link.Is(kind) {
-			found = append(found, link)
+		if doc, ok := doc.(D); ok && doc.Is(kind) {
+			found = append(found, doc)
 		}
 	}
 	if len(found) != 1 {
 		t.Fatalf("%s has %d tags of type %s", o.ID, len(found), kind)
 	}
 	return found[0]
+}
+
+func ginaMentionsFred(t *testing.T, w *world) {
+	id := must(t)(w.o.f.Publish(t.Context(), "gina", &activity.Object{
+		Content: "<p>Hello</p>", To: activity.To(activity.Public), CC: activity.To(activity.Followers, w.p.Actor),
+		Tag: activity.List{activity.Embed(activity.Mention(w.p.Actor, w.p.Handle))},
+	}))
+	e := w.fedifyHears(t, "Create", "gina", func(e event) bool { return e.ObjectID == id })
+	if n := e.Understood; n == nil || len(n.Mentions) != 1 || n.Mentions[0].Href != w.p.Actor || n.Mentions[0].Name != w.p.Handle {
+		t.Errorf("the post came as %+v", e.Understood)
+	}
+}
+
+func aliceTags(t *testing.T, w *world) {
+	id := must(t)(w.o.f.Publish(t.Context(), "alice", &activity.Object{
+		Content: "<p>:blob: #interop</p>",
+		Tag: activity.List{
+			activity.Embed(activity.Hashtag(w.o.Origin+"/tags/interop", "interop")),
+			activity.Embed(activity.Emoji("blob", w.o.Origin+"/blob.png", "image/png")),
+		},
+	}))
+	n := w.fedifyHears(t, "Create", "alice", func(e event) bool { return e.ObjectID == id }).Understood
+	if n == nil || len(n.Hashtags) != 1 || n.Hashtags[0].Href != w.o.Origin+"/tags/interop" || n.Hashtags[0].Name != "#interop" {
+		t.Fatalf("Fedify takes the post to be %+v", n)
+	}
+	if len(n.Emojis) != 1 || n.Emojis[0].Name != ":blob:" || n.Emojis[0].Icon != w.o.Origin+"/blob.png" {
+		t.Errorf("Fedify takes for emojis %+v", n.Emojis)
+	}
+}
+
+func aliceShowsAPicture(t *testing.T, w *world) {
+	id := must(t)(w.o.f.Publish(t.Context(), "alice", &activity.Object{
+		Content:    "<p>See</p>",
+		Attachment: activity.List{activity.Embed(activity.Image(w.o.Origin+"/cat.png", "image/png", "a cat"))},
+	}))
+	n := w.fedifyHears(t, "Create", "alice", func(e event) bool { return e.ObjectID == id }).Understood
+	if n == nil || len(n.Attachments) != 1 {
+		t.Fatalf("Fedify takes the post to be %+v", n)
+	}
+	if a := n.Attachments[0]; a.Type != "Image" || a.Name != "a cat" || a.MediaType != "image/png" || a.URL != w.o.Origin+"/cat.png" {
+		t.Errorf("Fedify takes for the picture %+v", a)
+	}
 }
 
 func alicePostsPublicly(t *testing.T, w *world) {

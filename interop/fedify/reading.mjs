@@ -1,5 +1,5 @@
 // What Fedify made of a document, as plain JSON: read through its classes, never from the source.
-import { Hashtag, isActor, Mention, Object as APObject } from "@fedify/vocab";
+import { Emoji, Hashtag, isActor, Mention, Object as APObject, Question } from "@fedify/vocab";
 
 async function all(iterable) {
   const list = [];
@@ -31,6 +31,7 @@ export async function describe(object, context) {
     sensitive: object.sensitive === true,
     mentions: tags.filter((tag) => tag instanceof Mention).map((tag) => ({ href: href(tag.href), name: text(tag.name) })),
     hashtags: tags.filter((tag) => tag instanceof Hashtag).map((tag) => ({ href: href(tag.href), name: text(tag.name) })),
+    emojis: await Promise.all(tags.filter((tag) => tag instanceof Emoji).map(async (tag) => ({ name: text(tag.name), icon: href((await tag.getIcon(context))?.url) }))),
     attachments: (await all(object.getAttachments(context))).map((attachment) => ({
       type: attachment.constructor.name,
       mediaType: text(attachment.mediaType),
@@ -38,6 +39,7 @@ export async function describe(object, context) {
       name: text(attachment.name),
     })),
   };
+  if (object instanceof Question) return { ...common, ...(await poll(object, context)) };
   if (!isActor(object)) return common;
   return {
     ...common,
@@ -45,7 +47,20 @@ export async function describe(object, context) {
     inbox: href(object.inboxId),
     sharedInbox: href(object.endpoints?.sharedInbox),
     followers: href(object.followersId),
+    outbox: href(object.outboxId),
+    featured: href(object.featuredId),
     keys: (await all(object.getPublicKeys(context))).map((key) => ({ id: href(key.id), owner: href(key.ownerId), algorithm: key.publicKey?.algorithm.name ?? "" })),
     assertionMethods: (await all(object.getAssertionMethods(context))).map((key) => ({ id: href(key.id), owner: href(key.controllerId), algorithm: key.publicKey?.algorithm.name ?? "" })),
+  };
+}
+
+async function poll(question, context) {
+  const exclusive = await all(question.getExclusiveOptions(context));
+  const options = exclusive.length > 0 ? exclusive : await all(question.getInclusiveOptions(context));
+  return {
+    multiple: exclusive.length === 0,
+    ends: text(question.endTime),
+    voters: question.voters ?? 0,
+    options: await Promise.all(options.map(async (option) => ({ name: text(option.name), votes: (await option.getReplies(context))?.totalItems ?? 0 }))),
   };
 }

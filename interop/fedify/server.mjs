@@ -13,9 +13,11 @@ import https from "node:https";
 import { Readable } from "node:stream";
 import { inspect } from "node:util";
 import { configure } from "@logtape/logtape";
-import { Control, Refusal } from "./control.mjs";
+import { Control } from "./control.mjs";
 import { Journal, note, watchFetch } from "./journal.mjs";
+import { Looking } from "./looking.mjs";
 import { Peer } from "./peer.mjs";
+import { Refusal } from "./refusal.mjs";
 
 const loopback = "127.0.0.1";
 const maxBody = 1 << 20;
@@ -37,18 +39,29 @@ await configure({
   ],
 });
 
+// verbs are what the test may call.
+const verbs = new Map([
+  [Looking, ["lookup", "webfinger", "nodeinfo", "traverse"]],
+  [Control, [
+    "firstknock", "answer", "strict", "rotate", "rename", "leave", "drain", "follow", "accept", "reject", "dismiss", "post", "reply",
+    "like", "react", "announce", "vote", "tally", "pin", "unpin", "block", "flag", "update", "delete", "undo", "forge",
+  ]],
+]);
+
 const exchanges = new Journal(1000);
 watchFetch(exchanges);
 
 const tls = { cert: readFileSync(needed("FEDIFY_CERT")), key: readFileSync(needed("FEDIFY_KEY")) };
 let peer;
 let control;
+let looking;
 const front = https.createServer(tls, (incoming, outgoing) => answer(outgoing, () => serve(incoming)));
 const back = http.createServer((incoming, outgoing) => answer(outgoing, () => command(incoming)));
 
 const port = await listen(front, process.env.FEDIFY_PORT);
 peer = await Peer.create(`https://${process.env.FEDIFY_HOST ?? "localhost"}:${port}`);
-control = new Control(peer);
+looking = new Looking(peer);
+control = new Control(peer, looking);
 const controlPort = await listen(back, process.env.FEDIFY_CONTROL_PORT);
 console.log(`ready ${JSON.stringify({ origin: peer.origin, control: `http://${loopback}:${controlPort}` })}`);
 
@@ -112,7 +125,7 @@ function page(request) {
     case "/media/pixel.png":
       return new Response(pixel, { headers: { "Content-Type": "image/png" } });
     case "/@fred":
-      return new Response("<!doctype html><title>Fred</title>", { headers: { "Content-Type": "text/html; charset=utf-8" } });
+      return new Response(`<!doctype html><title>Fred</title><link rel="alternate" type="application/activity+json" href="${peer.origin}/users/fred">`, { headers: { "Content-Type": "text/html; charset=utf-8" } });
   }
 }
 
@@ -128,8 +141,8 @@ async function command(incoming) {
     if (verb === "exchanges") return Response.json(exchanges.after(after));
     throw new Refusal(404, `there is no GET ${url.pathname}`);
   }
-  const verbs = ["firstknock", "answer", "drain", "lookup", "follow", "accept", "reject", "post", "reply", "like", "announce", "update", "delete", "undo", "forge"];
-  if (incoming.method !== "POST" || !verbs.includes(verb)) throw new Refusal(404, `there is no ${incoming.method} ${url.pathname}`);
+  const room = [control, looking].find((room) => verbs.get(room.constructor).includes(verb));
+  if (incoming.method !== "POST" || room === undefined) throw new Refusal(404, `there is no ${incoming.method} ${url.pathname}`);
   const body = await read(incoming);
   let parameters;
   try {
@@ -138,7 +151,7 @@ async function command(incoming) {
     throw new Refusal(400, error.message);
   }
   if (parameters === null || typeof parameters !== "object") throw new Refusal(400, "the parameters are not an object");
-  return Response.json(await control[verb](parameters));
+  return Response.json(await room[verb](parameters));
 }
 
 async function read(incoming) {
