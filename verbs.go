@@ -46,8 +46,8 @@ func (s *Server) Publish(ctx context.Context, handle string, o *activity.Object)
 }
 
 // Update says that o has replaced what was published under its id, to all who were sent that, and returns the id of the
-// Update. Zero Updated means now; an audience that is empty stays as it was. What was not published yet goes out as it is
-// now, and without an Update. ActivityPub §6.3
+// Update. Zero Updated means now, but of a poll of which only the votes changed as it was: to count is no edit. An audience
+// that is empty stays as it was. What was not published yet goes out as it is now, and without an Update. ActivityPub §6.3
 func (s *Server) Update(ctx context.Context, handle string, o *activity.Object) (id string, err error) {
 	own := *o
 	if len(own.Type) == 0 {

@@ -25,7 +25,8 @@ const (
 	FetchSigned
 
 	// FetchSignedActors asks for one for actors too. Servers that fetch keys unsigned, as Threads and Epicyon
-	// do (seen 2026), can then take nothing that is sent to them.
+	// do (seen 2026), can then take nothing that is sent to them, and who fetches from such a server as one of its users
+	// ([Resolver.As]) is refused.
 	FetchSignedActors
 )
 

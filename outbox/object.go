@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -30,11 +31,9 @@ func (o *Outbox) composeObject(ctx context.Context, r *Record, a *activity.Activ
 	if len(object.AttributedTo) == 0 {
 		object.AttributedTo = activity.Refs{activity.IRI(author.ID)}
 	}
+	var was *activity.Object
 	if r.Type == "Update" {
-		if object.Updated.IsZero() {
-			object.Updated = r.At.Truncate(time.Second)
-		}
-		if err := o.inherit(ctx, r, a, object); err != nil {
+		if was, err = o.inherit(ctx, r, a, object); err != nil {
 			return err
 		}
 	}
@@ -56,6 +55,11 @@ func (o *Outbox) composeObject(ctx context.Context, r *Record, a *activity.Activ
 	if len(a.To)+len(a.CC) == 0 { // blind copies stand in the activity alone
 		a.To, a.CC = object.To, object.CC
 	}
+	if r.Type == "Update" && object.Updated.IsZero() {
+		if object.Updated = r.At.Truncate(time.Second); was != nil && tallied(was, object) {
+			object.Updated = was.Updated // Mastodon (4.6) shows everything else as edited, and tells who voted
+		}
+	}
 	a.Object[0] = activity.Embed(object)
 	if r.Type == "Create" {
 		a.Published = object.Published
@@ -65,10 +69,10 @@ func (o *Outbox) composeObject(ctx context.Context, r *Record, a *activity.Activ
 
 // inherit gives an edited object what it does not say itself: when it was published, and for whom. It also
 // reaches everyone who has the old version, and leaves out where no version went.
-func (o *Outbox) inherit(ctx context.Context, r *Record, a *activity.Activity, object *activity.Object) error {
+func (o *Outbox) inherit(ctx context.Context, r *Record, a *activity.Activity, object *activity.Object) (last *activity.Object, err error) {
 	before, err := o.Log.ObjectRecords(ctx, r.Object, maxRecords)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var except []string
 	told := false
@@ -77,12 +81,13 @@ func (o *Outbox) inherit(ctx context.Context, r *Record, a *activity.Activity, o
 			continue
 		}
 		if old.Actor != a.Actor.ID {
-			return fmt.Errorf("%w: %s is %s's", ErrGone, r.Object, old.Actor)
+			return nil, fmt.Errorf("%w: %s is %s's", ErrGone, r.Object, old.Actor)
 		}
 		was, err := objectOf(old)
 		if err != nil {
 			continue
 		}
+		last = was
 		if object.Published.IsZero() {
 			object.Published = was.Published
 		}
@@ -96,7 +101,46 @@ func (o *Outbox) inherit(ctx context.Context, r *Record, a *activity.Activity, o
 	if len(r.Except) == 0 {
 		r.Except = except
 	}
-	return nil
+	return last, nil
+}
+
+// tallied tells whether of a question nothing changed but how many voted, and whether one still may.
+func tallied(was, now *activity.Object) bool {
+	if !was.Is("Question") || !now.Is("Question") {
+		return false
+	}
+	before, err := asked(was)
+	if err != nil {
+		return false
+	}
+	after, err := asked(now)
+	return err == nil && before == after
+}
+
+// asked is a question without its counts, its dates and whom it is for, to be compared.
+func asked(o *activity.Object) (string, error) {
+	q := *o
+	q.AtContext, q.To, q.CC, q.VotersCount, q.Closed = nil, nil, nil, 0, nil
+	q.Published, q.Updated, q.EndTime = time.Time{}, time.Time{}, time.Time{}
+	q.Extra = maps.Clone(q.Extra)
+	delete(q.Extra, "votersCount") // where a count that was read as 0 stands
+	for _, options := range []*activity.List{&q.OneOf, &q.AnyOf} {
+		names := make(activity.List, 0, len(*options))
+		for _, ref := range *options {
+			doc, err := ref.Document()
+			if err != nil {
+				return "", err
+			}
+			option, ok := doc.(*activity.Object)
+			if !ok {
+				return "", fmt.Errorf("an option that is a %T", doc)
+			}
+			names = append(names, activity.Embed(&activity.Object{Name: option.Name, NameMap: option.NameMap}))
+		}
+		*options = names
+	}
+	text, err := activity.Encode(&q)
+	return string(text), err
 }
 
 // leftOut are the hosts where no follower was told of any of several records: those of the ones so far, if any was for
