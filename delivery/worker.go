@@ -284,9 +284,11 @@ func (w *worker) fail(what string, err error) {
 func (w *worker) wake() {
 	w.q.mu.Lock()
 	heard := w.q.wakes
-	if len(heard) > 0 {
-		w.q.wakes = make(map[string]struct{})
+	if len(heard) == 0 {
+		w.q.mu.Unlock()
+		return
 	}
+	w.q.wakes = make(map[string]struct{})
 	w.q.mu.Unlock()
 	for host := range heard {
 		for _, scheme := range []string{"https", "http"} {
