@@ -131,6 +131,10 @@ func (r *Resolver) keep(ctx context.Context, k known) error {
 	if now, ok := r.actors.get(k.actor.ID); ok && now.fetched.Equal(k.fetched) {
 		r.actors.put(k.actor.ID, k, cost(k))
 	}
+	for _, id := range keyIDs(k.actor) {
+		r.requests.keep(id)
+		r.proofs.keep(id)
+	}
 	return nil
 }
 
