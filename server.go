@@ -123,10 +123,11 @@ type Server struct {
 	queue    *delivery.Queue
 	mux      *http.ServeMux
 
-	base    http.RoundTripper
-	signers *semaphore.Weighted
-	suites  *signature.Hosts // how each host wants requests signed
-	tx      storage.Execer   // of In
+	base        http.RoundTripper
+	signers     *semaphore.Weighted
+	suites      *signature.Hosts          // how each host wants requests signed
+	heardLately *recent[signature.Scheme] // of each authority
+	tx          storage.Execer            // of In
 }
 
 // New checks c and wires a Server. It dials nothing, starts nothing and writes nothing.
@@ -167,7 +168,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, names: names, base: client.Transport,
-		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts),
+		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts), heardLately: new(recent[signature.Scheme]),
 		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
 	s.handler = &actor.Handler{
