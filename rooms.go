@@ -125,8 +125,13 @@ func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (st
 	return "", fmt.Errorf("fedihook: %s does not say whose it is: %w", objectID, outbox.ErrGone)
 }
 
-// heard tells those who send that a server is up, and how it signs: what it uses itself it understands.
+// heard tells those who send that a server is up, and how it signs: what it uses itself it understands. Once a second will do.
 func (s *Server) heard(ctx context.Context, authority string, v signature.Verified) {
+	if scheme, ok, version := s.heardLately.get(authority); ok && scheme == v.Scheme {
+		return
+	} else {
+		s.heardLately.put(authority, v.Scheme, version)
+	}
 	s.queue.Wake(authority)
 	(&signature.Transport{Memory: s.suites}).Heard(ctx, authority, v)
 }
@@ -249,6 +254,7 @@ type relations struct {
 	store    actor.Followers
 	resolver *actor.Resolver
 	names    actor.Names
+	followed recent[bool] // whether anybody here follows an actor
 }
 
 func (r *relations) inboxes(ctx context.Context, id string) (outbox.Target, error) {
@@ -277,7 +283,13 @@ func (r *relations) put(ctx context.Context, f actor.Follow, remote string) erro
 		f.Inbox, f.SharedInbox = inbox, shared
 	}
 	f.At = time.Now()
+	defer r.followed.forget()
 	return r.store.PutFollow(ctx, f)
+}
+
+func (r *relations) delete(ctx context.Context, follower, followed string) error {
+	defer r.followed.forget()
+	return r.store.DeleteFollow(ctx, follower, followed)
 }
 
 func (r *relations) Between(ctx context.Context, follower, followed string) (inbox.Follow, bool, error) {
@@ -296,7 +308,14 @@ func kept(f actor.Follow, err error) (inbox.Follow, bool, error) {
 }
 
 func (r *relations) FollowedHere(ctx context.Context, id string) (bool, error) {
+	yes, ok, version := r.followed.get(id)
+	if ok {
+		return yes, nil
+	}
 	list, err := r.store.Follows(ctx, actor.FollowQuery{Followed: id, State: actor.Accepted, Limit: 1})
+	if err == nil {
+		r.followed.put(id, len(list) > 0, version)
+	}
 	return len(list) > 0, err
 }
 
@@ -315,7 +334,7 @@ func (r *relations) Followed(ctx context.Context, follower, local, followID stri
 }
 
 func (r *relations) Unfollowed(ctx context.Context, follower, local string) error {
-	return r.store.DeleteFollow(ctx, follower, local)
+	return r.delete(ctx, follower, local)
 }
 
 func (r *relations) Answered(ctx context.Context, local, remote, followID string, accepted bool) (bool, error) {
@@ -330,13 +349,14 @@ func (r *relations) Answered(ctx context.Context, local, remote, followID string
 		return false, err
 	}
 	if !accepted {
-		return true, r.store.DeleteFollow(ctx, f.Follower, f.Followed)
+		return true, r.delete(ctx, f.Follower, f.Followed)
 	}
 	others, err := r.store.CountFollows(ctx, actor.FollowQuery{Followed: f.Followed, State: actor.Accepted})
 	if err != nil {
 		return true, err
 	}
 	f.State = actor.Accepted
+	defer r.followed.forget()
 	if err := r.store.PutFollow(ctx, f); err != nil {
 		return true, err
 	}
@@ -352,7 +372,7 @@ func (r *relations) Forget(ctx context.Context, id string) error {
 			if err != nil {
 				return err
 			}
-			if err := r.store.DeleteFollow(ctx, f.Follower, f.Followed); err != nil {
+			if err := r.delete(ctx, f.Follower, f.Followed); err != nil {
 				return err
 			}
 		}
@@ -385,10 +405,10 @@ func (r *relations) relate(ctx context.Context, c outbox.Relation) error {
 		}
 	case "Undo", "Reject":
 		if same { // else another follow has taken its place
-			return r.store.DeleteFollow(ctx, c.Follower, c.Followed)
+			return r.delete(ctx, c.Follower, c.Followed)
 		}
 	case "Block": // ActivityPub §6.9: neither is to hear of the other
-		return errors.Join(r.store.DeleteFollow(ctx, c.Follower, c.Followed), r.store.DeleteFollow(ctx, c.Followed, c.Follower))
+		return errors.Join(r.delete(ctx, c.Follower, c.Followed), r.delete(ctx, c.Followed, c.Follower))
 	}
 	return nil
 }

@@ -140,10 +140,11 @@ type Server struct {
 	queue    *delivery.Queue
 	mux      *http.ServeMux
 
-	base    http.RoundTripper
-	signers *semaphore.Weighted
-	suites  *signature.Hosts // how each host wants requests signed
-	expired *atomic.Int64    // in the queue
+	base        http.RoundTripper
+	signers     *semaphore.Weighted
+	suites      *signature.Hosts          // how each host wants requests signed
+	expired     *atomic.Int64             // in the queue
+	heardLately *recent[signature.Scheme] // of each authority
 
 	tx     storage.Execer // of In
 	at     time.Time      // of At
@@ -193,7 +194,8 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, names: names, base: client.Transport,
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts), expired: new(atomic.Int64),
-		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
+		heardLately: new(recent[signature.Scheme]),
+		keys:        &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
 	s.handler = &actor.Handler{
 		Names: names, Profile: c.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,

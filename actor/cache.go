@@ -63,3 +63,36 @@ func (c *cache[V]) remove(key string) {
 		delete(c.items, key)
 	}
 }
+
+// actors is what is known of actors, up to two total costs: one for those in the store, and one, which a crowd that passes by
+// may fill, for those to whom nobody here has a relation.
+type actors struct{ kept, strangers *cache[known] }
+
+func newActors(store bool) actors {
+	a := actors{kept: newCache[known](maxActors)}
+	if store {
+		a.strangers = newCache[known](maxStrangers)
+	}
+	return a
+}
+
+func (a actors) get(id string) (known, bool) {
+	k, ok := a.kept.get(id)
+	if !ok && a.strangers != nil {
+		return a.strangers.get(id)
+	}
+	return k, ok
+}
+
+func (a actors) put(id string, k known, cost int) {
+	if a.strangers == nil {
+		a.kept.put(id, k, cost)
+		return
+	}
+	into, other := a.kept, a.strangers
+	if !k.kept {
+		into, other = other, into
+	}
+	into.put(id, k, cost)
+	other.delete(id)
+}

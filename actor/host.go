@@ -17,12 +17,24 @@ type host struct {
 	slots chan struct{}
 }
 
+// atOnce is how many requests to a host in a minute need not wait for their turn.
+const atOnce = 20
+
 // enter waits for a free place among the requests to u's host, and counts one. Leave has to be called when it is
 // over. The error says why none is made now; nothing is wrong with the host then.
 func (s *state) enter(ctx context.Context, u *url.URL) (leave func(), err error) {
-	h, err := s.admit(u)
+	h, wait, err := s.admit(u)
 	if err != nil {
 		return nil, err
+	}
+	if wait > 0 {
+		turn := time.NewTimer(wait)
+		defer turn.Stop()
+		select {
+		case <-turn.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: no turn within %s: %w", ErrThrottled, wait, ctx.Err())
+		}
 	}
 	select {
 	case h.slots <- struct{}{}:
@@ -32,26 +44,31 @@ func (s *state) enter(ctx context.Context, u *url.URL) (leave func(), err error)
 	}
 }
 
-func (s *state) admit(u *url.URL) (*host, error) {
+// admit also returns how long to wait: after the first few, those that may be asked in a minute are spread over it,
+// for each costs us a signature, and who has nothing to do with that host shall not notice.
+func (s *state) admit(u *url.URL) (h *host, wait time.Duration, err error) {
 	s.hostMu.Lock()
 	defer s.hostMu.Unlock()
 	now := time.Now()
 	h, known := s.host(u)
 	if !known && !s.newcomers.host(u, now) {
 		s.hosts.delete(hostKey(u))
-		return nil, fmt.Errorf("%w: too many hosts of one domain", ErrThrottled)
+		return nil, 0, fmt.Errorf("%w: too many hosts of one domain", ErrThrottled)
 	}
 	if now.Before(h.until) {
-		return nil, fmt.Errorf("%w: %w", ErrUnreachable, h.err)
+		return nil, 0, fmt.Errorf("%w: %w", ErrUnreachable, h.err)
 	}
 	if now.Sub(h.since) >= time.Minute {
 		h.since, h.count = now, 0
 	}
 	if h.count >= s.config.MaxFetches {
-		return nil, fmt.Errorf("%w: %d in this minute", ErrThrottled, h.count)
+		return nil, 0, fmt.Errorf("%w: %d in this minute", ErrThrottled, h.count)
 	}
 	h.count++
-	return h, nil
+	if n := h.count - atOnce; n > 0 {
+		wait = h.since.Add(time.Duration(n) * time.Minute / time.Duration(s.config.MaxFetches)).Sub(now)
+	}
+	return h, wait, nil
 }
 
 // down remembers that the host of address did not answer, so that not everyone who needs something from there

@@ -21,6 +21,7 @@ type keyed struct {
 	key     signature.PublicKey
 	fetched time.Time
 	tried   time.Time // when a refresh was last tried
+	passing bool      // its owner is not in the store: nobody here has a relation to it
 	apart   bool      // its owner lists it by its id alone: what it is stands in a document of its own
 }
 
@@ -53,6 +54,14 @@ func (ks *keys) renew(keyID string, k known) {
 	}
 }
 
+// keep is called when the owner of a key was stored.
+func (ks *keys) keep(keyID string) {
+	if have, ok := ks.cache.get(keyID); ok && have.passing {
+		have.passing = false
+		ks.cache.put(keyID, have, 1)
+	}
+}
+
 // PublicKey returns the key with this id and its owner: from memory or the store if it was fetched in
 // the last 24 hours, else from its server. The document at the key's id is the owner's and lists the
 // key, under publicKey or as a Multikey under assertionMethod (FEP-521a), or it is the key's own (a stub of the owner
@@ -80,18 +89,29 @@ func (r *Resolver) RefreshProofKey(ctx context.Context, method string) (signatur
 	return r.refreshKey(ctx, r.proofs, method)
 }
 
+// maxPassing is how long a key is kept whose owner nobody here has a relation to.
+const maxPassing = time.Hour
+
+// lasts is how long k is as good as new.
+func (s *state) lasts(k keyed) time.Duration {
+	if k.passing && s.config.Store != nil {
+		return min(maxPassing, s.config.MaxAge)
+	}
+	return s.config.MaxAge
+}
+
 func (r *Resolver) key(ctx context.Context, ks *keys, keyID string) (signature.PublicKey, error) {
-	if k, ok := ks.cache.get(keyID); ok && time.Since(k.fetched) < r.config.MaxAge {
+	if k, ok := ks.cache.get(keyID); ok && time.Since(k.fetched) < r.lasts(k) {
 		return k.key, nil // nothing else got in there
 	}
 	k, have, err := r.recallKey(ctx, ks, keyID)
 	if err != nil {
 		return signature.PublicKey{}, err
 	}
-	if age := time.Since(k.fetched); have && (age < r.config.MaxAge || !k.apart && r.later(k.key.Owner, age)) {
+	if age := time.Since(k.fetched); have && (age < r.lasts(k) || !k.apart && !k.passing && r.later(k.key.Owner, age)) {
 		return k.key, nil
 	}
-	got, err := r.fetchKey(ctx, ks, keyID, r.config.MaxAge)
+	got, err := r.fetchKey(ctx, ks, keyID, r.lasts(k))
 	var e *Error
 	if err != nil && have && errors.As(err, &e) && e.Passing && !errors.Is(err, ErrBlocked) {
 		return k.key, nil
@@ -152,7 +172,7 @@ func (r *Resolver) recallKey(ctx context.Context, ks *keys, keyID string) (keyed
 	if err != nil || key.Key == nil {
 		return keyed{}, false, nil
 	}
-	k := keyed{key: key, fetched: owner.fetched}
+	k := keyed{key: key, fetched: owner.fetched, passing: !owner.kept}
 	ks.cache.put(keyID, k, 1)
 	return k, true, nil
 }
@@ -203,7 +223,7 @@ func (r *Resolver) requestKey(ctx context.Context, ks *keys, keyID string) (keye
 	if have && time.Since(owner.fetched) < refreshAge {
 		// Anyone can make up ids for keys in a document that we have just had.
 		key, err := ks.in(owner, keyID)
-		return keyed{key: key, fetched: owner.fetched}, keyError(keyID, key, err)
+		return keyed{key: key, fetched: owner.fetched, passing: !owner.kept}, keyError(keyID, key, err)
 	}
 	if !have && !r.newcomers.actor(keyID) {
 		return keyed{}, &Error{ID: keyID, Passing: true, Err: fmt.Errorf("%w: too many unknown keys of one domain", ErrThrottled)}
@@ -216,7 +236,7 @@ func (r *Resolver) requestKey(ctx context.Context, ks *keys, keyID string) (keye
 		owner.fetched, owner.kept = time.Now(), false
 		r.remember(owner)
 		key, err := ks.in(owner, keyID)
-		return keyed{key: key, fetched: owner.fetched}, keyError(keyID, key, err)
+		return keyed{key: key, fetched: owner.fetched, passing: !owner.kept}, keyError(keyID, key, err)
 	}
 	switch doc := f.doc.(type) {
 	case *activity.Actor:
@@ -231,7 +251,7 @@ func (r *Resolver) requestKey(ctx context.Context, ks *keys, keyID string) (keye
 		} else {
 			err = unremembered(err)
 		}
-		return keyed{key: key, fetched: k.fetched}, keyError(keyID, key, err)
+		return keyed{key: key, fetched: k.fetched, passing: !owner.kept}, keyError(keyID, key, err)
 	case *activity.Object:
 		k, err := r.ownKey(ctx, ks, doc, f.raw, keyID)
 		return k, keyError(keyID, k.key, err)
@@ -271,7 +291,7 @@ func (r *Resolver) ownKey(ctx context.Context, ks *keys, doc *activity.Object, r
 	if key.Key != nil && !equalKeys(key.Key, own) {
 		return keyed{}, fmt.Errorf("%w: its owner shows another key under this id", ErrMalformed)
 	}
-	k := keyed{key: key, fetched: time.Now(), apart: key.Key == nil}
+	k := keyed{key: key, fetched: time.Now(), passing: !owner.kept, apart: key.Key == nil}
 	k.key.Key = own
 	return k, nil
 }

@@ -142,6 +142,10 @@ func (r *Resolver) keep(ctx context.Context, k known) error {
 	if now, ok := r.actors.get(k.actor.ID); ok && now.fetched.Equal(k.fetched) && now.handle == k.handle {
 		r.actors.put(k.actor.ID, k, cost(k))
 	}
+	for _, id := range keyIDs(k.actor) {
+		r.requests.keep(id)
+		r.proofs.keep(id)
+	}
 	return nil
 }
 

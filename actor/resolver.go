@@ -28,6 +28,7 @@ const (
 
 	maxRedirects = 3
 	maxActors    = 64 << 20 // bytes of documents in memory
+	maxStrangers = 8 << 20  // and of those that are not in the store
 	maxPublic    = 20_000   // public keys in memory, of each kind
 	maxMisses    = 20_000
 	maxHosts     = 4096
@@ -75,7 +76,8 @@ type ResolverConfig struct {
 	// reading of documents allow at most.
 	MaxBody int64
 
-	// MaxAge is after which time an actor is fetched anew when it is needed. Zero means 24 h. If its
+	// MaxAge is after which time an actor is fetched anew when it is needed, or a key whose owner is in Store; other keys are
+	// kept for an hour at most. Zero means 24 h. If its
 	// server can't be reached then, the old document serves; while [Resolver.Run] runs, it serves at once, up to
 	// seven times as old, and is fetched behind its user's back.
 	MaxAge time.Duration
@@ -84,7 +86,7 @@ type ResolverConfig struct {
 	// days, negative means never.
 	Forget time.Duration
 
-	// MaxFetches bounds the requests to one host in a minute, so that strangers can't have us flood
+	// MaxFetches bounds the requests to one host in a minute, over which all but the first 20 are spread, so that strangers can't have us flood
 	// it with fetches of keys that they made up. What goes beyond fails with [ErrThrottled], and who sent it is told
 	// to come back; when 100,000 people of one server boost a post, this is how fast their keys are learnt. Zero
 	// means 3,000.
@@ -135,7 +137,7 @@ type state struct {
 	signed http.RoundTripper
 	plain  http.RoundTripper
 
-	actors   *cache[known]  // by actor id
+	actors   actors         // by actor id
 	misses   *cache[missed] // by actor id or key id
 	requests *keys          // for requests
 	proofs   *keys          // for FEP-8b32
@@ -209,7 +211,7 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 	}
 	s := &state{
 		config:    c,
-		actors:    newCache[known](maxActors),
+		actors:    newActors(c.Store != nil),
 		misses:    newCache[missed](maxMisses),
 		requests:  newKeys(known.requestKey),
 		proofs:    newKeys(known.proofKey),

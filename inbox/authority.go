@@ -8,14 +8,14 @@ import (
 
 // authorise decides, from the activity alone, whether its verified actor may say this. What can be
 // known only by looking elsewhere is decided before the hook runs, in message.go. With several types it must be allowed as
-// each of them, for a hook may ask for any.
-func authorise(a *activity.Activity) error {
+// each of them, for a hook may ask for any. Doc is what it embeds, nil if that was not read.
+func authorise(a *activity.Activity, doc activity.Document) error {
 	// An id is under the control of the server that it names. FEP-fe34
 	if a.ID != "" && !activity.SameAuthority(a.ID, a.Actor.ID) {
 		return denied("%s is no id of %s", a.ID, a.Actor.ID)
 	}
 	for _, typ := range a.Type {
-		if err := authoriseAs(typ, a); err != nil {
+		if err := authoriseAs(typ, a, doc); err != nil {
 			return err
 		}
 	}
@@ -26,7 +26,7 @@ func denied(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrAuthority}, args...)...)
 }
 
-func authoriseAs(typ string, a *activity.Activity) error {
+func authoriseAs(typ string, a *activity.Activity, doc activity.Document) error {
 	sender, object := a.Actor.ID, firstRef(a.Object)
 	switch typ {
 	case "Create", "Update", "Delete", "Undo", "Accept", "Reject", "Add", "Remove", "Move", "Follow", "Block":
@@ -36,7 +36,7 @@ func authoriseAs(typ string, a *activity.Activity) error {
 	}
 	switch typ {
 	case "Create", "Update":
-		return authoriseObject(object, sender)
+		return authoriseObject(object, doc, sender)
 	case "Delete":
 		// ActivityPub §7.4
 		if !activity.SameAuthority(object.ID, sender) {
@@ -86,16 +86,18 @@ func authoriseUndo(object activity.Ref, sender string) error {
 }
 
 // authoriseObject checks what a Create or an Update carries. ActivityPub §7.2, §7.3.
-func authoriseObject(object activity.Ref, sender string) error {
+func authoriseObject(object activity.Ref, doc activity.Document, sender string) error {
 	if !activity.SameAuthority(object.ID, sender) {
 		return fmt.Errorf("%w: %s is no object of %s", ErrAuthority, object.ID, sender)
 	}
 	if object.Raw == nil {
 		return nil // fetched from its own server before the hook runs
 	}
-	doc, err := object.Document()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrAuthority, err)
+	if doc == nil {
+		var err error
+		if doc, err = object.Document(); err != nil {
+			return fmt.Errorf("%w: %w", ErrAuthority, err)
+		}
 	}
 	return belongs(doc, sender)
 }

@@ -43,12 +43,11 @@ func (in *Inbox) ours(id string) bool {
 // concernsNobody finds out whom c is for, and tells whether that is nobody here and the app does not want it anyway. A
 // Delete or an Undo of what is not embedded may be about anything that was kept, so it always concerns somebody.
 func (in *Inbox) concernsNobody(ctx context.Context, c *matter) (bool, error) {
-	var object activity.Document
 	if ref := firstRef(c.a.Object); ref.Raw != nil && c.a.Type.String() != "Announce" {
-		object, _ = ref.Document()
+		c.object, _ = ref.Document()
 	}
 	var err error
-	if c.audience, err = in.audienceOf(ctx, c.a, object, c.owner); err != nil {
+	if c.audience, err = in.audienceOf(ctx, c.a, c.object, c.owner); err != nil {
 		return false, c.refuse(http.StatusServiceUnavailable, err)
 	}
 	c.relation = c.ToFollowers || isInteractive(c.a, &c.audience)
@@ -112,6 +111,13 @@ func (in *Inbox) audienceOf(ctx context.Context, a *activity.Activity, object ac
 		out.ToFollowers = followed
 		return out, err
 	}
+	// What an actor does to itself and to its own collections is for who follows it, addressed or not: Mastodon's Move, Add
+	// and Remove (seen 4.6.5) say it to nobody.
+	typ := a.Type.String()
+	itself, post := typ == "Move" || typ == "Add" || typ == "Remove", typ == "Create" || typ == "Update"
+	if len(whom) == 0 && !itself && !post {
+		return out, nil // a Like, most of the time: it is for those who own what it is about
+	}
 	// Without knowing it, nobody can follow it.
 	followed, err := in.Relations.FollowedHere(ctx, a.Actor.ID)
 	if err != nil || !followed {
@@ -122,14 +128,8 @@ func (in *Inbox) audienceOf(ctx context.Context, a *activity.Activity, object ac
 		return out, err
 	}
 	out.ToFollowers = known.Followers != "" && slices.Contains(whom, known.Followers)
-	// What an actor does to itself and to its own collections is for who follows it, addressed or not: Mastodon's Move, Add
-	// and Remove (seen 4.6.5) say it to nobody.
-	switch a.Type.String() {
-	case "Move", "Add", "Remove":
-		out.ToFollowers = true
-	case "Create", "Update":
-		out.blind = len(whom) == 0
-	}
+	out.ToFollowers = out.ToFollowers || itself
+	out.blind = post && len(whom) == 0
 	return out, nil
 }
 

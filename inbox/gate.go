@@ -10,13 +10,15 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
-	"github.com/fedihook/fedihook/signature"
 )
 
 const (
 	// pace is how far an entry puts off the next turn of its lane: who sends more than a hundred in a second waits behind
 	// those who send less, as long as there are any.
 	pace = 10 * time.Millisecond
+
+	// maxLine is how long a request by an unknown actor waits for others of its host.
+	maxLine = 2 * time.Second
 
 	maxLanes     = 10_000
 	maxAddresses = 20_000
@@ -30,7 +32,7 @@ type gate struct {
 	strangers map[netip.Prefix]int // requests of unknown actors in this minute, by address
 	others    int                  // those of the addresses that had no room in the map
 	minute    int64
-	fetching  map[string]int       // requests of unknown actors that are being verified, by host
+	fetching  map[string]*line     // requests of unknown actors that are being verified, by host
 	turns     map[string]time.Time // the next of each lane
 }
 
@@ -57,10 +59,7 @@ func (g *gate) enter(r *http.Request, maxBody int64) (done func(), err error) {
 // admitStranger bounds what it costs us that anyone can make up actors: who is not known here may need a fetch.
 func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err error) {
 	g := &in.gate
-	host := ""
-	if keyID, err := signature.KeyID(r); err == nil {
-		host, _ = activity.Authority(keyID)
-	}
+	host := c.signer
 	from := in.client(r)
 	// Known actors are looked up only where it matters.
 	crowded := from.IsValid() && g.count(from, 0) >= in.MaxStrangers || g.fetchingFrom(host) >= in.MaxFetching/2
@@ -76,10 +75,21 @@ func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err err
 	if from.IsValid() && g.count(from, 1) > in.MaxStrangers {
 		return nil, c.refuse(http.StatusTooManyRequests, fmt.Errorf("%w: from %s", ErrBusy, from))
 	}
-	if !g.fetch(host, in.MaxFetching) {
+	l := g.line(host, in.MaxFetching)
+	if l == nil {
 		return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s", ErrBusy, host))
 	}
-	return sync.OnceFunc(func() { g.fetched(host) }), nil
+	// Who waits here costs less than who is sent away and comes again.
+	wait := time.NewTimer(maxLine)
+	defer wait.Stop()
+	select {
+	case l.places <- struct{}{}:
+		return sync.OnceFunc(func() { <-l.places; g.leave(host) }), nil
+	case <-wait.C:
+	case <-r.Context().Done():
+	}
+	g.leave(host)
+	return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s wait for longer than %s", ErrBusy, host, maxLine))
 }
 
 // count adds n to the requests of an address in this minute and returns how many there were.
@@ -102,29 +112,46 @@ func (g *gate) count(from netip.Prefix, n int) int {
 	return g.strangers[from]
 }
 
+// line is where unknown actors of one host wait for a place among those that are being verified.
+type line struct {
+	places chan struct{}
+	n      int // who has a place or waits for one
+}
+
 func (g *gate) fetchingFrom(host string) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.fetching[host]
+	if l := g.fetching[host]; l != nil {
+		return l.n
+	}
+	return 0
 }
 
-func (g *gate) fetch(host string, max int) bool {
+// line lets one more wait, nil if there are too many: as many may wait as have a place, twice.
+func (g *gate) line(host string, places int) *line {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.fetching[host] >= max {
-		return false
+	l := g.fetching[host]
+	if l == nil {
+		l = &line{places: make(chan struct{}, places)}
+		if g.fetching == nil {
+			g.fetching = make(map[string]*line)
+		}
+		g.fetching[host] = l
 	}
-	if g.fetching == nil {
-		g.fetching = make(map[string]int)
+	if l.n >= 3*places {
+		return nil
 	}
-	g.fetching[host]++
-	return true
+	l.n++
+	return l
 }
 
-func (g *gate) fetched(host string) {
+func (g *gate) leave(host string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.fetching[host]--; g.fetching[host] <= 0 {
+	if l := g.fetching[host]; l.n > 1 {
+		l.n--
+	} else {
 		delete(g.fetching, host)
 	}
 }

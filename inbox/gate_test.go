@@ -194,6 +194,36 @@ func TestFewStrangersOfOneHostAreVerifiedAtOnce(t *testing.T) {
 	post(eve, 6, 202)
 }
 
+func TestMoreStrangersOfOneHostWaitButNotAll(t *testing.T) {
+	t.Parallel()
+	v := &slowVerifier{begun: make(chan struct{}, 20), let: make(chan struct{})}
+	b := newBench(t, func(c *inbox.Config) { c.MaxFetching, c.Verifier = 1, v })
+	answers := make(chan int, 10)
+	for i := range 10 {
+		go func() {
+			r := signed(t, "/ap/inbox", eve, act("Like", fmt.Sprintf("%s/likes/%d", eve, i), eve, here+"/ap/objects/1"))
+			r.Header.Set("X-As", eve)
+			w := httptest.NewRecorder()
+			b.ServeHTTP(w, r)
+			answers <- w.Code
+		}()
+	}
+	for range 7 {
+		if code := <-answers; code != 503 {
+			t.Errorf("one of those whom there is no room for: %d", code)
+		}
+	}
+	if len(v.begun) != 1 {
+		t.Errorf("%d are verified at once", len(v.begun))
+	}
+	close(v.let)
+	for range 3 {
+		if code := <-answers; code != 202 {
+			t.Errorf("one of those who waited: %d", code)
+		}
+	}
+}
+
 func TestRequestsTakeNoMoreMemoryThanThereIs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, func(c *inbox.Config) { c.MaxBody, c.MaxBuffered = 10<<10, 20<<10 })

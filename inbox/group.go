@@ -24,11 +24,11 @@ func (h *Hooks) announce() Hook {
 }
 
 // many is the hook that takes a together with others like it, and by what they are alike; nil if there is none.
-func (h *Hooks) many(e Entry) (hook func(context.Context, string, []*Message) error, group string) {
+func (h *Hooks) many(e task) (hook func(context.Context, string, []*Message) error, group string) {
 	if h.Likes == nil && h.Announces == nil || e.Attempts > 0 || e.Alone {
 		return nil, ""
 	}
-	a, err := read(e.Body)
+	a, err := e.activity()
 	if err != nil {
 		return nil, ""
 	}
@@ -41,26 +41,8 @@ func (h *Hooks) many(e Entry) (hook func(context.Context, string, []*Message) er
 	return nil, ""
 }
 
-// gather puts those together that one hook takes at once, each in the place of the first of them.
-func (in *Inbox) gather(entries []Entry) [][]Entry {
-	var jobs [][]Entry
-	at := make(map[string]int)
-	for _, e := range entries {
-		_, group := in.Hooks.many(e)
-		if i, ok := at[group]; ok && group != "" && len(jobs[i]) < maxGroup {
-			jobs[i] = append(jobs[i], e)
-			continue
-		}
-		if group != "" {
-			at[group] = len(jobs)
-		}
-		jobs = append(jobs, []Entry{e})
-	}
-	return jobs
-}
-
 // runMany runs the entries of one group. What can't be read of one is that one's outcome.
-func (in *Inbox) runMany(ctx context.Context, entries []Entry) []error {
+func (in *Inbox) runMany(ctx context.Context, entries []task) []error {
 	errs := make([]error, len(entries))
 	var ms []*Message
 	var which []int

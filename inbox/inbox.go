@@ -110,7 +110,7 @@ type Config struct {
 	// it senders get 429. Zero means 600.
 	MaxStrangers int
 	// MaxFetching bounds the requests by actors of one host that are not known here and are being verified at once, each of
-	// which may have to fetch a key from there; beyond it senders get 503. Zero means 16.
+	// which may have to fetch a key from there. Twice as many wait for them, for 2 s at most; beyond it senders get 503. Zero means 16.
 	MaxFetching int
 	// Proxies are the addresses whose X-Forwarded-For is believed. Empty: the address of the connection counts, unless it is
 	// a private one, which has no limit of its own.
@@ -135,6 +135,9 @@ type Inbox struct {
 	gate    gate
 	running atomic.Bool
 	arrived chan struct{} // wakes Run
+	offers  chan offer    // what Run need not look for
+	taking  atomic.Bool   // it takes offers
+	looks   atomic.Int64  // how often it began or ended to look for what is due
 	filters chan struct{} // one for each that runs
 	busy    atomic.Int64  // when it was last said, in nanoseconds
 }
@@ -183,7 +186,7 @@ func New(c Config) (*Inbox, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	in := &Inbox{Config: c, arrived: make(chan struct{}, 1), filters: make(chan struct{}, maxFilters)}
+	in := &Inbox{Config: c, arrived: make(chan struct{}, 1), offers: make(chan offer, maxOffers), filters: make(chan struct{}, maxFilters)}
 	in.gate.max = c.MaxBuffered
 	return in, nil
 }

@@ -22,10 +22,10 @@ var (
 // Its methods may be called by many goroutines, and from many processes, at once. Package
 // storagetest checks this contract.
 type Journal interface {
-	// Append keeps e, its mark and what its [Rules] say in one transaction, or nothing of it and seen is true: if the mark is
+	// Append keeps e, its mark and what its [Rules] say in one transaction, or nothing of it and Seen is true: if the mark is
 	// there and has all of e.To as its owners, or the Rules say so. If the mark lacks some of e.To, what is kept is a
 	// copy: To are those, and Alone is true. A bound that is reached is [ErrFull], except for what is seen.
-	Append(ctx context.Context, e Entry, b Bounds) (seen bool, err error)
+	Append(ctx context.Context, e Entry, b Bounds) (Kept, error)
 
 	// Lease gives the journal to owner until ttl from now, or renews what owner has: with the epoch
 	// it had as long as nobody else got it in between, else with a higher one. Ok is false while it is another's.
@@ -40,8 +40,8 @@ type Journal interface {
 	Due(ctx context.Context, epoch int64, now time.Time, limit int) ([]Entry, error)
 
 	// Finish records what became of entries, all or none, if epoch is still the current lease, else [ErrLeaseLost].
-	// Outcomes of entries that are finished already are ignored.
-	Finish(ctx context.Context, epoch int64, outcomes []Outcome) error
+	// Outcomes of entries that are finished already are ignored. More tells that others may run now which had to wait for these.
+	Finish(ctx context.Context, epoch int64, outcomes []Outcome) (more bool, err error)
 
 	// Shelved lists what was set aside, the highest Seq first, at most limit and only what is below before, unless that is
 	// zero. At least the 10,000 dead letters of the highest Seq are kept, and all that is held.
@@ -55,6 +55,18 @@ type Journal interface {
 	// Forget drops the marks of before this time, and the oldest ones beyond keep (zero: no bound), except for those of
 	// unfinished entries.
 	Forget(ctx context.Context, before time.Time, keep int) error
+}
+
+// Kept is what [Journal.Append] made of an entry. Of what was seen it says nothing else.
+type Kept struct {
+	Seen  bool
+	Seq   int64
+	Key   string   // the entry's own, or the one that was lent
+	To    []string // those of the entry's whom nothing was kept for before
+	Alone bool
+	// Ready says that [Journal.Due] may list the entry from now on: it is not held, has no NotBefore, and nothing older of its
+	// Key is unfinished. Who has the lease may run it without asking.
+	Ready bool
 }
 
 // Bounds limit what a journal holds. Zero fields are no bounds.

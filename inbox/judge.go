@@ -1,10 +1,10 @@
 package inbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"time"
@@ -84,7 +84,7 @@ func (in *Inbox) judge(w http.ResponseWriter, r *http.Request, owner string) err
 
 // settle is the part of the judgement that all ways in have in common, once it is known who said it.
 func (in *Inbox) settle(ctx context.Context, c *matter) error {
-	if err := authorise(c.a); err != nil {
+	if err := authorise(c.a, c.object); err != nil {
 		return c.refuse(http.StatusForbidden, err)
 	}
 	if err := in.ownerAgrees(ctx, c); err != nil { // of an object that is known here
@@ -107,9 +107,11 @@ type matter struct {
 	body     []byte
 	sender   string // its actor: claimed at first, then proved
 	owner    string
+	signer   string // the authority of the key that is said to have signed, "" if none can be read
 	received time.Time
 	by       Proof
-	relation bool // it makes or presumes one with somebody here
+	relation bool              // it makes or presumes one with somebody here
+	object   activity.Document // that is embedded, nil if none was read
 	audience
 	verdict Verdict
 }
@@ -130,7 +132,8 @@ func isPost(r *http.Request) error {
 
 // isJSON is generous: servers send any of these, and some send none.
 func isJSON(contentType string) bool {
-	if contentType == "" {
+	switch contentType {
+	case "", "application/activity+json", `application/ld+json; profile="https://www.w3.org/ns/activitystreams"`: // nearly all
 		return true
 	}
 	mediaType, _, err := mime.ParseMediaType(contentType)
@@ -144,15 +147,22 @@ func isJSON(contentType string) bool {
 	return false
 }
 
+// maxGrown is what is taken from the memory for a body because a stranger says that it is so long.
+const maxGrown = 16 << 10
+
 func (in *Inbox) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, in.MaxBody))
+	var b bytes.Buffer
+	if 0 < r.ContentLength && r.ContentLength <= maxGrown {
+		b.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, in.MaxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, &Refusal{Status: http.StatusRequestEntityTooLarge, Err: err}
 	}
 	if err != nil {
 		return nil, &Refusal{Status: http.StatusBadRequest, Err: fmt.Errorf("read the body: %w", err)}
 	}
-	return body, nil
+	return b.Bytes(), nil
 }
 
 func read(body []byte) (*activity.Activity, error) {
@@ -179,8 +189,9 @@ func (in *Inbox) allowed(ctx context.Context, c *matter, r *http.Request) error 
 	q := moderation.Question{Purpose: moderation.Receive, Actor: c.sender, Local: c.owner, Type: c.a.Type.String()}
 	if r != nil {
 		if keyID, err := signature.KeyID(r); err == nil {
-			q.Host, _ = activity.Authority(keyID)
+			c.signer, _ = activity.Authority(keyID)
 		}
+		q.Host = c.signer
 	}
 	v, err := in.Policy.Judge(ctx, q)
 	if err != nil {

@@ -180,8 +180,8 @@ type failingJournal struct {
 	err error
 }
 
-func (f failingJournal) Append(context.Context, inbox.Entry, inbox.Bounds) (bool, error) {
-	return false, f.err
+func (f failingJournal) Append(context.Context, inbox.Entry, inbox.Bounds) (inbox.Kept, error) {
+	return inbox.Kept{}, f.err
 }
 
 func TestWhatCannotBeKeptIsNotAnswered202(t *testing.T) {

@@ -56,6 +56,9 @@ type notes struct {
 }
 
 func (n notes) marshal() []byte {
+	if n == (notes{}) {
+		return nil
+	}
 	raw, err := json.Marshal(n)
 	if err != nil {
 		panic(err) // of these types nothing fails
@@ -90,8 +93,8 @@ func (c *matter) message() *Message {
 var errReview = errors.New("held back by the filter")
 
 // message reads an entry again and finds out what a hook may need. An error that wraps [ErrDrop] is final.
-func (in *Inbox) message(ctx context.Context, e Entry) (*Message, error) {
-	a, err := read(e.Body)
+func (in *Inbox) message(ctx context.Context, e task) (*Message, error) {
+	a, err := e.activity()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDrop, err)
 	}
@@ -101,9 +104,10 @@ func (in *Inbox) message(ctx context.Context, e Entry) (*Message, error) {
 	}
 	m := &Message{
 		Activity: a, Body: e.Body, Sender: e.Sender, By: n.By, Received: e.Received, ObjectID: a.Object.First(),
-		Owner: e.Owner, To: e.To, More: n.More, ToFollowers: n.ToFollowers && !e.Alone, Alone: e.Alone, key: e.Key,
+		Owner: e.Owner, To: e.To, More: n.More, ToFollowers: n.ToFollowers && !e.Alone, Alone: e.Alone, key: e.Key, Object: e.object,
 	}
 	if m.By == ByOrigin {
+		m.Object = nil
 		if err := in.proveAtOrigin(ctx, m); err != nil {
 			return nil, err
 		}
@@ -141,15 +145,18 @@ func (in *Inbox) message(ctx context.Context, e Entry) (*Message, error) {
 
 // readEmbedded fills m.Object with what m carries and what may be believed of it.
 func (m *Message) readEmbedded() error {
-	ref := firstRef(m.Activity.Object)
+	ref, doc := firstRef(m.Activity.Object), m.Object // which may have been read before
+	m.Object = nil
 	if ref.Raw == nil {
 		return nil
 	}
 	switch m.Activity.Type.String() {
 	case "Create", "Update":
-		doc, err := ref.Document()
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrDrop, err)
+		if doc == nil {
+			var err error
+			if doc, err = ref.Document(); err != nil {
+				return fmt.Errorf("%w: %w", ErrDrop, err)
+			}
 		}
 		if err := belongs(doc, m.Sender); err != nil {
 			return fmt.Errorf("%w: %w", ErrDrop, err)

@@ -137,7 +137,7 @@ func (in *Inbox) proveAtOrigin(ctx context.Context, m *Message) error {
 	if !ok || shown.ID != claimed.ID || shown.Actor.ID != m.Sender || shown.Type.String() != typ {
 		return fmt.Errorf("%w: its server shows something else at %s", ErrDrop, claimed.ID)
 	}
-	if err := authorise(shown); err != nil {
+	if err := authorise(shown, nil); err != nil {
 		return fmt.Errorf("%w: %w", ErrDrop, err)
 	}
 	return m.become(shown)

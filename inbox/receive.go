@@ -71,11 +71,12 @@ func (in *Inbox) keep(ctx context.Context, c *matter) error {
 	}
 	interactive := isInteractive(c.a, &c.audience)
 	in.gate.turn(&e, interactive)
-	seen, err := in.Journal.Append(ctx, e, in.bounds(interactive))
+	looks := in.looks.Load()
+	kept, err := in.Journal.Append(ctx, e, in.bounds(interactive))
 	if err != nil {
 		return c.refuse(http.StatusServiceUnavailable, err)
 	}
-	if seen {
+	if kept.Seen {
 		in.Logger.DebugContext(ctx, "inbox: seen before", "activity", c.a.ID, "actor", e.Sender)
 		return nil
 	}
@@ -85,7 +86,8 @@ func (in *Inbox) keep(ctx context.Context, c *matter) error {
 			in.Logger.WarnContext(ctx, "inbox: sender not kept", "actor", c.sender, "error", err)
 		}
 	}
-	in.wake()
+	e.Seq, e.Key, e.To, e.Alone, e.Rules = kept.Seq, kept.Key, kept.To, kept.Alone, Rules{}
+	in.offer(offer{task: task{Entry: e, a: c.a, object: c.object}, ready: kept.Ready, looks: looks})
 	return nil
 }
 

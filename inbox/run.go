@@ -30,12 +30,13 @@ func (in *Inbox) Run(ctx context.Context) error {
 	defer in.running.Store(false)
 	owner := rand.Text()
 	for ctx.Err() == nil {
-		epoch, ok, err := in.Journal.Lease(ctx, owner, time.Now(), leaseTTL)
+		now := time.Now()
+		epoch, ok, err := in.Journal.Lease(ctx, owner, now, leaseTTL)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			in.Logger.WarnContext(ctx, "inbox: no lease on the journal", "error", err)
 		case ok:
-			in.work(ctx, owner, epoch)
+			in.work(ctx, owner, epoch, now)
 			// What ran to its end was recorded; another process may go on at once.
 			release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			if err := in.Journal.Release(release, epoch); err != nil {
@@ -52,21 +53,34 @@ func (in *Inbox) Run(ctx context.Context) error {
 type shift struct {
 	in        *Inbox
 	epoch     int64
-	ready     [][]Entry      // jobs that wait for a worker
+	leased    time.Time      // when the lease was last taken or renewed
+	ready     ready          // jobs that wait for a worker
 	held      map[int64]bool // entries that are ready, run or are being recorded
+	look      bool           // something may be due that is not in hand
 	running   int            // jobs
 	outcomes  chan []Outcome // of a job that ran
-	recorded  chan []Outcome // what the journal has now
+	recorded  chan recorded  // what the journal has now
 	pending   []Outcome      // what it has not yet
 	recording bool
 }
 
+// recorded are outcomes that the journal has, unless it failed; more may be due since.
+type recorded struct {
+	outcomes []Outcome
+	more     bool
+}
+
 // work runs due entries until ctx ends or the lease is lost.
-func (in *Inbox) work(ctx context.Context, owner string, epoch int64) {
+func (in *Inbox) work(ctx context.Context, owner string, epoch int64, leased time.Time) {
 	s := &shift{
-		in: in, epoch: epoch, held: make(map[int64]bool),
-		outcomes: make(chan []Outcome, in.Workers), recorded: make(chan []Outcome, 1),
+		in: in, epoch: epoch, leased: leased, held: make(map[int64]bool), look: true,
+		outcomes: make(chan []Outcome, in.Workers), recorded: make(chan recorded, 1),
 	}
+	for len(in.offers) > 0 { // of the last shift
+		<-in.offers
+	}
+	in.taking.Store(true)
+	defer in.taking.Store(false)
 	var workers errgroup.Group
 	defer s.finish(ctx, &workers)
 	renew := time.NewTicker(leaseTTL / 3)
@@ -75,19 +89,16 @@ func (in *Inbox) work(ctx context.Context, owner string, epoch int64) {
 	defer forget.Stop()
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
-	look := true // something may be due that is not in hand
 	for {
-		if look && len(s.ready) <= in.Workers {
-			var err error
-			if look, err = s.fill(ctx); errors.Is(err, ErrLeaseLost) {
+		if s.look && len(s.ready.jobs) <= in.Workers && s.ready.entries <= maxReady/2 {
+			if err := s.fill(ctx); errors.Is(err, ErrLeaseLost) {
 				return
 			} else if err != nil && ctx.Err() == nil {
 				in.Logger.WarnContext(ctx, "inbox: can't read the journal", "error", err)
 			}
 		}
-		for len(s.ready) > 0 && s.running < in.Workers {
-			job := s.ready[0]
-			s.ready = s.ready[1:]
+		for len(s.ready.jobs) > 0 && s.running < in.Workers {
+			job := s.ready.first()
 			s.running++
 			workers.Go(func() error {
 				s.outcomes <- in.job(ctx, job)
@@ -103,19 +114,26 @@ func (in *Inbox) work(ctx context.Context, owner string, epoch int64) {
 			s.pending = append(s.pending, out...)
 		case done := <-s.recorded:
 			s.recording = false
-			for _, o := range done {
+			for _, o := range done.outcomes {
 				delete(s.held, o.Seq)
 			}
-			look = true // the next of a key may run now
+			s.look = s.look || done.more
+		case o := <-in.offers:
+			s.take(o)
+			for range len(in.offers) {
+				s.take(<-in.offers)
+			}
 		case <-in.arrived:
-			look = true
+			s.look = true
 		case <-poll.C:
-			look = true
+			s.look = true
 		case <-renew.C:
-			if now, ok, err := in.Journal.Lease(ctx, owner, time.Now(), leaseTTL); err != nil || !ok || now != epoch {
+			now := time.Now()
+			if again, ok, err := in.Journal.Lease(ctx, owner, now, leaseTTL); err != nil || !ok || again != epoch {
 				in.Logger.WarnContext(ctx, "inbox: lease on the journal lost", "error", err)
 				return
 			}
+			s.leased = now
 		case <-forget.C:
 			if err := in.Journal.Forget(ctx, time.Now().Add(-in.Remember), in.MaxMarks); err != nil {
 				in.Logger.WarnContext(ctx, "inbox: old marks not forgotten", "error", err)
@@ -124,22 +142,43 @@ func (in *Inbox) work(ctx context.Context, owner string, epoch int64) {
 	}
 }
 
-// fill takes in hand what is due. It tells whether there may be more.
-func (s *shift) fill(ctx context.Context) (more bool, err error) {
+// fill takes in hand what is due.
+func (s *shift) fill(ctx context.Context) error {
 	limit := len(s.held) + maxReady/2
+	s.in.looks.Add(1)
 	entries, err := s.in.Journal.Due(ctx, s.epoch, time.Now(), limit)
+	s.in.looks.Add(1)
 	if err != nil {
-		return false, err
+		s.look = false
+		return err
 	}
-	var fresh []Entry
+	s.look = len(entries) == limit
 	for _, e := range entries {
 		if !s.held[e.Seq] {
-			s.held[e.Seq] = true
-			fresh = append(fresh, e)
+			s.put(task{Entry: e})
 		}
 	}
-	s.ready = append(s.ready, s.in.gather(fresh)...)
-	return len(entries) == limit, nil
+	return nil
+}
+
+// take takes in hand what was offered, if nothing can have taken it before.
+func (s *shift) take(o offer) {
+	switch {
+	case s.held[o.Seq], !o.ready: // who lets it run says so
+	case o.looks != s.in.looks.Load(), time.Since(s.leased) >= leaseTTL:
+		s.look = true
+	default:
+		s.put(o.task)
+	}
+}
+
+func (s *shift) put(t task) {
+	s.held[t.Seq] = true
+	_, group := s.in.Hooks.many(t)
+	for _, last := range s.ready.put(t, group) {
+		delete(s.held, last.Seq)
+		s.look = true
+	}
 }
 
 // record hands what ran to the journal, all that there is at once: a commit costs more than an entry.
@@ -154,8 +193,7 @@ func (s *shift) record(ctx context.Context, workers *errgroup.Group) {
 	batch := s.pending
 	s.pending, s.recording = nil, true
 	workers.Go(func() error {
-		s.in.finish(ctx, s.epoch, batch)
-		s.recorded <- batch
+		s.recorded <- recorded{batch, s.in.finish(ctx, s.epoch, batch)}
 		return nil
 	})
 }
@@ -178,16 +216,18 @@ func (s *shift) finish(ctx context.Context, workers *errgroup.Group) {
 }
 
 // finish records outcomes even while stopping, so that nothing runs twice.
-func (in *Inbox) finish(ctx context.Context, epoch int64, outcomes []Outcome) {
+func (in *Inbox) finish(ctx context.Context, epoch int64, outcomes []Outcome) (more bool) {
 	record, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := in.Journal.Finish(record, epoch, outcomes); err != nil {
+	more, err := in.Journal.Finish(record, epoch, outcomes)
+	if err != nil {
 		in.Logger.WarnContext(ctx, "inbox: outcomes not recorded, they will run again", "entries", len(outcomes), "error", err)
 	}
+	return more || err != nil
 }
 
 // job runs an entry, or several that one hook takes at once, and tells what became of them.
-func (in *Inbox) job(ctx context.Context, entries []Entry) []Outcome {
+func (in *Inbox) job(ctx context.Context, entries []task) []Outcome {
 	var errs []error
 	if hook, _ := in.Hooks.many(entries[0]); hook != nil {
 		errs = in.runMany(ctx, entries)
@@ -203,7 +243,7 @@ func (in *Inbox) job(ctx context.Context, entries []Entry) []Outcome {
 		if ctx.Err() != nil && errs[i] != nil {
 			continue // stopped, not failed: it runs again at the next start
 		}
-		out = append(out, in.outcome(ctx, e, errs[i]))
+		out = append(out, in.outcome(ctx, e.Entry, errs[i]))
 	}
 	return out
 }

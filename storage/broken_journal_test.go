@@ -14,17 +14,17 @@ import (
 // brokenJournal does what its funcs do, where they are set.
 type brokenJournal struct {
 	inbox.Journal
-	append   func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error)
+	append   func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (inbox.Kept, error)
 	lease    func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error)
 	release  func(ctx context.Context, epoch int64) error
 	due      func(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error)
-	finish   func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error
+	finish   func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) (bool, error)
 	shelved  func(ctx context.Context, s inbox.Shelf, before int64, limit int) ([]inbox.Entry, error)
 	unshelve func(ctx context.Context, s inbox.Shelf, seq int64, again *inbox.Entry) error
 	forget   func(ctx context.Context, before time.Time, keep int) error
 }
 
-func (b *brokenJournal) Append(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
+func (b *brokenJournal) Append(ctx context.Context, e inbox.Entry, max inbox.Bounds) (inbox.Kept, error) {
 	if b.append != nil {
 		return b.append(ctx, e, max)
 	}
@@ -52,7 +52,7 @@ func (b *brokenJournal) Due(ctx context.Context, epoch int64, now time.Time, lim
 	return b.Journal.Due(ctx, epoch, now, limit)
 }
 
-func (b *brokenJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
+func (b *brokenJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) (bool, error) {
 	if b.finish != nil {
 		return b.finish(ctx, epoch, outcomes)
 	}
@@ -99,9 +99,30 @@ func dueFault(change func(list []inbox.Entry)) func(j inbox.Journal) inbox.Journ
 // appendFault changes what Append is given.
 func appendFault(change func(e *inbox.Entry, max *inbox.Bounds)) func(j inbox.Journal) inbox.Journal {
 	return func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (inbox.Kept, error) {
 			change(&e, &max)
 			return j.Append(ctx, e, max)
+		}}
+	}
+}
+
+// keptFault changes what Append tells.
+func keptFault(change func(k *inbox.Kept)) func(j inbox.Journal) inbox.Journal {
+	return func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (inbox.Kept, error) {
+			kept, err := j.Append(ctx, e, max)
+			change(&kept)
+			return kept, err
+		}}
+	}
+}
+
+// moreFault always says the same.
+func moreFault(more bool) func(j inbox.Journal) inbox.Journal {
+	return func(j inbox.Journal) inbox.Journal {
+		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) (bool, error) {
+			_, err := j.Finish(ctx, epoch, outcomes)
+			return more, err
 		}}
 	}
 }
@@ -121,19 +142,20 @@ var brokenJournals = []journalFault{
 		e.Mark = inbox.MarkOf(e.Sender, "", "", e.Body)
 	})},
 	{"an entry that was seen is not kept again", func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
-			if err := j.Finish(ctx, epoch, outcomes); err != nil {
-				return err
+		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) (bool, error) {
+			more, err := j.Finish(ctx, epoch, outcomes)
+			if err != nil {
+				return more, err
 			}
-			return j.Forget(ctx, time.Now().AddDate(100, 0, 0), 0) // marks go with their entries
+			return more, j.Forget(ctx, time.Now().AddDate(100, 0, 0), 0) // marks go with their entries
 		}}
 	}},
 	{"of ten simultaneous appends of a mark one is kept", func(j inbox.Journal) inbox.Journal {
 		var marks sync.Map
 		var n atomic.Int64
-		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (inbox.Kept, error) {
 			if _, seen := marks.Load(e.Mark); seen {
-				return true, nil
+				return inbox.Kept{Seen: true}, nil
 			}
 			time.Sleep(10 * time.Millisecond)
 			marks.Store(e.Mark, true)
@@ -141,11 +163,19 @@ var brokenJournals = []journalFault{
 			return j.Append(ctx, e, max)
 		}}
 	}},
+	{"what was kept is told", keptFault(func(k *inbox.Kept) { k.Seq++ })},
+	{"what was kept is told", keptFault(func(k *inbox.Kept) { k.Key = "" })},
+	{"what was kept is told", keptFault(func(k *inbox.Kept) { k.To = nil })},
+	{"what was kept is told", keptFault(func(k *inbox.Kept) { k.Alone = false })},
+	{"what was kept is told", keptFault(func(k *inbox.Kept) { k.Ready = true })},
+	{"what was kept is told", keptFault(func(k *inbox.Kept) { k.Ready = false })},
+	{"who lets others run says so", moreFault(true)},
+	{"who lets others run says so", moreFault(false)},
 	{"simultaneous appends are all kept", func(j inbox.Journal) inbox.Journal {
 		var n atomic.Int64
-		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (inbox.Kept, error) {
 			if n.Add(1) == 100 {
-				return false, nil
+				return inbox.Kept{}, nil
 			}
 			return j.Append(ctx, e, max)
 		}}
@@ -153,19 +183,19 @@ var brokenJournals = []journalFault{
 	{"a full journal refuses what is new", appendFault(func(_ *inbox.Entry, max *inbox.Bounds) { max.All = 0 })},
 	{"a full journal refuses what is new", appendFault(func(_ *inbox.Entry, max *inbox.Bounds) { max.All++ })},
 	{"a full journal refuses what is new", func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
-			seen, err := j.Append(ctx, e, max)
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (inbox.Kept, error) {
+			kept, err := j.Append(ctx, e, max)
 			if err != nil {
 				j.Append(ctx, e, inbox.Bounds{}) // refused, and kept all the same
 			}
-			return seen, err
+			return kept, err
 		}}
 	}},
 	{"simultaneous appends keep to the bound", func(j inbox.Journal) inbox.Journal {
 		var n atomic.Int64
-		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
+		return &brokenJournal{Journal: j, append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (inbox.Kept, error) {
 			if n.Load() >= int64(max.All) && max.All > 0 {
-				return false, inbox.ErrFull
+				return inbox.Kept{}, inbox.ErrFull
 			}
 			time.Sleep(10 * time.Millisecond)
 			n.Add(1)
@@ -175,7 +205,7 @@ var brokenJournals = []journalFault{
 	{"what is given and returned is the caller's", func(j inbox.Journal) inbox.Journal {
 		var bodies sync.Map
 		return &brokenJournal{Journal: j,
-			append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (bool, error) {
+			append: func(ctx context.Context, e inbox.Entry, max inbox.Bounds) (inbox.Kept, error) {
 				bodies.Store(e.Mark, e.Body)
 				return j.Append(ctx, e, max)
 			},
@@ -230,18 +260,18 @@ var brokenJournals = []journalFault{
 		}}
 	}},
 	{"a lost lease changes nothing", func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
-			err := j.Finish(ctx, epoch, outcomes)
+		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) (bool, error) {
+			more, err := j.Finish(ctx, epoch, outcomes)
 			for current := int64(1); err != nil && current < 10; current++ {
 				j.Finish(ctx, current, outcomes)
 			}
-			return err
+			return more, err
 		}}
 	}},
 	{"nobody has the epochs of a new journal", func(j inbox.Journal) inbox.Journal {
-		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
+		return &brokenJournal{Journal: j, finish: func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) (bool, error) {
 			if epoch == 0 {
-				return nil
+				return false, nil
 			}
 			return j.Finish(ctx, epoch, outcomes)
 		}}

@@ -88,20 +88,20 @@ func (l *lease) take(owner string, now time.Time, ttl time.Duration) (epoch int6
 
 func (l *lease) current(epoch int64) bool { return l.held && l.epoch == epoch }
 
-func (m *memoryJournal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (seen bool, err error) {
+func (m *memoryJournal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (inbox.Kept, error) {
 	if err := ctx.Err(); err != nil {
-		return false, err
+		return inbox.Kept{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	e = keptEntry(e)
 	if m.isOver(e.Rules) {
-		return true, nil
+		return inbox.Kept{Seen: true}, nil
 	}
 	old := m.marks[e.Mark]
 	if old != nil {
 		if e.To = old.lacks(e.To); len(e.To) == 0 {
-			return true, nil
+			return inbox.Kept{Seen: true}, nil
 		}
 		e.Alone = true
 	}
@@ -109,15 +109,15 @@ func (m *memoryJournal) Append(ctx context.Context, e inbox.Entry, b inbox.Bound
 	case e.Hold && b.Held > 0 && len(m.shelves[inbox.Held]) >= b.Held,
 		!e.Hold && b.All > 0 && len(m.entries) >= b.All,
 		!e.Hold && b.Lane > 0 && m.lanes[e.Lane] >= b.Lane:
-		return false, inbox.ErrFull
+		return inbox.Kept{}, inbox.ErrFull
 	}
 	m.apply(&e)
 	if old == nil {
 		old = m.put(e.Mark, e.Received)
 	}
 	old.owners = append(old.owners, ownerKeys(e.To)...)
-	m.add(e)
-	return false, nil
+	ready := m.add(e)
+	return inbox.Kept{Seq: m.seq, Key: e.Key, To: slices.Clone(e.To), Alone: e.Alone, Ready: ready}, nil
 }
 
 // isOver applies Rules.Unless and Once.
@@ -166,14 +166,14 @@ func (n *mark) lacks(owners []string) (missing []string) {
 	return missing
 }
 
-// add puts a new entry where it belongs.
-func (m *memoryJournal) add(e inbox.Entry) {
+// add puts a new entry where it belongs, and tells whether it may run at once.
+func (m *memoryJournal) add(e inbox.Entry) (ready bool) {
 	m.seq++
 	e.Seq, e.Rules = m.seq, inbox.Rules{}
 	if e.Hold {
 		e.Hold = false
 		m.shelve(inbox.Held, e)
-		return
+		return false
 	}
 	it := &item{Entry: e}
 	m.entries[e.Seq] = it
@@ -182,10 +182,11 @@ func (m *memoryJournal) add(e inbox.Entry) {
 	if e.Key != "" {
 		m.keys[e.Key] = append(m.keys[e.Key], it)
 		if len(m.keys[e.Key]) > 1 {
-			return
+			return false
 		}
 	}
 	m.queue(it)
+	return e.NotBefore.IsZero()
 }
 
 // queue lets a head be found.
@@ -257,17 +258,17 @@ func share[T any](fresh, waited []T, limit int) []T {
 	return append(slices.Clone(fresh[:min(len(fresh), limit-w)]), waited[:w]...)
 }
 
-func (m *memoryJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
+func (m *memoryJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) (more bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return false, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.lease.current(epoch) {
-		return inbox.ErrLeaseLost
+		return false, inbox.ErrLeaseLost
 	}
 	if err := checkOutcomes(outcomes); err != nil {
-		return err
+		return false, err
 	}
 	for _, o := range outcomes {
 		it := m.entries[o.Seq]
@@ -288,9 +289,9 @@ func (m *memoryJournal) Finish(ctx context.Context, epoch int64, outcomes []inbo
 			e.NotBefore = time.Time{}
 			m.shelve(shelfOf(o.State), e)
 		}
-		m.remove(it)
+		more = m.remove(it) || more
 	}
-	return nil
+	return more, nil
 }
 
 func shelfOf(s inbox.State) inbox.Shelf {
@@ -300,8 +301,8 @@ func shelfOf(s inbox.State) inbox.Shelf {
 	return inbox.DeadLetters
 }
 
-// remove takes a finished entry away and lets the next of its key run.
-func (m *memoryJournal) remove(it *item) {
+// remove takes a finished entry away and lets the next of its key run, if there is one.
+func (m *memoryJournal) remove(it *item) (more bool) {
 	it.version++
 	delete(m.entries, it.Seq)
 	if l := m.live[it.Mark]; l.n > 1 {
@@ -312,20 +313,24 @@ func (m *memoryJournal) remove(it *item) {
 	if m.lanes[it.Lane]--; m.lanes[it.Lane] == 0 {
 		delete(m.lanes, it.Lane)
 	}
-	if it.Key == "" {
-		return
+	// A heap may have it until somebody looks for what is due.
+	key := it.Key
+	it.Entry = inbox.Entry{Seq: it.Seq}
+	if key == "" {
+		return false
 	}
-	list := m.keys[it.Key]
+	list := m.keys[key]
 	i := slices.Index(list, it)
 	list = slices.Delete(list, i, i+1)
 	if len(list) == 0 {
-		delete(m.keys, it.Key)
-		return
+		delete(m.keys, key)
+		return false
 	}
-	m.keys[it.Key] = list
+	m.keys[key] = list
 	if i == 0 {
 		m.queue(list[0])
 	}
+	return i == 0
 }
 
 func checkOutcomes(outcomes []inbox.Outcome) error {

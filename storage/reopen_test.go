@@ -110,8 +110,8 @@ func (r reLog) PublicRecords(ctx context.Context, id string, before int64, limit
 
 type reJournal struct{ o *opener }
 
-func (r reJournal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (bool, error) {
-	return one(r.o, func(s storage.Storage) (bool, error) { return s.Journal.Append(ctx, e, b) })
+func (r reJournal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (inbox.Kept, error) {
+	return one(r.o, func(s storage.Storage) (inbox.Kept, error) { return s.Journal.Append(ctx, e, b) })
 }
 func (r reJournal) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (epoch int64, ok bool, err error) {
 	err = r.o.with(func(s storage.Storage) error {
@@ -126,8 +126,8 @@ func (r reJournal) Release(ctx context.Context, epoch int64) error {
 func (r reJournal) Due(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
 	return one(r.o, func(s storage.Storage) ([]inbox.Entry, error) { return s.Journal.Due(ctx, epoch, now, limit) })
 }
-func (r reJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
-	return r.o.with(func(s storage.Storage) error { return s.Journal.Finish(ctx, epoch, outcomes) })
+func (r reJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) (bool, error) {
+	return one(r.o, func(s storage.Storage) (bool, error) { return s.Journal.Finish(ctx, epoch, outcomes) })
 }
 func (r reJournal) Shelved(ctx context.Context, shelf inbox.Shelf, before int64, limit int) ([]inbox.Entry, error) {
 	return one(r.o, func(s storage.Storage) ([]inbox.Entry, error) { return s.Journal.Shelved(ctx, shelf, before, limit) })

@@ -11,6 +11,9 @@ import (
 	"github.com/fedihook/fedihook/storage/queue"
 )
 
+// readers is how many connections may read our file while another one writes.
+const readers = 2
+
 // errNoDatabase names the argument that OpenSQLite can't do without.
 var errNoDatabase = errors.New("own is nil")
 
@@ -22,9 +25,10 @@ var errNoDatabase = errors.New("own is nil")
 // app's own writes wait for a lock (busy_timeout), ours do. Ours are few: apart from AddIntent, one
 // DELETE here and at most one a minute. Nil means own.
 //
-// own is a file of ours for all the rest. It is set up with one connection, WAL and synchronous=FULL, so that
-// what was kept survives the loss of power, and marked as ours by its application_id; a file that carries
-// the mark of another application is refused. Some ten commits a second are to be expected in it.
+// own is a file of ours for all the rest. It is set up with WAL and synchronous=FULL, so that what was kept survives the
+// loss of power, with three connections, so that who reads need not wait for a commit, and marked as ours by its
+// application_id; a file that carries the mark of another application is refused. Some ten commits a second are to be
+// expected in it, and some hundred where much comes in.
 //
 // app and own may be one *sql.DB or two on one file, for apps that begin every transaction that writes
 // with BEGIN IMMEDIATE: one that begins by reading and then writes would now and then fail with
@@ -68,11 +72,17 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 	if err != nil {
 		return Storage{}, fmt.Errorf("storage: open SQLite: %w", err)
 	}
+	if app != own {
+		if err := sqldb.AllowReaders(ctx, own, readers); err != nil {
+			return Storage{}, fmt.Errorf("storage: open SQLite: %w", err)
+		}
+	}
+	prepared := &statements{db: own}
 	return Storage{
 		Intents:   intents,
 		Log:       &sqliteLog{db: own},
-		Journal:   &sqliteJournal{db: own},
-		Followers: &sqliteFollowers{db: own},
+		Journal:   &sqliteJournal{db: own, statements: prepared, settled: new(sqldb.Settled)},
+		Followers: &sqliteFollowers{db: own, statements: prepared},
 		Keys:      &sqliteKeys{db: own},
 		Remotes:   &sqliteRemotes{db: own},
 		Rules:     &sqliteRules{db: own},
@@ -84,6 +94,10 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 // wait for our only connection for ever.
 func all[T any](ctx context.Context, q querier, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
+	return list(rows, err, scan)
+}
+
+func list[T any](rows *sql.Rows, err error, scan func(scanner) (T, error)) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -120,35 +134,6 @@ func exec(ctx context.Context, db *sql.DB, query string, args ...any) (changed i
 		return err
 	})
 	return changed, err
-}
-
-// prepared runs statements in one transaction, each prepared once: to prepare costs as much as to run.
-type prepared struct {
-	tx    *sql.Tx
-	stmts map[string]*sql.Stmt
-}
-
-func (p *prepared) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
-	if st := p.stmts[query]; st != nil {
-		return st, nil
-	}
-	st, err := p.tx.PrepareContext(ctx, query) // closed with the transaction
-	if err != nil {
-		return nil, err
-	}
-	if p.stmts == nil {
-		p.stmts = map[string]*sql.Stmt{}
-	}
-	p.stmts[query] = st
-	return st, nil
-}
-
-func (p *prepared) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	st, err := p.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return st.ExecContext(ctx, args...)
 }
 
 // toJSON is a list as it is kept: "" if it is empty.

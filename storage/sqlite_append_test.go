@@ -43,9 +43,9 @@ func TestAppendEndsWithItsContextWhileOthersGoOn(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	for i, kept := range map[int]bool{1: true, 2: false, 3: true} {
-		if seen, err := s.Journal.Append(t.Context(), numbered(i), inbox.Bounds{}); err != nil || seen != kept {
-			t.Errorf("entry %d is kept: %v, want %v; %v", i, seen, kept, err)
+	for i, want := range map[int]bool{1: true, 2: false, 3: true} {
+		if kept, err := s.Journal.Append(t.Context(), numbered(i), inbox.Bounds{}); err != nil || kept.Seen != want {
+			t.Errorf("entry %d is kept: %v, want %v; %v", i, kept.Seen, want, err)
 		}
 	}
 }
@@ -59,16 +59,16 @@ func TestAppendsThatFailTogetherAllSaySo(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
-			if seen, err := s.Journal.Append(t.Context(), numbered(i), inbox.Bounds{}); err == nil || seen {
-				t.Errorf("entry %d: seen %v, %v", i, seen, err)
+			if kept, err := s.Journal.Append(t.Context(), numbered(i), inbox.Bounds{}); err == nil || kept.Seen {
+				t.Errorf("entry %d: seen %v, %v", i, kept.Seen, err)
 			}
 		})
 	}
 	wg.Wait()
 	mustExec(t, own, `ALTER TABLE away RENAME TO fedihook_entries`)
 	for i := range 100 {
-		if seen, err := s.Journal.Append(t.Context(), numbered(i), inbox.Bounds{}); err != nil || seen {
-			t.Fatalf("entry %d afterwards: seen %v, %v", i, seen, err)
+		if kept, err := s.Journal.Append(t.Context(), numbered(i), inbox.Bounds{}); err != nil || kept.Seen {
+			t.Fatalf("entry %d afterwards: seen %v, %v", i, kept.Seen, err)
 		}
 	}
 }

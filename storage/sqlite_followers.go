@@ -25,7 +25,10 @@ CREATE INDEX fedihook_follows_follower ON fedihook_follows (follower, seq, state
 CREATE INDEX fedihook_follows_followed ON fedihook_follows (followed, seq, state)`}
 
 // sqliteFollowers is an actor.Followers.
-type sqliteFollowers struct{ db *sql.DB }
+type sqliteFollowers struct {
+	db         *sql.DB
+	statements *statements
+}
 
 const followColumns = `seq, follower, followed, id, state, inbox, shared_inbox, at`
 
@@ -86,7 +89,7 @@ func (s *sqliteFollowers) Follows(ctx context.Context, q actor.FollowQuery) ([]a
 		q.Limit = followPage
 	}
 	where, args := followsWhere(q)
-	page, err := all(ctx, s.db, scanFollow, `SELECT `+followColumns+` FROM fedihook_follows WHERE `+where+`
+	page, err := keptAll(ctx, s.statements, scanFollow, `SELECT `+followColumns+` FROM fedihook_follows WHERE `+where+`
 		AND seq > ? ORDER BY seq LIMIT ?`, append(args, q.After, q.Limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("storage: follows by %q of %q: %w", q.Follower, q.Followed, err)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -99,15 +98,50 @@ DROP INDEX fedihook_marks_at;
 ALTER TABLE fedihook_marks DROP COLUMN seq;
 CREATE INDEX fedihook_marks_at ON fedihook_marks (at);
 ALTER TABLE fedihook_journal ADD COLUMN marks INTEGER NOT NULL DEFAULT 0;
-UPDATE fedihook_journal SET marks = (SELECT count(*) FROM fedihook_marks)`}
+UPDATE fedihook_journal SET marks = (SELECT count(*) FROM fedihook_marks)`,
+
+	// Numbers are given out by fedihook_journal, and the first owners of a mark stand beside it, 8 bytes each: few tables are
+	// written for an entry.
+	`ALTER TABLE fedihook_journal ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+UPDATE fedihook_journal SET seq = max(ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'fedihook_entries'), 0),
+	ifnull((SELECT max(seq) FROM fedihook_shelf), 0));
+ALTER TABLE fedihook_marks ADD COLUMN owners BLOB;
+CREATE TABLE fedihook_unfinished (
+	seq        INTEGER PRIMARY KEY,
+	mark       BLOB NOT NULL,
+	okey       TEXT NOT NULL,
+	sender     TEXT NOT NULL,
+	owner      TEXT NOT NULL,
+	received   INTEGER NOT NULL,
+	attempts   INTEGER NOT NULL,
+	not_before INTEGER NOT NULL,
+	last_error TEXT NOT NULL,
+	lane       TEXT NOT NULL DEFAULT '',
+	turn       INTEGER NOT NULL DEFAULT 0,
+	concerns   TEXT NOT NULL DEFAULT '',
+	alone      INTEGER NOT NULL DEFAULT 0,
+	head       INTEGER NOT NULL DEFAULT 0,
+	notes      BLOB,
+	body       BLOB
+);
+INSERT INTO fedihook_unfinished SELECT seq, mark, okey, sender, owner, received, attempts, not_before, last_error,
+	lane, turn, concerns, alone, head, notes, body FROM fedihook_entries;
+DROP TABLE fedihook_entries;
+ALTER TABLE fedihook_unfinished RENAME TO fedihook_entries;
+CREATE INDEX fedihook_entries_okey ON fedihook_entries (okey, seq) WHERE okey <> '';
+CREATE INDEX fedihook_entries_fresh ON fedihook_entries (turn, seq) WHERE head = 1 AND not_before = 0;
+CREATE INDEX fedihook_entries_waiting ON fedihook_entries (not_before, seq) WHERE head = 1 AND not_before <> 0;
+CREATE INDEX fedihook_entries_mark ON fedihook_entries (mark)`}
 
 const entryColumns = `seq, mark, okey, sender, owner, received, attempts, not_before, last_error, body,
 	lane, turn, concerns, alone, notes`
 
-// sqliteJournal is an inbox.Journal. Append is in sqlite_append.go.
+// sqliteJournal is an inbox.Journal. Append and Finish are in sqlite_append.go.
 type sqliteJournal struct {
-	db      *sql.DB
-	appends appends
+	db         *sql.DB
+	statements *statements
+	settled    *sqldb.Settled
+	writes     writes
 }
 
 func (s *sqliteJournal) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (epoch int64, ok bool, err error) {
@@ -152,11 +186,11 @@ func (s *sqliteJournal) Due(ctx context.Context, epoch int64, now time.Time, lim
 	var fresh, waited []inbox.Entry
 	limit = max(limit, 0)
 	if err == nil {
-		fresh, err = all(ctx, s.db, scanEntry, `SELECT `+entryColumns+` FROM fedihook_entries INDEXED BY fedihook_entries_fresh
+		fresh, err = keptAll(ctx, s.statements, scanEntry, `SELECT `+entryColumns+` FROM fedihook_entries INDEXED BY fedihook_entries_fresh
 			WHERE head = 1 AND not_before = 0 ORDER BY turn, seq LIMIT ?`, limit)
 	}
 	if err == nil {
-		waited, err = all(ctx, s.db, scanEntry, `SELECT `+entryColumns+` FROM fedihook_entries INDEXED BY fedihook_entries_waiting
+		waited, err = keptAll(ctx, s.statements, scanEntry, `SELECT `+entryColumns+` FROM fedihook_entries INDEXED BY fedihook_entries_waiting
 			WHERE head = 1 AND not_before <> 0 AND not_before <= ? ORDER BY not_before, seq LIMIT ?`, toMicros(now), limit)
 	}
 	if err != nil {
@@ -179,94 +213,4 @@ func scanEntry(row scanner) (e inbox.Entry, err error) {
 	copy(e.Mark[:], mark)
 	e.Received, e.NotBefore, e.Turn = fromMicros(received), fromMicros(notBefore), fromMicros(turn)
 	return e, fromJSON(to, &e.To)
-}
-
-func (s *sqliteJournal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
-	if err := checkOutcomes(outcomes); err != nil {
-		return err
-	}
-	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
-		l, err := selectLease(ctx, tx)
-		if err != nil {
-			return err
-		}
-		if !l.current(epoch) {
-			return inbox.ErrLeaseLost
-		}
-		f := &finishing{prepared: prepared{tx: tx}, lanes: map[string]int{}}
-		for _, o := range outcomes {
-			if err := f.finish(ctx, o); err != nil {
-				return fmt.Errorf("entry %d: %w", o.Seq, err)
-			}
-		}
-		return f.count(ctx)
-	})
-	if err != nil {
-		return fmt.Errorf("storage: finish entries: %w", err)
-	}
-	return nil
-}
-
-// finishing is one call of Finish.
-type finishing struct {
-	prepared
-	lanes map[string]int // how many were finished
-	dead  bool
-}
-
-func (f *finishing) finish(ctx context.Context, o inbox.Outcome) error {
-	switch o.State {
-	case inbox.Again:
-		_, err := f.exec(ctx, `UPDATE fedihook_entries SET attempts = ?, not_before = ?, last_error = ?
-			WHERE seq = ?`, o.Attempts, toMicros(o.NotBefore), o.Err, o.Seq)
-		return err
-	case inbox.Dead, inbox.Review:
-		if _, err := f.exec(ctx, `INSERT INTO fedihook_shelf
-			(shelf, seq, mark, okey, sender, owner, received, attempts, not_before, last_error, body, lane, turn, concerns, alone, notes)
-			SELECT ?, seq, mark, okey, sender, owner, received, ?, 0, ?, body, lane, turn, concerns, alone, notes
-			FROM fedihook_entries WHERE seq = ?`, shelfOf(o.State), o.Attempts, o.Err, o.Seq); err != nil {
-			return err
-		}
-		f.dead = f.dead || o.State == inbox.Dead
-	}
-	st, err := f.stmt(ctx, `DELETE FROM fedihook_entries WHERE seq = ? RETURNING okey, lane, head`)
-	if err != nil {
-		return err
-	}
-	var key, lane string
-	var head bool
-	switch err := st.QueryRowContext(ctx, o.Seq).Scan(&key, &lane, &head); {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil
-	case err != nil:
-		return err
-	}
-	f.lanes[lane]++
-	if key == "" || !head {
-		return nil
-	}
-	_, err = f.exec(ctx, `UPDATE fedihook_entries SET head = 1
-		WHERE seq = (SELECT min(seq) FROM fedihook_entries WHERE okey = ? AND okey <> '')`, key)
-	return err
-}
-
-// count brings the numbers up to date and bounds the dead letters.
-func (f *finishing) count(ctx context.Context) error {
-	finished := 0
-	for lane, n := range f.lanes {
-		finished += n
-		if _, err := f.exec(ctx, `UPDATE fedihook_lanes SET unfinished = unfinished - ? WHERE lane = ?`, n, lane); err != nil {
-			return err
-		}
-		if _, err := f.exec(ctx, `DELETE FROM fedihook_lanes WHERE lane = ? AND unfinished <= 0`, lane); err != nil {
-			return err
-		}
-	}
-	if _, err := f.exec(ctx, `UPDATE fedihook_journal SET unfinished = unfinished - ?`, finished); err != nil || !f.dead {
-		return err
-	}
-	_, err := f.exec(ctx, `DELETE FROM fedihook_shelf WHERE shelf = ? AND seq <=
-		(SELECT seq FROM fedihook_shelf WHERE shelf = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`,
-		inbox.DeadLetters, inbox.DeadLetters, deadLetters)
-	return err
 }

@@ -24,36 +24,35 @@ func (s *sqliteJournal) Shelved(ctx context.Context, shelf inbox.Shelf, before i
 }
 
 func (s *sqliteJournal) Unshelve(ctx context.Context, shelf inbox.Shelf, seq int64, again *inbox.Entry) error {
-	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `DELETE FROM fedihook_shelf WHERE shelf = ? AND seq = ?`, shelf, seq)
-		if err != nil {
-			return err
-		}
-		if n, err := res.RowsAffected(); err != nil || n == 0 {
-			return orNoEntry(err)
-		}
-		if again == nil {
-			return nil
-		}
-		b := &appending{prepared: prepared{tx: tx}, lanes: map[string]int{}}
-		if err := b.begin(ctx); err != nil {
-			return err
-		}
-		over, err := b.isOver(ctx, inbox.Rules{Unless: again.Rules.Unless})
-		if err != nil || over {
-			return err
-		}
-		e := *again
-		e.Attempts, e.NotBefore, e.LastError = 0, time.Time{}, ""
-		if err := b.add(ctx, &e); err != nil {
-			return err
-		}
-		return b.end(ctx)
-	})
+	err := ctx.Err()
+	if err == nil {
+		err = s.begin(func(b *batch) error { return b.unshelve(shelf, seq, again) })
+	}
 	if err != nil {
 		return fmt.Errorf("storage: take back entry %d: %w", seq, err)
 	}
 	return nil
+}
+
+func (b *batch) unshelve(shelf inbox.Shelf, seq int64, again *inbox.Entry) error {
+	res, err := b.exec(b.ctx, `DELETE FROM fedihook_shelf WHERE shelf = ? AND seq = ?`, shelf, seq)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return orNoEntry(err)
+	}
+	if again == nil {
+		return nil
+	}
+	over, err := b.isOver(inbox.Rules{Unless: again.Rules.Unless})
+	if err != nil || over {
+		return err
+	}
+	e := *again
+	e.Attempts, e.NotBefore, e.LastError, e.Hold = 0, time.Time{}, "", false
+	_, err = b.add(e)
+	return err
 }
 
 func orNoEntry(err error) error {
@@ -89,7 +88,7 @@ func (s *sqliteJournal) Forget(ctx context.Context, before time.Time, keep int) 
 			if err != nil {
 				return err
 			}
-			p := &prepared{tx: tx}
+			p := s.statements.in(tx)
 			for _, mark := range gone {
 				dropped, err := dropMark(ctx, p, mark)
 				if err != nil {
@@ -109,7 +108,7 @@ func (s *sqliteJournal) Forget(ctx context.Context, before time.Time, keep int) 
 	}
 }
 
-func dropMark(ctx context.Context, p *prepared, mark []byte) (dropped int64, err error) {
+func dropMark(ctx context.Context, p *transaction, mark []byte) (dropped int64, err error) {
 	if _, err := p.exec(ctx, `DELETE FROM fedihook_mark_owners WHERE mark = ?`, mark); err != nil {
 		return 0, err
 	}

@@ -119,9 +119,8 @@ func saveRecord(ctx context.Context, tx *sql.Tx, r outbox.Record, l recordLists)
 
 func (s *sqliteLog) RemoveRecords(ctx context.Context, ids []string) (removed bool, err error) {
 	err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
-		p := &prepared{tx: tx}
 		for _, id := range ids {
-			res, err := p.exec(ctx, `DELETE FROM fedihook_records WHERE id = ? AND state = 0 AND actor = ''`, id)
+			res, err := tx.ExecContext(ctx, `DELETE FROM fedihook_records WHERE id = ? AND state = 0 AND actor = ''`, id)
 			if err != nil {
 				return err
 			}

@@ -150,7 +150,7 @@ func TestEveryStoreReportsABrokenDatabase(t *testing.T) {
 		"Lease":         func() error { _, _, err := s.Journal.Lease(ctx, "a", time.Now(), time.Hour); return err },
 		"Release":       func() error { return s.Journal.Release(ctx, 1) },
 		"Due":           func() error { _, err := s.Journal.Due(ctx, 1, time.Now(), 1); return err },
-		"Finish":        func() error { return s.Journal.Finish(ctx, 1, nil) },
+		"Finish":        func() error { _, err := s.Journal.Finish(ctx, 1, nil); return err },
 		"Shelved":       func() error { _, err := s.Journal.Shelved(ctx, inbox.Held, 0, 1); return err },
 		"Unshelve":      func() error { return s.Journal.Unshelve(ctx, inbox.Held, 1, nil) },
 		"Forget":        func() error { return s.Journal.Forget(ctx, time.Now(), 1) },

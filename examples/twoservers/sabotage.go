@@ -114,7 +114,7 @@ func (g *gullible) remember(r *http.Request, body []byte) []byte {
 // forgetful is a journal that has never seen anything before.
 type forgetful struct{ inbox.Journal }
 
-func (f forgetful) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (bool, error) {
+func (f forgetful) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (inbox.Kept, error) {
 	e.Mark = sha256.Sum256([]byte(rand.Text()))
 	return f.Journal.Append(ctx, e, b)
 }

@@ -24,7 +24,7 @@ import (
 const applicationID = 0x46656451
 
 // pragmas are the settings that belong to a connection and not to the file.
-const pragmas = `PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON`
+const pragmas = `PRAGMA busy_timeout = 10000; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 4000`
 
 // ErrForeignFile says that a file belongs to another application, by the
 // application_id in its header. Nothing in it was changed.

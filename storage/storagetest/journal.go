@@ -14,7 +14,7 @@ import (
 // RunJournal checks the contract of [inbox.Journal]. Open returns an empty store, which no other check uses.
 func RunJournal(t *testing.T, open func(t *testing.T) inbox.Journal) {
 	t.Helper()
-	run(t, open, slices.Concat(journalAppendChecks, journalMarkChecks, journalLeaseChecks, journalWorkChecks, journalShelfChecks))
+	run(t, open, slices.Concat(journalAppendChecks, journalKeptChecks, journalMarkChecks, journalLeaseChecks, journalWorkChecks, journalShelfChecks))
 }
 
 var journalAppendChecks = []check[inbox.Journal]{
@@ -47,7 +47,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 			for i := range 3 {
 				e := entry(i, "")
 				e.Body = []byte("another")
-				seen, err := j.Append(ctx, e, inbox.Bounds{})
+				seen, err := appendTo(ctx, j, e, inbox.Bounds{})
 				ok(t, err)
 				if !seen {
 					t.Fatalf("%s: entry %d was kept twice", when, i)
@@ -58,7 +58,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 		all := seqs(exactly(t, 3, due(t, ctx, j, epoch, start, 10)))
 		seenAgain("at once", all...)
 		equal(t, "body", bodies(due(t, ctx, j, epoch, start, 1)), []string{string(entry(0, "").Body)})
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: all[0]}, {Seq: all[1], State: inbox.Dead}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: all[0]}, {Seq: all[1], State: inbox.Dead}}))
 		seenAgain("after one is done and one is dead", all[2])
 	}},
 	{"of ten simultaneous appends of a mark one is kept", func(t *testing.T, ctx context.Context, j inbox.Journal) {
@@ -66,7 +66,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 		atOnce(10, func(i int) {
 			e := entry(0, "")
 			e.Body = []byte{byte(i)}
-			seen, err := j.Append(ctx, e, inbox.Bounds{})
+			seen, err := appendTo(ctx, j, e, inbox.Bounds{})
 			if err != nil {
 				t.Error(err)
 			} else if !seen {
@@ -83,7 +83,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 	{"simultaneous appends are all kept", func(t *testing.T, ctx context.Context, j inbox.Journal) {
 		const n = 200
 		atOnce(n, func(i int) {
-			if seen, err := j.Append(ctx, entry(i, ""), inbox.Bounds{}); err != nil || seen {
+			if seen, err := appendTo(ctx, j, entry(i, ""), inbox.Bounds{}); err != nil || seen {
 				t.Errorf("entry %d: seen %v, %v", i, seen, err)
 			}
 		})
@@ -101,7 +101,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 		add(t, ctx, j, entry(1, ""))
 		refused := func(when string, max int) {
 			t.Helper()
-			seen, err := j.Append(ctx, entry(2, ""), inbox.Bounds{All: max})
+			seen, err := appendTo(ctx, j, entry(2, ""), inbox.Bounds{All: max})
 			want(t, when, err, inbox.ErrFull)
 			if seen {
 				t.Fatalf("%s: what was refused is seen", when)
@@ -109,24 +109,24 @@ var journalAppendChecks = []check[inbox.Journal]{
 		}
 		refused("two of two", 2)
 		refused("two of one", 1)
-		if seen, err := j.Append(ctx, entry(1, ""), inbox.Bounds{All: 2}); err != nil || !seen {
+		if seen, err := appendTo(ctx, j, entry(1, ""), inbox.Bounds{All: 2}); err != nil || !seen {
 			t.Fatalf("what is there already: seen %v, %v", seen, err)
 		}
 		epoch := lease(t, ctx, j)
 		list := seqs(exactly(t, 2, due(t, ctx, j, epoch, start, 10)))
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0], State: inbox.Again, NotBefore: start.Add(time.Hour)}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0], State: inbox.Again, NotBefore: start.Add(time.Hour)}}))
 		refused("while one waits", 2)
 		for range 2 { // the second time there is nothing to finish
-			ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0]}, {Seq: list[0]}, {Seq: list[1] + 1000}}))
+			ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0]}, {Seq: list[0]}, {Seq: list[1] + 1000}}))
 		}
-		if seen, err := j.Append(ctx, entry(2, ""), inbox.Bounds{All: 2}); err != nil || seen {
+		if seen, err := appendTo(ctx, j, entry(2, ""), inbox.Bounds{All: 2}); err != nil || seen {
 			t.Fatalf("after one is done: seen %v, %v", seen, err)
 		}
 		refusedNext := entry(3, "")
-		_, err := j.Append(ctx, refusedNext, inbox.Bounds{All: 2})
+		_, err := appendTo(ctx, j, refusedNext, inbox.Bounds{All: 2})
 		want(t, "two of two again", err, inbox.ErrFull)
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[1], State: inbox.Dead}}))
-		if seen, err := j.Append(ctx, refusedNext, inbox.Bounds{All: 2}); err != nil || seen {
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[1], State: inbox.Dead}}))
+		if seen, err := appendTo(ctx, j, refusedNext, inbox.Bounds{All: 2}); err != nil || seen {
 			t.Fatalf("after one is dead: seen %v, %v", seen, err)
 		}
 		add(t, ctx, j, entry(4, "")) // zero: no bound
@@ -134,7 +134,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 	{"simultaneous appends keep to the bound", func(t *testing.T, ctx context.Context, j inbox.Journal) {
 		var kept atomic.Int32
 		atOnce(10, func(i int) {
-			switch _, err := j.Append(ctx, entry(i, ""), inbox.Bounds{All: 3}); {
+			switch _, err := appendTo(ctx, j, entry(i, ""), inbox.Bounds{All: 3}); {
 			case err == nil:
 				kept.Add(1)
 			default:
@@ -156,7 +156,7 @@ var journalAppendChecks = []check[inbox.Journal]{
 		list[0].Body[0] = 'Y'
 		list = due(t, ctx, j, epoch, start, 1)
 		equal(t, "body", bodies(list), []string{"body"})
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Dead}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Dead}}))
 		dead, err := j.Shelved(ctx, inbox.DeadLetters, 0, 1)
 		ok(t, err)
 		equal(t, "dead body", bodies(dead), []string{"body"})
@@ -179,9 +179,19 @@ func entry(i int, key string) inbox.Entry {
 	}
 }
 
+func appendTo(ctx context.Context, j inbox.Journal, e inbox.Entry, b inbox.Bounds) (seen bool, err error) {
+	kept, err := j.Append(ctx, e, b)
+	return kept.Seen, err
+}
+
+func finish(ctx context.Context, j inbox.Journal, epoch int64, outcomes []inbox.Outcome) error {
+	_, err := j.Finish(ctx, epoch, outcomes)
+	return err
+}
+
 func add(t *testing.T, ctx context.Context, j inbox.Journal, e inbox.Entry) {
 	t.Helper()
-	seen, err := j.Append(ctx, e, inbox.Bounds{})
+	seen, err := appendTo(ctx, j, e, inbox.Bounds{})
 	ok(t, err)
 	if seen {
 		t.Fatalf("a new entry was taken for one that was seen: %s", e.Body)

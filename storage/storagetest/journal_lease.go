@@ -21,8 +21,8 @@ var journalLeaseChecks = []check[inbox.Journal]{
 			t.Errorf("b's epoch %d is not above a's %d", b, a)
 		}
 		noLease(t, ctx, j, "a", end)
-		want(t, "a finishes", j.Finish(ctx, a, nil), inbox.ErrLeaseLost)
-		ok(t, j.Finish(ctx, b, nil))
+		want(t, "a finishes", finish(ctx, j, a, nil), inbox.ErrLeaseLost)
+		ok(t, finish(ctx, j, b, nil))
 	}},
 	{"of ten simultaneous owners one gets the lease", func(t *testing.T, ctx context.Context, j inbox.Journal) {
 		var given atomic.Int32
@@ -63,7 +63,7 @@ var journalLeaseChecks = []check[inbox.Journal]{
 		ok(t, j.Release(ctx, a))
 		_, err := j.Due(ctx, a, start, 1)
 		want(t, "due after release", err, inbox.ErrLeaseLost)
-		want(t, "finish after release", j.Finish(ctx, a, nil), inbox.ErrLeaseLost)
+		want(t, "finish after release", finish(ctx, j, a, nil), inbox.ErrLeaseLost)
 		b := leaseTo(t, ctx, j, "b", start)
 		if b <= a {
 			t.Errorf("epoch %d after %d", b, a)
@@ -81,7 +81,7 @@ var journalLeaseChecks = []check[inbox.Journal]{
 			ok(t, j.Release(ctx, epoch))
 		}
 		noLease(t, ctx, j, "c", later)
-		ok(t, j.Finish(ctx, b, nil))
+		ok(t, finish(ctx, j, b, nil))
 	}},
 	{"a lost lease changes nothing", func(t *testing.T, ctx context.Context, j inbox.Journal) {
 		for i := range 3 {
@@ -92,7 +92,7 @@ var journalLeaseChecks = []check[inbox.Journal]{
 		later := start.Add(time.Hour)
 		b := leaseTo(t, ctx, j, "b", later)
 		for _, epoch := range []int64{a, 0, -1, b + 1} {
-			want(t, fmt.Sprintf("finish with epoch %d", epoch), j.Finish(ctx, epoch, []inbox.Outcome{
+			want(t, fmt.Sprintf("finish with epoch %d", epoch), finish(ctx, j, epoch, []inbox.Outcome{
 				{Seq: before[0].Seq},
 				{Seq: before[1].Seq, State: inbox.Again, Attempts: 1, NotBefore: later.Add(time.Hour), Err: "no"},
 				{Seq: before[2].Seq, State: inbox.Dead, Attempts: 1, Err: "no"},
@@ -109,7 +109,7 @@ var journalLeaseChecks = []check[inbox.Journal]{
 	}},
 	{"nobody has the epochs of a new journal", func(t *testing.T, ctx context.Context, j inbox.Journal) {
 		for _, epoch := range []int64{-1, 0, 1} {
-			want(t, "finish", j.Finish(ctx, epoch, nil), inbox.ErrLeaseLost)
+			want(t, "finish", finish(ctx, j, epoch, nil), inbox.ErrLeaseLost)
 			_, err := j.Due(ctx, epoch, start, 1)
 			want(t, "due", err, inbox.ErrLeaseLost)
 		}

@@ -17,7 +17,7 @@ var journalMarkChecks = []check[inbox.Journal]{
 			t.Helper()
 			e := entry(0, "k")
 			e.To = to
-			got, err := j.Append(ctx, e, inbox.Bounds{})
+			got, err := appendTo(ctx, j, e, inbox.Bounds{})
 			ok(t, err)
 			if got != want {
 				t.Fatalf("a copy for %q is seen: %v, want %v", to, got, want)
@@ -32,11 +32,11 @@ var journalMarkChecks = []check[inbox.Journal]{
 		list := exactly(t, 1, due(t, ctx, j, epoch, start, 10)) // the copy waits for the first: it has its key
 		equal(t, "the first is alone", list[0].Alone, false)
 		equal(t, "the first is for", list[0].To, first.To)
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq}}))
 		list = exactly(t, 1, due(t, ctx, j, epoch, start, 10))
 		equal(t, "the copy is alone", list[0].Alone, true)
 		equal(t, "the copy is for", list[0].To, []string{"b", "c"})
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq}}))
 		seen(true, "a", "b", "c", odd)
 		ok(t, j.Forget(ctx, start.Add(time.Hour), 0))
 		seen(false, "a")
@@ -78,7 +78,7 @@ var journalMarkChecks = []check[inbox.Journal]{
 		epoch := lease(t, ctx, j)
 		list := exactly(t, 1, due(t, ctx, j, epoch, start, 10))
 		add(t, ctx, j, entry(0, "pair")) // its mark was dropped
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq}}))
 		list = exactly(t, 1, due(t, ctx, j, epoch, start, 10))
 		equal(t, "the next", string(list[0].Body), string(undo.Body))
 		equal(t, "its key", list[0].Key, "pair")
@@ -87,26 +87,26 @@ var journalMarkChecks = []check[inbox.Journal]{
 		in := func(i int, lane string) inbox.Entry { e := entry(i, ""); e.Lane = lane; return e }
 		b := inbox.Bounds{Lane: 2}
 		for i, lane := range []string{"a", "a", odd} {
-			if seen, err := j.Append(ctx, in(i, lane), b); err != nil || seen {
+			if seen, err := appendTo(ctx, j, in(i, lane), b); err != nil || seen {
 				t.Fatalf("entry %d: seen %v, %v", i, seen, err)
 			}
 		}
-		_, err := j.Append(ctx, in(3, "a"), b)
+		_, err := appendTo(ctx, j, in(3, "a"), b)
 		want(t, "a third in one lane", err, inbox.ErrFull)
-		if seen, err := j.Append(ctx, in(0, "a"), b); err != nil || !seen {
+		if seen, err := appendTo(ctx, j, in(0, "a"), b); err != nil || !seen {
 			t.Fatalf("what is there already: seen %v, %v", seen, err)
 		}
-		if _, err := j.Append(ctx, in(4, odd), b); err != nil {
+		if _, err := appendTo(ctx, j, in(4, odd), b); err != nil {
 			t.Fatal(err)
 		}
 		epoch := lease(t, ctx, j)
 		list := exactly(t, 4, due(t, ctx, j, epoch, start, 10))
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq}, {Seq: list[0].Seq}, {Seq: list[2].Seq, State: inbox.Again}}))
-		if _, err := j.Append(ctx, in(3, "a"), b); err != nil {
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq}, {Seq: list[0].Seq}, {Seq: list[2].Seq, State: inbox.Again}}))
+		if _, err := appendTo(ctx, j, in(3, "a"), b); err != nil {
 			t.Fatal(err)
 		}
 		for _, lane := range []string{"a", odd} {
-			_, err = j.Append(ctx, in(5, lane), b)
+			_, err = appendTo(ctx, j, in(5, lane), b)
 			want(t, "a third in one lane", err, inbox.ErrFull)
 		}
 	}},
@@ -119,7 +119,7 @@ var journalMarkChecks = []check[inbox.Journal]{
 		epoch := lease(t, ctx, j)
 		for i, e := range exactly(t, 6, due(t, ctx, j, epoch, start, 10)) {
 			if i != 1 {
-				ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: e.Seq}}))
+				ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: e.Seq}}))
 			}
 		}
 		ok(t, j.Forget(ctx, start, 6))
@@ -134,7 +134,7 @@ var journalMarkChecks = []check[inbox.Journal]{
 
 func appended(t *testing.T, ctx context.Context, j inbox.Journal, e inbox.Entry, seen bool) {
 	t.Helper()
-	got, err := j.Append(ctx, e, inbox.Bounds{})
+	got, err := appendTo(ctx, j, e, inbox.Bounds{})
 	ok(t, err)
 	if got != seen {
 		t.Fatalf("%s is seen: %v, want %v", e.Body, got, seen)

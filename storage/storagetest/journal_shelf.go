@@ -17,8 +17,8 @@ var journalShelfChecks = []check[inbox.Journal]{
 		add(t, ctx, j, entry(2, ""))
 		epoch := lease(t, ctx, j)
 		list := exactly(t, 3, due(t, ctx, j, epoch, start, 10))
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[2].Seq, State: inbox.Dead, Attempts: 1, Err: "early"}}))
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Dead, Attempts: 9, Err: odd, NotBefore: start}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[2].Seq, State: inbox.Dead, Attempts: 1, Err: "early"}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Dead, Attempts: 9, Err: odd, NotBefore: start}}))
 		equal(t, "what is due", seqs(due(t, ctx, j, epoch, start.Add(time.Hour), 10)), seqs(list[1:2]))
 		dead := exactly(t, 2, shelved(t, ctx, j, inbox.DeadLetters, 0, 10))
 		list[0].Attempts, list[0].LastError = 9, odd
@@ -34,18 +34,18 @@ var journalShelfChecks = []check[inbox.Journal]{
 		for i := range 2 {
 			e := entry(i, "k")
 			e.Hold = true
-			_, err := j.Append(ctx, e, inbox.Bounds{All: 1, Lane: 1, Held: 2})
+			_, err := appendTo(ctx, j, e, inbox.Bounds{All: 1, Lane: 1, Held: 2})
 			ok(t, err)
 		}
 		third := entry(2, "k")
 		third.Hold = true
-		_, err := j.Append(ctx, third, inbox.Bounds{Held: 2})
+		_, err := appendTo(ctx, j, third, inbox.Bounds{Held: 2})
 		want(t, "a third", err, inbox.ErrFull)
 		add(t, ctx, j, entry(3, "k"))
 		epoch := lease(t, ctx, j)
 		list := exactly(t, 1, due(t, ctx, j, epoch, start, 10))
 		equal(t, "what runs", string(list[0].Body), string(entry(3, "").Body))
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Review, Attempts: 1, Err: "look"}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Review, Attempts: 1, Err: "look"}}))
 		held := exactly(t, 3, shelved(t, ctx, j, inbox.Held, 0, 10))
 		equal(t, "held", bodies(held), []string{string(entry(3, "").Body), string(entry(1, "").Body), string(entry(0, "").Body)})
 		equal(t, "why", held[0].LastError, "look")
@@ -60,7 +60,7 @@ var journalShelfChecks = []check[inbox.Journal]{
 		epoch := lease(t, ctx, j)
 		for range 3 {
 			list := exactly(t, 1, due(t, ctx, j, epoch, start, 10))
-			ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Dead, Attempts: 5, Err: "no"}}))
+			ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Dead, Attempts: 5, Err: "no"}}))
 		}
 		dead := exactly(t, 3, shelved(t, ctx, j, inbox.DeadLetters, 0, 10))
 		again := dead[2]
@@ -73,16 +73,16 @@ var journalShelfChecks = []check[inbox.Journal]{
 		exactly(t, 0, shelved(t, ctx, j, inbox.DeadLetters, 0, 10))
 		list := exactly(t, 1, due(t, ctx, j, epoch, start, 10))
 		equal(t, "first", string(list[0].Body), string(entry(3, "").Body))
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq}}))
 		list = exactly(t, 1, due(t, ctx, j, epoch, start, 10))
 		if list[0].Seq <= dead[0].Seq {
 			t.Errorf("it came back under Seq %d", list[0].Seq)
 		}
 		again.Seq, again.Attempts, again.LastError, again.NotBefore = list[0].Seq, 0, "", time.Time{}
 		equal(t, "then", plainEntry(list[0]), plainEntry(again))
-		_, err := j.Append(ctx, entry(9, ""), inbox.Bounds{All: 1})
+		_, err := appendTo(ctx, j, entry(9, ""), inbox.Bounds{All: 1})
 		want(t, "what came back counts", err, inbox.ErrFull)
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq}}))
 		exactly(t, 0, due(t, ctx, j, epoch, start.Add(time.Hour), 10))
 	}},
 	{"what is not on its shelf can't be taken", func(t *testing.T, ctx context.Context, j inbox.Journal) {
@@ -90,7 +90,7 @@ var journalShelfChecks = []check[inbox.Journal]{
 		add(t, ctx, j, entry(1, ""))
 		epoch := lease(t, ctx, j)
 		list := exactly(t, 2, due(t, ctx, j, epoch, start, 10))
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Dead}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Dead}}))
 		want(t, "unfinished", j.Unshelve(ctx, inbox.DeadLetters, list[1].Seq, nil), inbox.ErrNoEntry)
 		want(t, "on the other shelf", j.Unshelve(ctx, inbox.Held, list[0].Seq, &list[0]), inbox.ErrNoEntry)
 		ok(t, j.Unshelve(ctx, inbox.DeadLetters, list[0].Seq, nil))

@@ -32,7 +32,7 @@ var journalWorkChecks = []check[inbox.Journal]{
 		list := exactly(t, 1, due(t, ctx, j, epoch, start, 10))
 		e := list[0]
 		e.Attempts, e.NotBefore, e.LastError = 7, start.Add(2*time.Minute), odd
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{
 			Seq: e.Seq, State: inbox.Again, Attempts: e.Attempts, NotBefore: e.NotBefore, Err: e.LastError,
 		}}))
 		equal(t, "bodies after a minute", bodies(due(t, ctx, j, epoch, late.NotBefore, 10)), []string{string(late.Body)})
@@ -55,12 +55,12 @@ var journalWorkChecks = []check[inbox.Journal]{
 		}
 		runs("at first", 0, 2, 3, 4, 6)
 		first := exactly(t, 1, due(t, ctx, j, epoch, start, 1))[0].Seq
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: first, State: inbox.Again, NotBefore: start.Add(time.Hour)}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: first, State: inbox.Again, NotBefore: start.Add(time.Hour)}}))
 		runs("while the oldest waits", 2, 3, 4, 6)
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: first}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: first}}))
 		runs("after it is done", 1, 2, 3, 4, 6)
 		second := exactly(t, 1, due(t, ctx, j, epoch, start, 1))[0].Seq
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{{Seq: second, State: inbox.Dead}}))
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: second, State: inbox.Dead}}))
 		runs("after the next is dead", 2, 3, 4, 5, 6)
 	}},
 	{"the earliest turn comes first", func(t *testing.T, ctx context.Context, j inbox.Journal) {
@@ -107,13 +107,13 @@ var journalWorkChecks = []check[inbox.Journal]{
 		}
 		epoch := lease(t, ctx, j)
 		list := exactly(t, 5, due(t, ctx, j, epoch, start, 10))
-		ok(t, j.Finish(ctx, epoch, []inbox.Outcome{
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{
 			{Seq: list[0].Seq}, {Seq: list[1].Seq, State: inbox.Dead},
 			{Seq: list[2].Seq, State: inbox.Again}, {Seq: list[3].Seq}, {Seq: list[4].Seq},
 		}))
 		ok(t, j.Forget(ctx, limit, 0))
 		for i, left := range []bool{false, false, true, true, false} {
-			seen, err := j.Append(ctx, entries[i], inbox.Bounds{})
+			seen, err := appendTo(ctx, j, entries[i], inbox.Bounds{})
 			ok(t, err)
 			if seen != left {
 				t.Errorf("entry %d is seen: %v, want %v", i, seen, left)
@@ -142,7 +142,7 @@ var deadLettersChecks = []check[inbox.Journal]{
 		const n, workers = 10_000, 64
 		atOnce(workers, func(w int) {
 			for i := w; i < n; i += workers {
-				if _, err := j.Append(ctx, entry(i, ""), inbox.Bounds{}); err != nil {
+				if _, err := appendTo(ctx, j, entry(i, ""), inbox.Bounds{}); err != nil {
 					t.Error(err)
 					return
 				}
@@ -158,7 +158,7 @@ var deadLettersChecks = []check[inbox.Journal]{
 			if len(dead) == 0 {
 				break
 			}
-			ok(t, j.Finish(ctx, epoch, dead))
+			ok(t, finish(ctx, j, epoch, dead))
 			last = dead[len(dead)-1].Seq
 		}
 		dead, err := j.Shelved(ctx, inbox.DeadLetters, 0, 2*n)

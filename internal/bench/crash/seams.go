@@ -239,35 +239,49 @@ func (j *journal) Lease(ctx context.Context, _ string, now time.Time, ttl time.D
 	return j.Journal.Lease(ctx, "crash", now, ttl)
 }
 
-func (j *journal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (bool, error) {
+func (j *journal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (inbox.Kept, error) {
 	if j.early {
 		go func() {
 			time.Sleep(tardy)
 			_, _ = j.Journal.Append(context.WithoutCancel(ctx), e, b)
 		}()
-		return false, nil
+		return inbox.Kept{To: e.To}, nil
 	}
-	return j.Journal.Append(ctx, e, b)
+	kept, err := j.Journal.Append(ctx, e, b)
+	if err == nil && !kept.Seen {
+		e.Seq = kept.Seq
+		err = j.note(e)
+	}
+	return kept, err
 }
 
 func (j *journal) Due(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
 	list, err := j.Journal.Due(ctx, epoch, now, limit)
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	for _, e := range list {
-		if _, known := j.ids[e.Seq]; !known {
-			var a struct{ ID string }
-			if err := json.Unmarshal(e.Body, &a); err != nil {
-				return nil, fmt.Errorf("entry %d: %w", e.Seq, err)
-			}
-			j.ids[e.Seq] = a.ID
+		if err := j.note(e); err != nil {
+			return nil, err
 		}
 	}
 	return list, err
 }
 
+// note remembers what an entry is about.
+func (j *journal) note(e inbox.Entry) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, known := j.ids[e.Seq]; known {
+		return nil
+	}
+	var a struct{ ID string }
+	if err := json.Unmarshal(e.Body, &a); err != nil {
+		return fmt.Errorf("entry %d: %w", e.Seq, err)
+	}
+	j.ids[e.Seq] = a.ID
+	return nil
+}
+
 // Finish says of each entry that it is done, once that is committed.
-func (j *journal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) error {
+func (j *journal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outcome) (more bool, err error) {
 	done := sync.OnceFunc(func() {
 		j.mu.Lock()
 		defer j.mu.Unlock()
@@ -286,11 +300,11 @@ func (j *journal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outc
 		done()
 		return j.Journal.Finish(ctx, epoch, outcomes)
 	}
-	err := j.Journal.Finish(ctx, epoch, outcomes)
+	more, err = j.Journal.Finish(ctx, epoch, outcomes)
 	if err == nil {
 		done()
 	}
-	return err
+	return more, err
 }
 
 // answer is a http.ResponseWriter.

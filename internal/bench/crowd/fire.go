@@ -34,8 +34,9 @@ func (r *Result) Accepted() int {
 
 const patience = 60 * time.Second // for one answer
 
-// Fire sends requests to address over so many connections, each as soon as the one before it was answered.
-func Fire(ctx context.Context, address string, requests [][]byte, connections int) Result {
+// Fire sends requests to address over so many connections, each as soon as the one before it was answered; who was told to
+// come again pauses first.
+func Fire(ctx context.Context, address string, requests [][]byte, connections int, pause time.Duration) Result {
 	result := Result{Status: make(map[int]int), Latency: make([]time.Duration, 0, len(requests))}
 	var mu sync.Mutex
 	var next atomic.Int64
@@ -60,7 +61,8 @@ func Fire(ctx context.Context, address string, requests [][]byte, connections in
 					result.Status[status]++
 					result.Latency = append(result.Latency, took)
 				}
-				if err != nil || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+				again := err != nil || status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+				if again {
 					result.Again = append(result.Again, i)
 				}
 				if result.Sample == "" && (err != nil || status >= 300) {
@@ -69,6 +71,12 @@ func Fire(ctx context.Context, address string, requests [][]byte, connections in
 					}
 				}
 				mu.Unlock()
+				if again {
+					select {
+					case <-ctx.Done():
+					case <-time.After(pause):
+					}
+				}
 			}
 		})
 	}

@@ -101,7 +101,7 @@ func measure(ctx context.Context, o options, c *crowd.Crowd, server *child, scen
 		}
 		defer bench.Unpin()
 	}
-	warm := crowd.Fire(ctx, server.address, requests[:o.warm], o.connections)
+	warm := crowd.Fire(ctx, server.address, requests[:o.warm], o.connections, 0)
 	if warm.Accepted() != o.warm {
 		return row{}, fmt.Errorf("the warm-up was answered %v, %d errors: %s", warm.Status, warm.Errors, warm.Sample)
 	}
@@ -109,7 +109,7 @@ func measure(ctx context.Context, o options, c *crowd.Crowd, server *child, scen
 		return row{}, err
 	}
 	fetched, before := c.Fetched.Load(), server.Usage()
-	result := crowd.Fire(ctx, server.address, requests[o.warm:], o.connections)
+	result := crowd.Fire(ctx, server.address, requests[o.warm:], o.connections, 0)
 	r := row{Scene: scene, Answered: float64(o.n) / result.Took.Seconds(), Status: fmt.Sprint(result.Status)}
 	r.Done = r.Answered
 	if forged {

@@ -155,27 +155,40 @@ func (s *site) federate(store storage.Storage, names map[string]string, address 
 			}
 			return actor.Profile{Handle: "bob"}, nil
 		},
-		Hooks: inbox.Hooks{
-			Create: s.create,
-			Like:   func(context.Context, *inbox.Message) error { s.likes.Add(1); s.hooks.Add(1); return nil },
-			Announce: func(context.Context, *inbox.Message) error {
-				s.announces.Add(1)
+		Hooks: s.takes(o.group),
+	})
+}
+
+// takes are the hooks, which get likes and boosts one by one or in groups.
+func (s *site) takes(grouped bool) inbox.Hooks {
+	h := inbox.Hooks{Create: s.create}
+	if grouped {
+		many := func(counter *atomic.Int64) func(context.Context, string, []*inbox.Message) error {
+			return func(_ context.Context, _ string, ms []*inbox.Message) error {
+				counter.Add(int64(len(ms)))
 				s.hooks.Add(1)
 				return nil
-			},
-		},
-	})
+			}
+		}
+		h.Likes, h.Announces = many(&s.likes), many(&s.announces)
+		return h
+	}
+	one := func(counter *atomic.Int64) inbox.Hook {
+		return func(context.Context, *inbox.Message) error {
+			counter.Add(1)
+			s.hooks.Add(1)
+			return nil
+		}
+	}
+	h.Like, h.Announce = one(&s.likes), one(&s.announces)
+	return h
 }
 
 func (s *site) create(_ context.Context, m *inbox.Message) error {
 	s.hooks.Add(1)
-	doc, err := m.Activity.Object[0].Document()
-	if err != nil {
-		return err
-	}
-	note, ok := doc.(*activity.Object)
+	note, ok := m.Object.(*activity.Object)
 	if !ok {
-		return fmt.Errorf("a Create of %T", doc)
+		return fmt.Errorf("a Create of %T", m.Object)
 	}
 	if note.InReplyTo.ID != "" {
 		s.replies.Add(1)

@@ -22,7 +22,7 @@ const (
 	otherHosts  = 10
 	otherActors = 10 // of each
 	otherRate   = 40 // posts a second, of all of them
-	quietTime   = 10 * time.Second
+	quietTime   = 20 * time.Second
 	stormLines  = 64 // connections of the host whose actors like the post
 )
 
@@ -208,7 +208,7 @@ func blow(ctx context.Context, o options, c *crowd.Crowd, small *others, server 
 	go func() { defer close(done); small.send(blowing, "storm") }()
 	start := time.Now()
 	for left := requests; len(left) > 0 && ctx.Err() == nil; {
-		result := crowd.Fire(ctx, server.address, left, stormLines)
+		result := crowd.Fire(ctx, server.address, left, stormLines, time.Second)
 		w.Passes++
 		w.Refused += len(result.Again)
 		if result.Accepted()+len(result.Again) != len(left) {

@@ -1,0 +1,354 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fedihook/fedihook/inbox"
+)
+
+const (
+	// beginTime bounds how long a transaction that several wait for waits for a connection.
+	beginTime = 15 * time.Second
+
+	// rowsAtOnce is how many rows one statement reads or writes at most. Numbers of rows are powers of two, so that there
+	// are few statements to keep.
+	rowsAtOnce = 16
+)
+
+// batch is one transaction of the journal. What entries need to know it reads in few queries, decides in memory, and writes
+// in few statements.
+type batch struct {
+	*transaction
+	ctx context.Context
+
+	lease                   lease
+	seq                     int64
+	unfinished, marks, held int // how many there are; held is -1 until somebody asks
+	lanes                   map[string]*counted
+	known                   map[inbox.Mark]*batchMark
+	keys                    map[string]bool // whether an unfinished entry has it
+	entries                 []inbox.Entry   // to be put
+	dead                    bool            // a dead letter was added
+}
+
+// counted is a number of unfinished entries, as it is stored and as it is now.
+type counted struct{ was, now int }
+
+// batchMark is a mark while a batch is at work.
+type batchMark struct {
+	stored bool    // it is in the table,
+	owners []int64 // with these; others may be in the table of owners
+	put    bool    // it is put anew, whether or not it was there
+	at     time.Time
+	added  []int64 // owners of one that is put, or that come to what is stored
+	gone   bool    // it was dropped
+}
+
+func (m *batchMark) there() bool { return m.put || m.stored && !m.gone }
+
+// begin runs fn in a transaction, which writes from its first statement on.
+func (s *sqliteJournal) begin(fn func(*batch) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), beginTime)
+	defer cancel()
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	t, err := s.transact(ctx, conn, fn)
+	if closeErr := conn.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		t.learn(ctx)
+	}
+	return err
+}
+
+func (s *sqliteJournal) transact(ctx context.Context, conn *sql.Conn, fn func(*batch) error) (*transaction, error) {
+	if err := s.settled.Settle(ctx, conn); err != nil {
+		return nil, err
+	}
+	// From here on without an end, which would be watched for each statement: none of them waits for anything but the
+	// first, and that one as long as busy_timeout says.
+	ctx = context.WithoutCancel(ctx)
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback() // after Commit it does nothing
+	b := &batch{
+		transaction: s.statements.in(tx), ctx: ctx, held: -1, lanes: map[string]*counted{},
+		known: map[inbox.Mark]*batchMark{}, keys: map[string]bool{},
+	}
+	if err := b.read(); err != nil {
+		return nil, err
+	}
+	if err := fn(b); err != nil {
+		return nil, err
+	}
+	if err := b.flush(); err != nil {
+		return nil, err
+	}
+	if err := tx.Commit(); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	return b.transaction, nil
+}
+
+// read takes the write lock.
+func (b *batch) read() error {
+	var until int64
+	err := b.row(b.ctx, []any{&b.unfinished, &b.marks, &b.seq, &b.lease.owner, &b.lease.epoch, &until, &b.lease.held},
+		`UPDATE fedihook_journal SET seq = seq RETURNING unfinished, marks, seq, owner, epoch, until, held`)
+	b.lease.until = fromMicros(until)
+	return err
+}
+
+// write does what the calls ask for. Its error is everybody's.
+func (b *batch) write(some []*write) error {
+	var marks []inbox.Mark
+	var keys []string
+	for _, w := range some {
+		if w.finish {
+			if !b.lease.current(w.epoch) {
+				w.err = inbox.ErrLeaseLost
+				continue
+			}
+			var err error
+			if w.more, err = b.finish(w.outcomes); err != nil {
+				return err
+			}
+			continue
+		}
+		r := &w.entry.Rules
+		marks = slices.Concat(marks, []inbox.Mark{w.entry.Mark}, r.Unless, r.Undoes, r.Drop)
+		if r.Over != (inbox.Mark{}) {
+			marks = append(marks, r.Over)
+		}
+		keys = append(keys, w.entry.Key)
+	}
+	if err := b.load(marks, keys); err != nil {
+		return err
+	}
+	for _, w := range some {
+		if w.finish {
+			continue
+		}
+		var err error
+		if w.kept, err = b.append(w.entry, w.bounds); errors.Is(err, inbox.ErrFull) {
+			w.err = err
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// load reads what is stored of marks and keys.
+func (b *batch) load(marks []inbox.Mark, keys []string) error {
+	var asked []any
+	for _, m := range marks {
+		if b.known[m] == nil {
+			b.known[m] = &batchMark{}
+			asked = append(asked, m[:])
+		}
+	}
+	err := b.among(asked, `SELECT mark, owners FROM fedihook_marks WHERE mark IN (`, `?`, `)`, func(row scanner) error {
+		var mark, owners []byte
+		if err := row.Scan(&mark, &owners); err != nil {
+			return err
+		}
+		m := b.known[inbox.Mark(mark)]
+		m.stored, m.owners = true, readOwners(owners)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	asked = nil
+	for _, key := range keys {
+		if _, ok := b.keys[key]; !ok && key != "" {
+			b.keys[key] = false
+			asked = append(asked, key)
+		}
+	}
+	return b.among(asked, `WITH asked (okey) AS (VALUES `, `(?)`, `) SELECT okey FROM asked
+		WHERE EXISTS (SELECT 1 FROM fedihook_entries AS e WHERE e.okey = asked.okey AND e.okey <> '')`, func(row scanner) error {
+		var key string
+		err := row.Scan(&key)
+		b.keys[key] = true
+		return err
+	})
+}
+
+// among asks for all that is listed, at most rowsAtOnce at a time. A value may be asked for twice.
+func (b *batch) among(list []any, head, one, tail string, scan func(scanner) error) error {
+	for some := range slices.Chunk(list, rowsAtOnce) {
+		n := 1
+		for n < len(some) {
+			n *= 2
+		}
+		some = slices.Clone(some)
+		for len(some) < n {
+			some = append(some, some[0])
+		}
+		if err := b.each(b.ctx, scan, head+repeated(one, n)+tail, some...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// insert writes rows, each of the same number of values.
+func (b *batch) insert(head string, rows [][]any, tail string) error {
+	for len(rows) > 0 {
+		n := rowsAtOnce
+		for n > len(rows) {
+			n /= 2
+		}
+		one := "(" + repeated("?", len(rows[0])) + ")"
+		if _, err := b.exec(b.ctx, head+" VALUES "+repeated(one, n)+tail, slices.Concat(rows[:n]...)...); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+func repeated(one string, n int) string { return one + strings.Repeat(", "+one, n-1) }
+
+func (b *batch) mark(m inbox.Mark) (*batchMark, error) {
+	if b.known[m] == nil {
+		if err := b.load([]inbox.Mark{m}, nil); err != nil {
+			return nil, err
+		}
+	}
+	return b.known[m], nil
+}
+
+func (b *batch) has(m inbox.Mark) (bool, error) {
+	k, err := b.mark(m)
+	return err == nil && k.there(), err
+}
+
+func (b *batch) put(m inbox.Mark, at time.Time) error {
+	k, err := b.mark(m)
+	if err == nil && !k.there() {
+		k.put, k.at, k.added = true, at, nil
+		b.marks++
+	}
+	return err
+}
+
+func (b *batch) drop(m inbox.Mark) error {
+	k, err := b.mark(m)
+	if err == nil && k.there() {
+		k.put, k.gone, k.added = false, k.stored, nil
+		b.marks--
+	}
+	return err
+}
+
+// lacking are those of owners whom a mark does not have.
+func (b *batch) lacking(m inbox.Mark, owners []string) (missing []string, err error) {
+	k, err := b.mark(m)
+	for _, o := range owners {
+		key := ownerKey(o)
+		had := slices.Contains(k.added, key)
+		if !had && k.stored && !k.gone {
+			if had = slices.Contains(k.owners, key); !had && err == nil {
+				err = b.row(b.ctx, []any{&had}, `SELECT EXISTS (SELECT 1 FROM fedihook_mark_owners WHERE mark = ? AND owner = ?)`, m[:], key)
+			}
+		}
+		if !had {
+			missing = append(missing, o)
+		}
+	}
+	return missing, err
+}
+
+func (b *batch) lane(name string) (*counted, error) {
+	if c := b.lanes[name]; c != nil {
+		return c, nil
+	}
+	c := &counted{}
+	err := b.row(b.ctx, []any{&c.was}, `SELECT unfinished FROM fedihook_lanes WHERE lane = ?`, name)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
+	}
+	c.now = c.was
+	b.lanes[name] = c
+	return c, nil
+}
+
+// flush writes what changed.
+func (b *batch) flush() error {
+	var gone, put, owned [][]any
+	for m, k := range b.known {
+		mark := m // each has its own
+		if k.gone {
+			gone = append(gone, []any{mark[:]})
+		}
+		if k.put {
+			put = append(put, []any{mark[:], toMicros(k.at), writeOwners(k.added)})
+			continue
+		}
+		for _, owner := range k.added {
+			owned = append(owned, []any{mark[:], owner})
+		}
+	}
+	for _, one := range gone {
+		if _, err := dropMark(b.ctx, b.transaction, one[0].([]byte)); err != nil {
+			return err
+		}
+	}
+	if err := b.insert(`INSERT INTO fedihook_marks (mark, at, owners)`, put, ""); err != nil {
+		return err
+	}
+	if err := b.insert(`INSERT OR IGNORE INTO fedihook_mark_owners (mark, owner)`, owned, ""); err != nil {
+		return err
+	}
+	if err := b.flushEntries(); err != nil {
+		return err
+	}
+	var lanes [][]any
+	for lane, c := range b.lanes {
+		switch {
+		case c.now == c.was:
+		case c.now <= 0:
+			if _, err := b.exec(b.ctx, `DELETE FROM fedihook_lanes WHERE lane = ?`, lane); err != nil {
+				return err
+			}
+		default:
+			lanes = append(lanes, []any{lane, c.now})
+		}
+	}
+	if err := b.insert(`INSERT INTO fedihook_lanes (lane, unfinished)`, lanes,
+		` ON CONFLICT (lane) DO UPDATE SET unfinished = excluded.unfinished`); err != nil {
+		return err
+	}
+	_, err := b.exec(b.ctx, `UPDATE fedihook_journal SET unfinished = ?, marks = ?, seq = ?`, b.unfinished, b.marks, b.seq)
+	return err
+}
+
+func readOwners(raw []byte) (owners []int64) {
+	for ; len(raw) >= 8; raw = raw[8:] {
+		owners = append(owners, int64(binary.BigEndian.Uint64(raw)))
+	}
+	return owners
+}
+
+func writeOwners(owners []int64) []byte {
+	raw := make([]byte, 0, 8*len(owners))
+	for _, o := range owners {
+		raw = binary.BigEndian.AppendUint64(raw, uint64(o))
+	}
+	return raw
+}

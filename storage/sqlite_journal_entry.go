@@ -1,0 +1,238 @@
+package storage
+
+import (
+	"database/sql"
+	"errors"
+
+	"github.com/fedihook/fedihook/inbox"
+)
+
+// append is [inbox.Journal.Append] in memory.
+func (b *batch) append(e inbox.Entry, bounds inbox.Bounds) (kept inbox.Kept, err error) {
+	if over, err := b.isOver(e.Rules); err != nil || over {
+		return inbox.Kept{Seen: over}, err
+	}
+	known, err := b.has(e.Mark)
+	if err != nil {
+		return kept, err
+	}
+	if known {
+		if e.To, err = b.lacking(e.Mark, e.To); err != nil || len(e.To) == 0 {
+			return inbox.Kept{Seen: err == nil}, err
+		}
+		e.Alone = true
+	}
+	full, err := b.full(&e, bounds)
+	if err != nil {
+		return kept, err
+	}
+	if full {
+		return kept, inbox.ErrFull
+	}
+	if err := b.apply(&e); err != nil {
+		return kept, err
+	}
+	if err := b.put(e.Mark, e.Received); err != nil {
+		return kept, err
+	}
+	b.known[e.Mark].added = append(b.known[e.Mark].added, ownerKeys(e.To)...)
+	ready, err := b.add(e)
+	return inbox.Kept{Seq: b.seq, Key: e.Key, To: e.To, Alone: e.Alone, Ready: ready}, err
+}
+
+// isOver applies Rules.Unless and Once.
+func (b *batch) isOver(r inbox.Rules) (bool, error) {
+	for _, m := range r.Unless {
+		found, err := b.has(m)
+		if err == nil && found && r.Once {
+			err = b.drop(m)
+		}
+		if err != nil || found {
+			return found, err
+		}
+	}
+	return false, nil
+}
+
+// apply applies the other rules.
+func (b *batch) apply(e *inbox.Entry) error {
+	was := false
+	for _, m := range e.Rules.Undoes {
+		found, err := b.has(m)
+		if err != nil {
+			return err
+		}
+		was = was || found
+		if err := b.lend(m, &e.Key); err != nil {
+			return err
+		}
+	}
+	if e.Rules.Over != (inbox.Mark{}) && !was {
+		if err := b.put(e.Rules.Over, e.Received); err != nil {
+			return err
+		}
+	}
+	for _, m := range e.Rules.Drop {
+		if err := b.drop(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lend makes key that of the newest unfinished entry with this mark, if there is one.
+func (b *batch) lend(m inbox.Mark, key *string) error {
+	err := b.row(b.ctx, []any{key}, `SELECT okey FROM fedihook_entries WHERE mark = ? ORDER BY seq DESC LIMIT 1`, m[:])
+	for _, e := range b.entries {
+		if e.Mark == m && !e.Hold {
+			*key = e.Key
+		}
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return err
+}
+
+func (b *batch) full(e *inbox.Entry, max inbox.Bounds) (bool, error) {
+	if e.Hold {
+		if b.held < 0 {
+			if err := b.row(b.ctx, []any{&b.held}, `SELECT count(*) FROM fedihook_shelf WHERE shelf = ?`, inbox.Held); err != nil {
+				return false, err
+			}
+		}
+		return max.Held > 0 && b.held >= max.Held, nil
+	}
+	lane, err := b.lane(e.Lane)
+	if err != nil {
+		return false, err
+	}
+	return max.All > 0 && b.unfinished >= max.All || max.Lane > 0 && lane.now >= max.Lane, nil
+}
+
+// add gives e its Seq, and tells whether it may run at once. It is put by flush.
+func (b *batch) add(e inbox.Entry) (ready bool, err error) {
+	b.seq++
+	e.Seq = b.seq
+	if e.Hold {
+		b.held++
+		b.entries = append(b.entries, e)
+		return false, nil
+	}
+	if err := b.load(nil, []string{e.Key}); err != nil {
+		return false, err
+	}
+	lane, err := b.lane(e.Lane)
+	if err != nil {
+		return false, err
+	}
+	lane.now++
+	b.unfinished++
+	head := e.Key == "" || !b.keys[e.Key]
+	b.keys[e.Key] = true
+	e.Rules = inbox.Rules{Once: head} // of which nothing else is needed any more
+	b.entries = append(b.entries, e)
+	return head && e.NotBefore.IsZero(), nil
+}
+
+// flushEntries puts the new entries where they belong.
+func (b *batch) flushEntries() error {
+	var fresh, held [][]any
+	for i := range b.entries {
+		e := &b.entries[i]
+		to, err := toJSON(e.To)
+		if err != nil {
+			return err
+		}
+		row := []any{
+			e.Seq, e.Mark[:], e.Key, e.Sender, e.Owner, toMicros(e.Received), e.Attempts, toMicros(e.NotBefore), e.LastError, e.Body,
+			e.Lane, toMicros(e.Turn), to, e.Alone, e.Notes,
+		}
+		if e.Hold {
+			held = append(held, append(row, inbox.Held))
+		} else {
+			fresh = append(fresh, append(row, e.Rules.Once))
+		}
+	}
+	if err := b.insert(`INSERT INTO fedihook_entries (`+entryColumns+`, head)`, fresh, ""); err != nil {
+		return err
+	}
+	return b.insert(`INSERT INTO fedihook_shelf (`+entryColumns+`, shelf)`, held, "")
+}
+
+// finish is [inbox.Journal.Finish] for one who has the lease.
+func (b *batch) finish(outcomes []inbox.Outcome) (more bool, err error) {
+	var over []any
+	for _, o := range outcomes {
+		switch o.State {
+		case inbox.Again:
+			if _, err := b.exec(b.ctx, `UPDATE fedihook_entries SET attempts = ?, not_before = ?, last_error = ?
+				WHERE seq = ?`, o.Attempts, toMicros(o.NotBefore), o.Err, o.Seq); err != nil {
+				return false, err
+			}
+			continue
+		case inbox.Dead, inbox.Review:
+			if _, err := b.exec(b.ctx, `INSERT INTO fedihook_shelf
+				(shelf, seq, mark, okey, sender, owner, received, attempts, not_before, last_error, body, lane, turn, concerns, alone, notes)
+				SELECT ?, seq, mark, okey, sender, owner, received, ?, 0, ?, body, lane, turn, concerns, alone, notes
+				FROM fedihook_entries WHERE seq = ?`, shelfOf(o.State), o.Attempts, o.Err, o.Seq); err != nil {
+				return false, err
+			}
+			b.dead = b.dead || o.State == inbox.Dead
+		}
+		over = append(over, o.Seq)
+	}
+	var keys []any
+	finished := make(map[string]int)
+	err = b.among(over, `DELETE FROM fedihook_entries WHERE seq IN (`, `?`, `) RETURNING okey, lane, head`, func(row scanner) error {
+		var key, lane string
+		var head bool
+		if err := row.Scan(&key, &lane, &head); err != nil {
+			return err
+		}
+		finished[lane]++
+		if key != "" && head {
+			keys = append(keys, key)
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	for name, n := range finished {
+		lane, err := b.lane(name)
+		if err != nil {
+			return false, err
+		}
+		lane.now -= n
+		b.unfinished -= n
+	}
+	if more, err = b.promote(keys); err != nil || !b.dead {
+		return more, err
+	}
+	_, err = b.exec(b.ctx, `DELETE FROM fedihook_shelf WHERE shelf = ? AND seq <=
+		(SELECT seq FROM fedihook_shelf WHERE shelf = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`,
+		inbox.DeadLetters, inbox.DeadLetters, deadLetters)
+	return more, err
+}
+
+// promote lets the next entry of each of these keys run, and tells whether there is any.
+func (b *batch) promote(keys []any) (more bool, err error) {
+	var next []int64
+	err = b.among(keys, `WITH asked (okey) AS (VALUES `, `(?)`, `) SELECT ifnull((SELECT min(e.seq) FROM fedihook_entries AS e
+		WHERE e.okey = asked.okey AND e.okey <> ''), 0) FROM asked`, func(row scanner) error {
+		var seq int64
+		err := row.Scan(&seq)
+		if seq != 0 {
+			next = append(next, seq)
+		}
+		return err
+	})
+	for _, seq := range next {
+		if err != nil {
+			break
+		}
+		_, err = b.exec(b.ctx, `UPDATE fedihook_entries SET head = 1 WHERE seq = ?`, seq)
+	}
+	return len(next) > 0, err
+}
