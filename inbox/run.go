@@ -2,7 +2,6 @@ package inbox
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -28,14 +27,13 @@ func (in *Inbox) Run(ctx context.Context) error {
 		return ErrRunning
 	}
 	defer in.running.Store(false)
-	owner := rand.Text()
 	for ctx.Err() == nil {
-		epoch, ok, err := in.Journal.Lease(ctx, owner, time.Now(), leaseTTL)
+		epoch, ok, err := in.Journal.Lease(ctx, in.Node, time.Now(), leaseTTL)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			in.Logger.WarnContext(ctx, "inbox: no lease on the journal", "error", err)
 		case ok:
-			in.work(ctx, owner, epoch)
+			in.work(ctx, epoch)
 			// What ran to its end was recorded; another process may go on at once.
 			release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			if err := in.Journal.Release(release, epoch); err != nil {
@@ -62,7 +60,7 @@ type shift struct {
 }
 
 // work runs due entries until ctx ends or the lease is lost.
-func (in *Inbox) work(ctx context.Context, owner string, epoch int64) {
+func (in *Inbox) work(ctx context.Context, epoch int64) {
 	s := &shift{
 		in: in, epoch: epoch, held: make(map[int64]bool),
 		outcomes: make(chan []Outcome, in.Workers), recorded: make(chan []Outcome, 1),
@@ -112,7 +110,7 @@ func (in *Inbox) work(ctx context.Context, owner string, epoch int64) {
 		case <-poll.C:
 			look = true
 		case <-renew.C:
-			if now, ok, err := in.Journal.Lease(ctx, owner, time.Now(), leaseTTL); err != nil || !ok || now != epoch {
+			if now, ok, err := in.Journal.Lease(ctx, in.Node, time.Now(), leaseTTL); err != nil || !ok || now != epoch {
 				in.Logger.WarnContext(ctx, "inbox: lease on the journal lost", "error", err)
 				return
 			}
