@@ -38,6 +38,10 @@ type Config struct {
 	// Storage keeps what must not be lost. The zero Storage means storage.Memory(), which is for
 	// trials; a Storage that lacks some stores is an error.
 	Storage storage.Storage
+	// Node names this process to others that share the Storage. One that comes back under its old name takes up its work at
+	// once, also after a crash. No two live processes may share a name. Empty: a random one, and what a crashed process had to do
+	// waits until its lease has run out, which takes half a minute. A Queue that the app brings has its own Owner.
+	Node string
 
 	// Profile returns the app's user with this handle, or an error that wraps actor.ErrNotFound or
 	// actor.ErrGone. It is asked with a full actor id where a request names one that maps to no current handle.
@@ -225,7 +229,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		s.queue, err = delivery.New(delivery.Config{
 			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.allowDelivery, Policy: c.Delivery,
 			Local:  func(host string) bool { return host == s.names.Authority() },
-			Choose: outbox.Form, OnDead: s.undelivered, UserAgent: c.UserAgent, Logger: c.Logger,
+			Choose: outbox.Form, OnDead: s.undelivered, Owner: c.Node, UserAgent: c.UserAgent, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -251,7 +255,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Peers: &peers{store: c.Storage.Remotes, resolver: s.resolver},
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
 		Proof: s.proofs(), LDSignature: s.ldSignatures(), Proxies: c.Proxies,
-		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Logger: c.Logger,
+		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
 	})
 	return err
 }

@@ -267,8 +267,11 @@ func TestAnswersAreJudged(t *testing.T) {
 					t.Error("a redirect was followed")
 				}
 				letters := 0
-				for range s.DeadLetters(t.Context()) {
+				for d, err := range s.DeadLetters(t.Context()) {
 					letters++
+					if err != nil || d.Attempts != tt.attempts || d.Status != tt.status {
+						t.Errorf("dead letter %+v, %v", d, err)
+					}
 				}
 				got := map[string]int{"delivered": len(s.sent) - 1, "gone": len(s.gone), "dead": len(s.dead)}
 				if got[tt.end] != 1 || got["delivered"]+got["gone"]+got["dead"] != 1 || (letters == 1) != (tt.end == "dead") {

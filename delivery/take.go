@@ -28,6 +28,7 @@ func (w *worker) take(f *flight, v verdict) {
 	}
 	switch v.kind {
 	case delivered, gone, dropped, dead:
+		e.attempts++
 		w.settle(e, v)
 	case vanished:
 		w.cancelled([]int64{e.rec.Seq})

@@ -12,6 +12,7 @@ package inbox
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -125,6 +126,9 @@ type Config struct {
 	GiveUp time.Duration
 	// Remember is how long duplicates are recognised, and a Delete or Undo that came first wins. Zero means 30 days.
 	Remember time.Duration
+	// Node names this process to others that share the Journal. One that comes back under its old name works it at once; under
+	// another it waits until the old lease has run out, at most 30 s. No two live processes may share a name. Empty: a random one.
+	Node string
 
 	Logger *slog.Logger // nil: slog.Default()
 }
@@ -183,6 +187,9 @@ func New(c Config) (*Inbox, error) {
 	c.Workers = orElse(c.Workers, 8)
 	c.GiveUp = orElse(c.GiveUp, 7*24*time.Hour)
 	c.Remember = orElse(c.Remember, 30*24*time.Hour)
+	if c.Node == "" {
+		c.Node = rand.Text()
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

@@ -2,7 +2,6 @@ package inbox
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
@@ -28,15 +27,14 @@ func (in *Inbox) Run(ctx context.Context) error {
 		return ErrRunning
 	}
 	defer in.running.Store(false)
-	owner := rand.Text()
 	for ctx.Err() == nil {
 		now := time.Now()
-		epoch, ok, err := in.Journal.Lease(ctx, owner, now, leaseTTL)
+		epoch, ok, err := in.Journal.Lease(ctx, in.Node, now, leaseTTL)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			in.Logger.WarnContext(ctx, "inbox: no lease on the journal", "error", err)
 		case ok:
-			in.work(ctx, owner, epoch, now)
+			in.work(ctx, epoch, now)
 			// What ran to its end was recorded; another process may go on at once.
 			release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			if err := in.Journal.Release(release, epoch); err != nil {
@@ -71,7 +69,7 @@ type recorded struct {
 }
 
 // work runs due entries until ctx ends or the lease is lost.
-func (in *Inbox) work(ctx context.Context, owner string, epoch int64, leased time.Time) {
+func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 	s := &shift{
 		in: in, epoch: epoch, leased: leased, held: make(map[int64]bool), look: true,
 		outcomes: make(chan []Outcome, in.Workers), recorded: make(chan recorded, 1),
@@ -129,7 +127,7 @@ func (in *Inbox) work(ctx context.Context, owner string, epoch int64, leased tim
 			s.look = true
 		case <-renew.C:
 			now := time.Now()
-			if again, ok, err := in.Journal.Lease(ctx, owner, now, leaseTTL); err != nil || !ok || again != epoch {
+			if again, ok, err := in.Journal.Lease(ctx, in.Node, now, leaseTTL); err != nil || !ok || again != epoch {
 				in.Logger.WarnContext(ctx, "inbox: lease on the journal lost", "error", err)
 				return
 			}

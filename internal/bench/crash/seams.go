@@ -97,7 +97,7 @@ func open(ctx context.Context, o order, k *killer) (*site, error) {
 		return nil, err
 	}
 	s.server, err = fedihook.New(fedihook.Config{
-		Origin: origin, Storage: store, Queue: s.queue, InsecureAllowLoopback: names, Logger: logger,
+		Origin: origin, Storage: store, Node: "crash", Queue: s.queue, InsecureAllowLoopback: names, Logger: logger,
 		Profile: func(_ context.Context, handle string) (actor.Profile, error) {
 			if handle != "bob" && handle != "carol" {
 				return actor.Profile{}, actor.ErrNotFound
@@ -225,7 +225,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 // tardy is how much later than they say the broken ones do their work.
 const tardy = 50 * time.Millisecond
 
-// journal is an inbox.Journal whose worker always has the same name: after a kill it need not wait for its own lease.
+// journal is an inbox.Journal.
 type journal struct {
 	inbox.Journal
 	early  bool // broken: says that an entry is kept before it is
@@ -233,10 +233,6 @@ type journal struct {
 
 	mu  sync.Mutex
 	ids map[int64]string // of entries that were due
-}
-
-func (j *journal) Lease(ctx context.Context, _ string, now time.Time, ttl time.Duration) (int64, bool, error) {
-	return j.Journal.Lease(ctx, "crash", now, ttl)
 }
 
 func (j *journal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (inbox.Kept, error) {
