@@ -105,7 +105,16 @@ func (c *conn) ran(query string) {
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	query = strings.ReplaceAll(query, "wal_autocheckpoint = 4000", "wal_autocheckpoint = 200")
 	r, err := c.fullConn.ExecContext(ctx, query, args)
+	if err == nil {
+		c.ran(query)
+	}
+	return r, err
+}
+
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	r, err := c.fullConn.QueryContext(ctx, query, args)
 	if err == nil {
 		c.ran(query)
 	}
@@ -148,6 +157,14 @@ type stmt struct {
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	r, err := s.fullStmt.ExecContext(ctx, args)
+	if err == nil {
+		s.conn.ran(s.query)
+	}
+	return r, err
+}
+
+func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	r, err := s.fullStmt.QueryContext(ctx, args)
 	if err == nil {
 		s.conn.ran(s.query)
 	}

@@ -61,7 +61,7 @@ func newReceiving(o options, r *rand.Rand) (*receiving, error) {
 	if s.inbox, err = url.Parse(userID("bob") + "/inbox"); err != nil {
 		return nil, err
 	}
-	s.sink, err = newSink(c, func(inbox string, _, _, _ int) { s.fault("odd: a post came to %s", inbox) }, s.fault)
+	s.sink, err = newSink(c, func(inbox string, _, _ int, _ bool, _ int) { s.fault("odd: a post came to %s", inbox) }, s.fault)
 	return s, err
 }
 

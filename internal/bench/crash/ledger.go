@@ -43,6 +43,7 @@ type lastOf struct{ rev, newest, life int }
 type arrival struct {
 	inbox  string
 	k, rev int
+	create bool // a post that was edited before it went out may come as it is twice: as a Create, and as the edit
 }
 
 func newLedger(bound int) *ledger {
@@ -74,7 +75,8 @@ func (l *ledger) settled(k, rev int, said bool) {
 		r.state = "unsaid"
 		l.total.Unsaid++
 		for _, inbox := range p.inboxes {
-			if _, came := l.seen[arrival{inbox, k, rev}]; came {
+			_, created := l.seen[arrival{inbox, k, rev, true}]
+			if _, came := l.seen[arrival{inbox, k, rev, false}]; came || created {
 				l.wrong.add("undead: post %d rev %d was never committed and came to %s", k, rev, inbox)
 			}
 		}
@@ -105,7 +107,7 @@ func (p *post) newest() (rev int, ok bool) {
 }
 
 // arrived notes what came to an inbox, sent in a life of the server.
-func (l *ledger) arrived(inbox string, k, rev, life int) {
+func (l *ledger) arrived(inbox string, k, rev int, create bool, life int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total.Arrived++
@@ -114,7 +116,7 @@ func (l *ledger) arrived(inbox string, k, rev, life int) {
 		l.wrong.add("undead: post %d rev %d was never committed and came to %s", k, rev, inbox)
 		return
 	}
-	before, again := l.seen[arrival{inbox, k, rev}]
+	before, again := l.seen[arrival{inbox, k, rev, create}]
 	last, any := p.last[inbox]
 	switch {
 	case again && before == life:
@@ -132,7 +134,7 @@ func (l *ledger) arrived(inbox string, k, rev, life int) {
 	if any && last.life == life && rev < last.rev {
 		l.wrong.add("order: post %d rev %d came to %s after rev %d, both in life %d", k, rev, inbox, last.rev, life)
 	}
-	l.seen[arrival{inbox, k, rev}] = life
+	l.seen[arrival{inbox, k, rev, create}] = life
 	p.last[inbox] = lastOf{rev, max(rev, last.newest), life}
 }
 

@@ -57,7 +57,7 @@ func TestTheLedgerFindsWhatIsWrongAndNothingElse(t *testing.T) {
 				l.asked(7, rev, both, "unsaid")
 			}
 			for _, a := range c.came {
-				l.arrived(a.inbox, 7, a.rev, a.life)
+				l.arrived(a.inbox, 7, a.rev, a.rev == 0, a.life)
 			}
 			all := l.arrivedAll()
 			l.lost()
@@ -76,7 +76,7 @@ func TestWhatCameBeforeAKillMustHaveBeenCommitted(t *testing.T) {
 	t.Parallel()
 	l := newLedger(1)
 	l.asked(7, 0, []string{here}, "asked")
-	l.arrived(here, 7, 0, 1)
+	l.arrived(here, 7, 0, true, 1)
 	if len(l.wrong.list) > 0 {
 		t.Fatalf("nobody knows yet whether it was committed: %q", l.wrong.list)
 	}

@@ -29,6 +29,7 @@ import (
 // statements tells by their text what transactions are for whose context does not say it, and points inside others.
 var statements = []struct{ text, work, point string }{
 	{text: "INSERT INTO fedihook_entries", work: "journal"},
+	{text: "DELETE FROM fedihook_entries WHERE seq IN", work: "mark"},            // both may be in one transaction
 	{text: "UPDATE fedihook_q_activity SET targets", point: "inside compaction"}, // the acks are not deleted yet
 }
 

@@ -19,7 +19,7 @@ import (
 // sink is everyone's inboxes. It takes most of what comes, and tells the ledger of each post that it took.
 type sink struct {
 	address string
-	arrived func(inbox string, k, rev, life int)
+	arrived func(inbox string, k, rev int, create bool, life int)
 	fault   func(format string, args ...any)
 	other   http.Handler // what is no post
 	server  *http.Server
@@ -31,7 +31,7 @@ type sink struct {
 	empty *sync.Cond
 }
 
-func newSink(other http.Handler, arrived func(inbox string, k, rev, life int), fault func(string, ...any)) (*sink, error) {
+func newSink(other http.Handler, arrived func(inbox string, k, rev int, create bool, life int), fault func(string, ...any)) (*sink, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it was killed while it sent
 	}
-	k, rev, err := readPost(body)
+	k, rev, create, err := readPost(body)
 	life, lifeErr := strconv.Atoi(strings.TrimPrefix(r.UserAgent(), "crash/"))
 	if err != nil || lifeErr != nil || r.Header.Get("Signature") == "" && r.Header.Get("Signature-Input") == "" {
 		s.fault("odd: %s from %q: %.300s", r.URL.Path, r.UserAgent(), body)
@@ -105,41 +105,41 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not this one, not now", http.StatusInternalServerError)
 		return
 	}
-	s.arrived("http://"+r.Host+r.URL.Path, k, rev, life)
+	s.arrived("http://"+r.Host+r.URL.Path, k, rev, create, life)
 	w.WriteHeader(http.StatusAccepted)
 }
 
 var revision = regexp.MustCompile(`post (\d+) rev (\d+)`)
 
 // readPost tells which revision of which post an activity is about.
-func readPost(body []byte) (k, rev int, err error) {
+func readPost(body []byte) (k, rev int, create bool, err error) {
 	var a struct {
 		Type   string
 		Object json.RawMessage
 	}
 	if err := json.Unmarshal(body, &a); err != nil {
-		return 0, 0, err
+		return 0, 0, false, err
 	}
 	var object struct{ ID, Content string }
 	if err := json.Unmarshal(a.Object, &object.ID); err != nil {
 		if err := json.Unmarshal(a.Object, &object); err != nil {
-			return 0, 0, err
+			return 0, 0, false, err
 		}
 	}
 	number, ours := strings.CutPrefix(object.ID, origin+"/posts/")
 	if k, err = strconv.Atoi(number); err != nil || !ours {
-		return 0, 0, fmt.Errorf("no post of ours: %q", object.ID)
+		return 0, 0, false, fmt.Errorf("no post of ours: %q", object.ID)
 	}
 	if a.Type == "Delete" {
-		return k, deleted, nil
+		return k, deleted, false, nil
 	}
 	text := revision.FindStringSubmatch(object.Content)
 	// A post that was edited before it was handed over goes out as it is then.
 	if text == nil || text[1] != number || a.Type != "Create" && text[2] == "0" {
-		return 0, 0, fmt.Errorf("a %s of %q", a.Type, object.Content)
+		return 0, 0, false, fmt.Errorf("a %s of %q", a.Type, object.Content)
 	}
 	rev, err = strconv.Atoi(text[2])
-	return k, rev, err
+	return k, rev, a.Type == "Create", err
 }
 
 // until calls done often until it is true, the server has ended or patience is over.
