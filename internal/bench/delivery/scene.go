@@ -52,8 +52,8 @@ func (s *scene) end() error {
 // again counts anew, for the same engine.
 func (m *meter) again(want int) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.at = m.at[:0]
-	m.mu.Unlock()
 	m.start, m.want, m.all = time.Now(), int64(want), make(chan struct{})
 	m.done.Store(0)
 	m.tries.Store(0)

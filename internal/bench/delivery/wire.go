@@ -99,10 +99,9 @@ func (m *meter) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || answer.StatusCode >= 300 {
 		return answer, err
 	}
-	took := time.Since(m.start)
 	m.mu.Lock()
-	m.at = append(m.at, took)
-	m.mu.Unlock()
+	defer m.mu.Unlock()
+	m.at = append(m.at, time.Since(m.start))
 	if m.done.Add(1) == m.want {
 		close(m.all)
 	}
