@@ -93,10 +93,10 @@ func (q *Queue) append(ctx context.Context, a Addition) (Appended, error) {
 		return Appended{}, err
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.cancelled(added.Cancelled)
 	w.more = true
-	w.nudge()
+	w.mu.Unlock()
+	w.nudge() // after the lock is free, so that run comes next and not whoever waits for it
 	return added, nil
 }
 

@@ -68,6 +68,7 @@ type worker struct {
 	stopTimed context.CancelFunc
 	timedAt   time.Time
 
+	preparing           preparing
 	coming              bool // a poster has been started and has not looked yet
 	flying              int  // slots taken
 	slowFlying          int
@@ -145,6 +146,11 @@ func (w *worker) run(ctx context.Context, stopSending func()) error {
 		w.mu.Unlock()
 		if over {
 			w.posters.Wait()
+			w.mu.Lock()
+			if w.preparing.timer != nil {
+				w.preparing.timer.Stop()
+			}
+			w.mu.Unlock()
 			return w.end()
 		}
 		w.step()
