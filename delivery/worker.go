@@ -36,6 +36,7 @@ type worker struct {
 	renewAt time.Time // or take the lease, if it isn't held
 
 	more     bool // there is more to load
+	loading  bool // it is just being read
 	pollAt   time.Time
 	forgetAt time.Time
 	gaugeAt  time.Time
