@@ -109,7 +109,7 @@ func (w *worker) poster() {
 		}
 		ctx := witness.begin(w.deadline())
 		w.kick()
-		p := post{q: w.q, rec: f.rec, url: f.box.url, to: f.box.target(), host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe}
+		p := post{q: w.q, rec: f.rec, url: f.box.url, to: f.box.target(), host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe, began: w.now}
 		w.mu.Unlock()
 		v := p.send(ctx, w.sending)
 		w.mu.Lock()
