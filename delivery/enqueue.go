@@ -75,10 +75,7 @@ func (q *Queue) add(ctx context.Context, r Record, except []string, to iter.Seq2
 // append adds a record to the store, and tells the worker if it is in this process.
 func (q *Queue) append(ctx context.Context, a Addition) (Appended, error) {
 	w := q.running()
-	if w == nil {
-		return q.Store.Append(ctx, a)
-	}
-	if a.Supersedes == SupersedeAll {
+	if w != nil && a.Supersedes == SupersedeAll {
 		// Nothing of the key begins any more, so that what was tried is known when the
 		// store decides where this goes.
 		var thaw func()
@@ -91,6 +88,11 @@ func (q *Queue) append(ctx context.Context, a Addition) (Appended, error) {
 	added, err := q.Store.Append(ctx, a)
 	if err != nil {
 		return Appended{}, err
+	}
+	if w == nil {
+		if w = q.running(); w == nil { // a Run that began meanwhile may have looked before
+			return added, nil
+		}
 	}
 	w.mu.Lock()
 	w.cancelled(added.Cancelled)
