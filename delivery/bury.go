@@ -87,7 +87,7 @@ func (w *worker) sexton() {
 				break
 			}
 			p := post{q: w.q, rec: e.rec, url: e.box.url, host: e.box.lane.authority, attempts: int(e.attempts)}
-			p.tell(w.sending, g.verdict, 0)
+			p.tell(w.sending, g.verdict)
 			n++
 		}
 		w.mu.Lock()

@@ -84,7 +84,11 @@ func (w *worker) open() bool {
 }
 
 func (w *worker) waiting() bool {
+	urgent := w.urgentOnly()
 	for c := range w.rings {
+		if urgent && Class(c) != Interactive {
+			continue
+		}
 		if !w.rings[c].empty() || w.slowFlying < w.q.MaxInFlight/4+1 && !w.slowRings[c].empty() {
 			return true
 		}
@@ -95,7 +99,7 @@ func (w *worker) waiting() bool {
 // poster posts one entry after the other, until there is nothing to send.
 func (w *worker) poster() {
 	defer w.posters.Done()
-	f := new(flight)
+	f, witness := new(flight), &witness{w: w}
 	w.mu.Lock()
 	w.coming = false
 	for {
@@ -103,13 +107,14 @@ func (w *worker) poster() {
 		if !w.pick(f) {
 			break
 		}
+		ctx := witness.begin(w.deadline())
 		w.kick()
-		p := post{q: w.q, rec: f.rec, url: f.box.url, to: f.box.target(), host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe}
-		ctx := w.deadline()
+		p := post{q: w.q, rec: f.rec, url: f.box.url, to: f.box.target(), host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe, began: w.now}
 		w.mu.Unlock()
 		v := p.send(ctx, w.sending)
 		w.mu.Lock()
 		w.now = time.Now()
+		witness.end(v)
 		w.take(f, v)
 		*f = flight{}
 	}
@@ -132,12 +137,11 @@ const maxGrain = 100 * time.Millisecond
 
 // pick fills f with what is to be sent next, if there is anything and a slot for it.
 func (w *worker) pick(f *flight) bool {
-	limit, reserve := w.q.MaxInFlight, w.q.MaxInFlight/10
-	for w.flying < limit && w.open() {
+	for w.flying < w.q.MaxInFlight && w.open() {
 		first := turns[w.turn%len(turns)]
 		order := [...]Class{first, Interactive, Normal, Bulk}
 		tries := order[:]
-		if w.flying >= limit-reserve {
+		if w.urgentOnly() {
 			tries = order[1:2]
 		}
 		found := false

@@ -75,10 +75,7 @@ func (q *Queue) add(ctx context.Context, r Record, except []string, to iter.Seq2
 // append adds a record to the store, and tells the worker if it is in this process.
 func (q *Queue) append(ctx context.Context, a Addition) (Appended, error) {
 	w := q.running()
-	if w == nil {
-		return q.Store.Append(ctx, a)
-	}
-	if a.Supersedes == SupersedeAll {
+	if w != nil && a.Supersedes == SupersedeAll {
 		// Nothing of the key begins any more, so that what was tried is known when the
 		// store decides where this goes.
 		var thaw func()
@@ -92,11 +89,16 @@ func (q *Queue) append(ctx context.Context, a Addition) (Appended, error) {
 	if err != nil {
 		return Appended{}, err
 	}
+	if w == nil {
+		if w = q.running(); w == nil { // a Run that began meanwhile may have looked before
+			return added, nil
+		}
+	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.cancelled(added.Cancelled)
 	w.more = true
-	w.nudge()
+	w.mu.Unlock()
+	w.nudge() // after the lock is free, so that run comes next and not whoever waits for it
 	return added, nil
 }
 

@@ -34,7 +34,7 @@ func (u *unflushed) note(w *worker) {
 // full says whether it is time to tell the store. What goes again after a crash is bounded by MaxInFlight and
 // flushAt together: while little is under way, more may be told at once, which costs the store less.
 func (w *worker) full() bool {
-	return w.out.size >= flushAt && w.flying+w.out.size >= (w.q.MaxInFlight+flushAt)/2
+	return w.out.size >= flushAt && w.flying+w.out.size >= (w.q.MaxInFlight+flushAt)/4*3
 }
 
 // ack notes that an entry is settled.

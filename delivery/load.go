@@ -85,22 +85,26 @@ func (w *worker) name(page Page) bool {
 
 // load reads the next page of new records.
 func (w *worker) load() {
+	w.mu.Lock()
+	w.more, w.loading = false, true // what is enqueued from here on, the page may not have
+	w.mu.Unlock()
 	page, ok := w.read(Query{After: w.after, Limit: pageSize})
-	if !ok || !w.name(page) {
-		return
-	}
+	ok = ok && w.name(page)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.held {
+	w.loading = false
+	if !ok || page.More {
+		w.more = true
+	}
+	if !ok || !w.held {
 		return
 	}
-	w.more = page.More
 	for _, p := range page.Records {
 		w.enter(p)
 	}
 	w.replaced(page.Records)
 	w.after = max(w.after, page.Through)
-	if !w.more && w.begun == 0 {
+	if !page.More && w.begun == 0 {
 		w.begun = max(w.after, 1)
 	}
 }

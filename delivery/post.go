@@ -25,16 +25,16 @@ type post struct {
 	host     string   // its authority
 	attempts int      // this one counted
 	probe    bool
+	began    time.Time // zero if nothing is sent
 }
 
 // send posts until ctx ends, judges the answer and calls the hook if that settles the target.
 func (p post) send(ctx, life context.Context) verdict {
-	start := time.Now()
 	v := p.try(ctx)
 	if o := p.q.Observer; o != nil {
 		o.Posted(Posted{
 			Host: p.host, Class: p.rec.Class, Verdict: v.kind.String(), Status: v.status, Attempts: p.attempts, Probe: p.probe,
-			Took: time.Since(start), Age: p.rec.age(start),
+			Took: time.Since(p.began), Age: p.rec.age(p.began),
 		})
 	}
 	if life.Err() != nil && v.kind == paused {
@@ -42,7 +42,7 @@ func (p post) send(ctx, life context.Context) verdict {
 	}
 	switch v.kind {
 	case delivered, gone, dead, dropped:
-		p.tell(life, v, time.Since(start))
+		p.tell(life, v)
 	}
 	return v
 }
@@ -75,10 +75,7 @@ func (p post) try(ctx context.Context) verdict {
 			return p.q.Policy.again(verdict{err: err}, p.attempts)
 		}
 	}
-	req, err := p.request(ctx, p.q.choose(bodies, p.host))
-	if err != nil {
-		return verdict{kind: dead, err: err}
-	}
+	req := p.request(ctx, p.q.choose(bodies, p.host))
 	if p.q.Prepare != nil {
 		err := p.q.Prepare(ctx, req, Activity{
 			ID: p.rec.ID, Sender: p.rec.Sender, Key: p.rec.Key, Supersedes: p.rec.Supersedes, Class: p.rec.Class,
@@ -99,7 +96,10 @@ func (p post) try(ctx context.Context) verdict {
 	if err != nil {
 		return p.q.Policy.judgeError(err, p.attempts)
 	}
-	now := time.Now()
+	var now time.Time // of what arrived nobody asks
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		now = time.Now()
+	}
 	v := p.q.Policy.judge(answered{p.host, resp.StatusCode, resp.Header, p.attempts, p.rec.age(now), now})
 	excerpt := answer(resp, v.kind != delivered)
 	if v.kind != delivered {
@@ -109,22 +109,22 @@ func (p post) try(ctx context.Context) verdict {
 }
 
 // request makes the POST (ActivityPub §7.1).
-func (p post) request(ctx context.Context, body []byte) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "", nil)
-	if err != nil {
-		return nil, err
-	}
+func (p post) request(ctx context.Context, body []byte) *http.Request {
 	out := &outgoing{url: *p.to}
 	out.body.Reset(body)
-	req.URL, req.Host, req.Body, req.ContentLength = &out.url, out.url.Host, &out.body, int64(len(body))
-	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	// What http.NewRequestWithContext does besides is done: the URL was parsed when the target was first posted to.
+	req := (&http.Request{
+		Method: http.MethodPost, URL: &out.url, Host: out.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: make(http.Header), Body: &out.body, ContentLength: int64(len(body)),
+		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
+	}).WithContext(ctx)
 	req.Header["Content-Type"] = p.rec.contentType
 	req.Header["User-Agent"] = p.q.userAgent
 	// A host that closes an idle connection just as we use it would look like one that
 	// fails. net/http tries such a request again on a new connection if it may be sent
 	// twice, and this is how to tell it; a header without values is not sent.
 	req.Header["Idempotency-Key"] = []string{}
-	return req, nil
+	return req
 }
 
 // outgoing is what a request points to.
@@ -170,7 +170,7 @@ func (q *Queue) choose(b Bodies, host string) []byte {
 }
 
 // tell calls the hook that a verdict is for.
-func (p post) tell(ctx context.Context, v verdict, took time.Duration) {
+func (p post) tell(ctx context.Context, v verdict) {
 	var hook func(context.Context, *Event) error
 	switch v.kind {
 	case delivered:
@@ -185,6 +185,10 @@ func (p post) tell(ctx context.Context, v verdict, took time.Duration) {
 	}
 	if hook == nil {
 		return
+	}
+	var took time.Duration
+	if !p.began.IsZero() {
+		took = time.Since(p.began)
 	}
 	err := hook(ctx, &Event{
 		Activity: p.rec.ID, Sender: p.rec.Sender, Key: p.rec.Key, Inbox: p.url, Host: p.host,

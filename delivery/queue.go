@@ -20,6 +20,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"sync"
 	"time"
 
@@ -67,6 +68,12 @@ type Config struct {
 	// MaxInFlight bounds the posts under way. Each may hold some 32 KB. A tenth of them is kept for Interactive
 	// activities; hosts that are slow or have to prove that they are back get a quarter at most. Zero means 1,024.
 	MaxInFlight int
+
+	// MaxPreparing bounds the posts that have begun and did not ask for a connection yet, of which most wait to be
+	// signed: an Interactive one, to which this does not apply, is signed after no more than so many. net/http
+	// tells when a post asks (httptrace.ClientTrace). Whose RoundTripper does not tell is not bounded, and
+	// no post counts for longer than 50 ms. Who signs with keys that are far away wants more. Zero means 4 × GOMAXPROCS.
+	MaxPreparing int
 
 	// MaxWindow bounds the posts under way to one host. It begins with one, doubles with each
 	// round of successes until the host has once said that this is too much, grows by one per round after
@@ -160,7 +167,7 @@ func New(c Config) (*Queue, error) {
 	}{
 		{"MaxInFlight", int64(c.MaxInFlight)}, {"MaxTargets", int64(c.MaxTargets)}, {"MaxBytes", c.MaxBytes},
 		{"MaxBody", int64(c.MaxBody)}, {"LeaseTTL", int64(c.LeaseTTL)}, {"Poll", int64(c.Poll)}, {"Grace", int64(c.Grace)},
-		{"MaxWindow", int64(c.MaxWindow)},
+		{"MaxWindow", int64(c.MaxWindow)}, {"MaxPreparing", int64(c.MaxPreparing)},
 	} {
 		if field.value < 0 {
 			return nil, fmt.Errorf("delivery: Config.%s is negative", field.name)
@@ -170,6 +177,7 @@ func New(c Config) (*Queue, error) {
 		return nil, fmt.Errorf("delivery: Config.Policy.%s is negative", name)
 	}
 	zero(&c.MaxInFlight, 1024)
+	zero(&c.MaxPreparing, 4*runtime.GOMAXPROCS(0))
 	zero(&c.MaxWindow, 8)
 	zero(&c.MaxTargets, 5_000_000)
 	zero(&c.MaxBytes, 2<<30)

@@ -160,7 +160,7 @@ func (q *Queue) Lanes(ctx context.Context) iter.Seq2[Lane, error] {
 		held := false
 		if w := q.running(); w != nil {
 			w.mu.Lock()
-			if held = w.held && !w.more; held {
+			if held = w.held && !w.more && !w.loading; held {
 				lanes = w.view()
 			}
 			w.mu.Unlock()

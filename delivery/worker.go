@@ -36,6 +36,7 @@ type worker struct {
 	renewAt time.Time // or take the lease, if it isn't held
 
 	more     bool // there is more to load
+	loading  bool // it is just being read
 	pollAt   time.Time
 	forgetAt time.Time
 	gaugeAt  time.Time
@@ -68,6 +69,7 @@ type worker struct {
 	stopTimed context.CancelFunc
 	timedAt   time.Time
 
+	preparing           preparing
 	coming              bool // a poster has been started and has not looked yet
 	flying              int  // slots taken
 	slowFlying          int
@@ -145,6 +147,11 @@ func (w *worker) run(ctx context.Context, stopSending func()) error {
 		w.mu.Unlock()
 		if over {
 			w.posters.Wait()
+			w.mu.Lock()
+			if w.preparing.timer != nil {
+				w.preparing.timer.Stop()
+			}
+			w.mu.Unlock()
 			return w.end()
 		}
 		w.step()

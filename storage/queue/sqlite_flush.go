@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -44,18 +45,26 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 			return err
 		}
 		for seq, c := range changes {
-			_, left, chunks, err := t.remaining(seq)
+			ids := slices.Clone(c.done)
+			for _, d := range c.defers {
+				ids = append(ids, d.Inbox)
+			}
+			open, left, chunks, err := t.unsettled(seq, ascending(ids))
 			if errors.Is(err, sql.ErrNoRows) {
 				gone = append(gone, seq)
 				continue
 			} else if err != nil {
 				return err
 			}
-			if left, err = t.ack(seq, left, chunks, c.done, c.failed, f.Now); err != nil {
-				return err
+			settled := common(open, ascending(c.done))
+			if n := len(settled); n > 0 {
+				if err := t.settle(seq, left-n, chunks, settled, min(c.failed, n), 0, f.Now); err != nil {
+					return err
+				}
+				open = without(open, settled)
 			}
 			for _, d := range c.defers {
-				if _, ok := slices.BinarySearch(left, d.Inbox); !ok {
+				if _, ok := slices.BinarySearch(open, d.Inbox); !ok {
 					continue
 				}
 				if err := t.run(`INSERT OR REPLACE INTO fedihook_q_defer (seq, inbox, attempts, next, status, err) VALUES (?, ?, ?, ?, ?, ?)`,
@@ -79,24 +88,40 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 	return gone, nil
 }
 
-// ack settles those of done that are in left, and returns the rest.
-func (t *tx) ack(seq int64, left []int64, chunks int, done []int64, failed int, now time.Time) ([]int64, error) {
-	rest := without(left, ascending(done))
-	n := len(left) - len(rest)
-	if n == 0 {
-		return rest, nil
+// unsettled returns those of ids, which ascend, that are targets of an activity and not settled, how many such
+// targets it has in all, and in how many chunks the others are noted. It returns sql.ErrNoRows if the activity is gone.
+func (t *tx) unsettled(seq int64, ids []int64) (open []int64, left, chunks int, err error) {
+	var set []byte
+	if err := t.row(`SELECT targets FROM fedihook_q_activity WHERE seq = ?`, []any{seq}, &set); err != nil {
+		return nil, 0, 0, err
 	}
-	failed = min(failed, n)
-	return rest, t.settle(seq, rest, chunks, without(left, rest), failed, 0, now)
+	if open, _, left, err = splitBy(set, ids); err != nil {
+		return nil, 0, 0, fmt.Errorf("activity %d: %w", seq, err)
+	}
+	err = t.rows(`SELECT ids FROM fedihook_q_ack WHERE seq = ?`, []any{seq}, func(r *sql.Rows) error {
+		var chunk sql.RawBytes
+		err := r.Scan(&chunk)
+		if err == nil {
+			var n int
+			_, open, n, err = splitBy(chunk, open)
+			left -= n // no target is in two chunks
+			chunks++
+		}
+		return err
+	})
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("acks of activity %d: %w", seq, err)
+	}
+	return open, left, chunks, nil
 }
 
 // settle notes that targets of an activity are settled, of which so many failed or were
-// cancelled; rest are not.
-func (t *tx) settle(seq int64, rest []int64, chunks int, settled []int64, failed, cancelled int, now time.Time) error {
+// cancelled; so many are left.
+func (t *tx) settle(seq int64, left, chunks int, settled []int64, failed, cancelled int, now time.Time) error {
 	if err := t.run(`UPDATE fedihook_q_state SET targets = targets - ?`, len(settled)); err != nil {
 		return err
 	}
-	if len(rest) == 0 {
+	if left == 0 {
 		return t.finish(seq, failed, cancelled, now)
 	}
 	deferred, err := t.deferred(seq)
@@ -144,8 +169,8 @@ func (t *tx) cancel(seq int64, left []int64, chunks int, drop []int64, now time.
 	if err := t.row(`SELECT id, not_before FROM fedihook_q_activity WHERE seq = ?`, []any{seq}, &id, &notBefore); err != nil {
 		return err
 	}
-	rest := without(left, drop)
-	if err := t.settle(seq, rest, chunks, drop, 0, len(drop), now); err != nil || len(rest) > 0 || notBefore <= toMilli(now) {
+	rest := len(left) - len(drop) // drop is of left
+	if err := t.settle(seq, rest, chunks, drop, 0, len(drop), now); err != nil || rest > 0 || notBefore <= toMilli(now) {
 		return err
 	}
 	return t.run(`DELETE FROM fedihook_q_done WHERE id = ?`, id)

@@ -22,23 +22,55 @@ func appendTargets(b []byte, ids []int64) []byte {
 	return b
 }
 
+// nextTarget reads what comes after last, and tells in how many bytes it is written.
+func nextTarget(b []byte, last int64) (id int64, size int, err error) {
+	if b[0] < 1<<7 {
+		if b[0] == 0 || int64(b[0]) > math.MaxInt64-last {
+			return 0, 0, errTargets
+		}
+		return last + int64(b[0]), 1, nil
+	}
+	d, n := binary.Uvarint(b)
+	// In n bytes if fewer would not do.
+	if n <= 0 || d > uint64(math.MaxInt64-last) || b[n-1] == 0 {
+		return 0, 0, errTargets
+	}
+	return last + int64(d), n, nil
+}
+
 // readTargets is the inverse of appendTargets. It accepts only what that writes.
 func readTargets(b []byte) ([]int64, error) {
 	ids := make([]int64, 0, len(b))
-	last := uint64(0)
+	last := int64(0)
 	for len(b) > 0 {
-		d, n := binary.Uvarint(b)
-		if n <= 0 || d == 0 || d > math.MaxInt64-last {
-			return nil, errTargets
+		id, size, err := nextTarget(b, last)
+		if err != nil {
+			return nil, err
 		}
-		if n > 1 && b[n-1] == 0 { // the same number in fewer bytes would do
-			return nil, errTargets
-		}
-		last += d
-		ids = append(ids, int64(last))
-		b = b[n:]
+		ids = append(ids, id)
+		last, b = id, b[size:]
 	}
 	return slices.Clip(ids), nil
+}
+
+// splitBy tells which of ids, which ascend, are in a written target set and which are not, and how many that has.
+func splitBy(b []byte, ids []int64) (in, out []int64, n int, err error) {
+	in, out = make([]int64, 0, len(ids)), make([]int64, 0, len(ids))
+	last := int64(0)
+	for ; len(b) > 0; n++ {
+		id, size, err := nextTarget(b, last)
+		if err != nil {
+			return nil, nil, 0, err
+		}
+		for len(ids) > 0 && ids[0] < id {
+			out, ids = append(out, ids[0]), ids[1:]
+		}
+		if len(ids) > 0 && ids[0] == id {
+			in, ids = append(in, id), ids[1:]
+		}
+		last, b = id, b[size:]
+	}
+	return in, append(out, ids...), n, nil
 }
 
 // without returns the elements of a, which is ascending, that are not in b.

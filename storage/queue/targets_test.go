@@ -58,6 +58,39 @@ func TestWithoutAgreesWithAMap(t *testing.T) {
 	}
 }
 
+func TestSplitByAgreesWithAMap(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 300 {
+		var set, ids []int64
+		for range r.IntN(30) {
+			set = append(set, r.Int64N(400)+1)
+		}
+		for range r.IntN(30) {
+			ids = append(ids, r.Int64N(400)+1)
+		}
+		for i := range min(len(set), len(ids)) / 2 {
+			ids[i] = set[i]
+		}
+		set, ids = ascending(set), ascending(ids)
+		var wantIn, wantOut []int64
+		for _, id := range ids {
+			if slices.Contains(set, id) {
+				wantIn = append(wantIn, id)
+			} else {
+				wantOut = append(wantOut, id)
+			}
+		}
+		in, out, n, err := splitBy(appendTargets(nil, set), ids)
+		if err != nil || n != len(set) || !slices.Equal(in, wantIn) || !slices.Equal(out, wantOut) {
+			t.Fatalf("%v split by %v is %v and %v of %d, %v, want %v and %v", ids, set, in, out, n, err, wantIn, wantOut)
+		}
+	}
+	if in, out, _, err := splitBy([]byte{1, 0}, []int64{1}); err == nil {
+		t.Errorf("a malformed set was read: %v, %v", in, out)
+	}
+}
+
 func FuzzTargets(f *testing.F) {
 	f.Add(appendTargets(nil, []int64{1, 2, 300, 70000}))
 	f.Add([]byte{0x80, 0x80, 1})
