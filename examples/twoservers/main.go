@@ -28,6 +28,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	broken := flags.String("break", "", "switch one rule off in one server, so that the walk must fail: "+strings.Join(rules, ", "))
 	verbose := flags.Bool("v", false, "show each HTTP exchange with headers and JSON, and the servers' logs")
+	stay := flags.Bool("stay", false, "go on serving after the walk, until interrupted, so that one can look around with examples/fedictl")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -50,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if err := walk(ctx, dir, *broken, *verbose, logger, out); err != nil {
+	if err := walk(ctx, dir, *broken, *verbose, *stay, logger, out); err != nil {
 		fmt.Fprintln(stderr, "twoservers:", err)
 		out.fail()
 	}

@@ -28,7 +28,7 @@ type world struct {
 }
 
 // walk runs all steps. An error means that it could not go on.
-func walk(ctx context.Context, dir, broken string, verbose bool, logger *slog.Logger, out *report) (err error) {
+func walk(ctx context.Context, dir, broken string, verbose, stay bool, logger *slog.Logger, out *report) (err error) {
 	w := &world{report: out, ctx: ctx}
 	listeners := make([]net.Listener, 2)
 	names := make(map[string]string)
@@ -65,6 +65,12 @@ func walk(ctx context.Context, dir, broken string, verbose bool, logger *slog.Lo
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+	}
+	if stay {
+		fmt.Fprintf(out, "the servers stay until you interrupt this; look around with\n"+
+			"go run ./examples/fedictl lookup @alice@a.test -insecure-allow-loopback a.test=%s -insecure-allow-loopback b.test=%s\n",
+			names["a.test"], names["b.test"])
+		<-ctx.Done()
 	}
 	return nil
 }
