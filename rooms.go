@@ -125,14 +125,15 @@ func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (st
 	return "", fmt.Errorf("fedihook: %s does not say whose it is: %w", objectID, outbox.ErrGone)
 }
 
-// heard tells those who send that a server is up, and how it signs: what it uses itself it understands. Once a second will do.
+// heard tells those who send that a server is up, and how it signs: what it uses itself it understands. Of the latter once a
+// second will do; but a host may have been stopped and be back within one.
 func (s *Server) heard(ctx context.Context, authority string, v signature.Verified) {
-	if scheme, ok, version := s.heardLately.get(authority); ok && scheme == v.Scheme {
-		return
-	} else {
-		s.heardLately.put(authority, v.Scheme, version)
-	}
 	s.queue.Wake(authority)
+	scheme, ok, version := s.heardLately.get(authority)
+	if ok && scheme == v.Scheme {
+		return
+	}
+	s.heardLately.put(authority, v.Scheme, version)
 	(&signature.Transport{Memory: s.suites}).Heard(ctx, authority, v)
 }
 
