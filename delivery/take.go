@@ -138,14 +138,15 @@ func (w *worker) ring(l *lane) {
 
 // alive ends a lane's row of failures.
 func (w *worker) alive(l *lane, v verdict) {
-	l.grew(w.q.MaxWindow)
-	if v.refused {
-		if v.kind == dead {
-			w.refused(l, v)
+	switch {
+	case !v.refused:
+		l.grew(w.q.MaxWindow)
+		if l.Refusals > 0 {
+			l.Refusals = 0
+			w.host(l)
 		}
-	} else if l.Refusals > 0 {
-		l.Refusals = 0
-		w.host(l)
+	case v.kind == dead:
+		w.refused(l, v)
 	}
 	if l.Failures == 0 || l.Asked && !l.until.IsZero() {
 		return
