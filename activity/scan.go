@@ -58,6 +58,7 @@ type container struct {
 	ends   byte                // '}' or ']'
 	opaque bool                // under the name @context
 	names  int                 // how many
+	indent int                 // how much white space stood behind its last comma
 	seen   [8]uint64           // one bit for the hash of each
 	many   map[string]struct{} // all names, if there are more than fewNames or one has escapes
 }
@@ -174,7 +175,14 @@ func (s *scanner) value(l limits) (err error) {
 			if i < len(data) && data[i] == ',' {
 				i++
 				if i < len(data) && data[i] <= ' ' {
+					// Guessed, so that what follows need not wait for what is here to be looked at.
+					if n := top.indent; isIndent(data, i, n) {
+						i += n
+						break
+					}
+					top.indent = -i
 					i = s.space(i)
+					top.indent += i
 				}
 				break
 			}
@@ -315,6 +323,16 @@ func (s *scanner) meaning(at int) []byte {
 func (s *scanner) space(i int) int {
 	s.spaced = true
 	return skipSpace(s.data, i)
+}
+
+// isIndent reports whether at i there is a line's end, n-1 spaces and then something else. It is false for more than
+// eight spaces and among the last bytes.
+func isIndent(data []byte, i, n int) bool {
+	if i+10 > len(data) || data[i] != '\n' || uint(n-2) > 7 {
+		return false
+	}
+	spaces := binary.LittleEndian.Uint64(data[i+1:]) ^ ' '*ones
+	return spaces<<(uint(72-8*n)&63) == 0 && data[i+n] > ' '
 }
 
 // skipSpace is the offset of what follows the white space at i, which is mostly a line's end and its indentation.
