@@ -41,7 +41,8 @@ type scanner struct {
 	data   []byte
 	nodes  []node
 	open   []container
-	buf    []byte // what a name with escapes means
+	many   []map[string]struct{} // all names of objects with more than fewNames or one with escapes (container has no pointer: clearing one would cost more)
+	buf    []byte                // what a name with escapes means
 	spaced bool
 	blind  bool
 	base   uint32 // the end of a @context at the beginning of a document
@@ -55,12 +56,12 @@ type scanner struct {
 // container is an object or a list whose end has not come yet.
 type container struct {
 	at     uint32
-	ends   byte                // '}' or ']'
-	opaque bool                // under the name @context
-	names  int                 // how many
-	indent int                 // how much white space stood behind its last comma
-	seen   [8]uint64           // one bit for the hash of each
-	many   map[string]struct{} // all names, if there are more than fewNames or one has escapes
+	ends   byte      // '}' or ']'
+	opaque bool      // under the name @context
+	names  int       // how many
+	indent int       // how much white space stood behind its last comma
+	seen   [8]uint64 // one bit for the hash of each
+	many   int       // which of many it has, counted from 1
 }
 
 // fewNames is how many names are compared with each other rather than kept in a map.
@@ -71,8 +72,7 @@ var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
 // release forgets the text. Buffers that a large one needed are not kept.
 func (s *scanner) release() {
-	s.data = nil
-	clear(s.open) // after an error, of maps
+	s.data, s.many = nil, nil
 	if cap(s.nodes) <= 4<<10 && cap(s.buf) <= 4<<10 && cap(s.open) <= 64 {
 		scanners.Put(s)
 	}
@@ -215,7 +215,9 @@ func (s *scanner) close(c *container, end int) *container {
 	}
 	n := &s.nodes[c.at]
 	n.end, n.next = uint32(end), uint32(len(s.nodes))
-	c.many = nil
+	if c.many > 0 {
+		s.many[c.many-1] = nil
+	}
 	s.open = s.open[:len(s.open)-1]
 	if len(s.open) == 0 {
 		return nil
@@ -296,16 +298,19 @@ func (s *scanner) isTwice(c *container, name []byte, hash uint16) bool {
 		}
 		return false
 	}
-	if c.many == nil {
-		c.many = make(map[string]struct{})
+	if c.many == 0 {
+		all := make(map[string]struct{})
 		for at := c.at + 1; at < last; at = s.nodes[at+1].next {
-			c.many[string(s.meaning(int(at)))] = struct{}{}
+			all[string(s.meaning(int(at)))] = struct{}{}
 		}
+		s.many = append(s.many, all)
+		c.many = len(s.many)
 	}
-	if _, ok := c.many[string(name)]; ok {
+	all := s.many[c.many-1]
+	if _, ok := all[string(name)]; ok {
 		return true
 	}
-	c.many[string(name)] = struct{}{}
+	all[string(name)] = struct{}{}
 	return false
 }
 
