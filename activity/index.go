@@ -143,6 +143,7 @@ func (v value) find(name string, hash uint16) (value, bool) {
 	return value{}, false
 }
 
+// The names that are looked for in every document.
 var idHash, hrefHash, typeHash = nameHash("id"), nameHash("href"), nameHash("type")
 
 // id is "id", or else "href" of a Link, of an object.

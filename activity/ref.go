@@ -231,7 +231,7 @@ func readRefs(list *[]Ref, v value, room *refs) bool {
 // refs is room for the lists of one document, most of which hold one: they are made together. Its zero value is none.
 type refs struct {
 	spare []Ref
-	again bool
+	again bool // after the first five each list is made for itself
 }
 
 // take makes a list of n, to which nobody can append in place.

@@ -38,11 +38,13 @@ const (
 // the text and takes invalid UTF-8, duplicate names and numbers that are none. See BenchmarkDecode. The tests hold it
 // against jsontext.
 type scanner struct {
-	data   []byte
-	nodes  []node
-	open   []container
-	many   []map[string]struct{} // all names of objects with more than fewNames or one with escapes (container has no pointer: clearing one would cost more)
-	buf    []byte                // what a name with escapes means
+	data  []byte
+	nodes []node
+	open  []container
+	buf   []byte // what a name with escapes means
+	// many has all names of each object that has more than fewNames or one with escapes. They are not in its container,
+	// which has no pointers: clearing a new one would take longer.
+	many   []map[string]struct{}
 	spaced bool
 	blind  bool
 	base   uint32 // the end of a @context at the beginning of a document
