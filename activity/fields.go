@@ -85,6 +85,7 @@ func fill[T any, P shaped[T]](x P, v value) P {
 	context, extra := x.common()
 	t := x.table()
 	in := v.in
+	var room refs
 	for at, end := v.at+1, v.node().next; at < end; {
 		name, member := in.at(at), value{in, at + 1}
 		text := in.meaning(name)
@@ -94,7 +95,7 @@ func fill[T any, P shaped[T]](x P, v value) P {
 			continue
 		}
 		if i := t.names.find(text, name.hash); i >= 0 {
-			if set(t.fields[i].at((*T)(x)), member) {
+			if set(t.fields[i].at((*T)(x)), member, &room) {
 				continue
 			}
 		} else if text == contextName {
@@ -192,7 +193,7 @@ func writeDocument[T any, P shaped[T]](w *writer, x P) error {
 
 // set reads v into the field that dst points to. It reports false, and leaves the field
 // alone, if v does not fit or if the field could not tell it from an absent value.
-func set(dst any, v value) bool {
+func set(dst any, v value, room *refs) bool {
 	switch dst := dst.(type) {
 	case *string:
 		s := v.text()
@@ -203,11 +204,11 @@ func set(dst any, v value) bool {
 	case *Ref:
 		return dst.read(v)
 	case *Refs:
-		return dst.read(v)
+		return readRefs((*[]Ref)(dst), v, room)
 	case *List:
-		return dst.read(v)
+		return readRefs((*[]Ref)(dst), v, room)
 	case *Audience:
-		return dst.read(v)
+		return readRefs((*[]Ref)(dst), v, room)
 	case *Types:
 		return dst.read(v)
 	case *LangMap:

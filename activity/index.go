@@ -21,11 +21,6 @@ type index struct {
 	blind  bool // a member at some depth isBlind
 	modest bool // within the limits of the zero Decoder
 
-	settled bool // no longer written to
-
-	// spare are Refs that nobody has yet, while the document is read. Once settled there are none.
-	spare []Ref
-
 	// first is the place of nodes[0]. Once settled, an index has only the nodes from the first to the last that a Ref
 	// refers to, which is what keep was called with.
 	first          uint32
@@ -72,8 +67,11 @@ func (v value) source() string {
 	return v.in.text[n.start-v.in.base : n.end-v.in.base]
 }
 
-// text is what a string means, and "" for what is no string.
+// text is what a string means, and "" for what is no string, or the zero value.
 func (v value) text() string {
+	if v.in == nil {
+		return ""
+	}
 	if n := v.node(); n.kind == '"' {
 		return v.in.meaning(n)
 	}
@@ -132,28 +130,29 @@ func (v value) count() (n int) {
 
 // get is the member of an object with this name.
 func (v value) get(name string) (value, bool) {
+	return v.find(name, nameHash(name))
+}
+
+// find is get with the nameHash of name.
+func (v value) find(name string, hash uint16) (value, bool) {
 	for n, member := range v.members() {
-		if n.text() == name {
+		if at := n.node(); at.hash == hash && v.in.meaning(at) == name {
 			return member, true
 		}
 	}
 	return value{}, false
 }
 
+// The names that are looked for in every document.
+var idHash, hrefHash, typeHash = nameHash("id"), nameHash("href"), nameHash("type")
+
 // id is "id", or else "href" of a Link, of an object.
 func (v value) id() string {
-	href := ""
-	for name, member := range v.members() {
-		switch name.text() {
-		case "id":
-			if id := member.text(); id != "" {
-				return id
-			}
-		case "href":
-			href = member.text()
-		}
+	if id, ok := v.find("id", idHash); ok && id.text() != "" {
+		return id.text()
 	}
-	return href
+	href, _ := v.find("href", hrefHash)
+	return href.text()
 }
 
 // refID is the id in a property that is an id or an embedded document, "" if it is neither.
@@ -177,23 +176,8 @@ func (v value) keep() {
 	}
 }
 
-// refs makes a list of n, to which nobody can append in place. Most properties hold one, and a document has several of
-// these: they are made together while it is read, by one goroutine, but not when many may read what it embeds.
-func (in *index) refs(n int) []Ref {
-	if in.settled || n == 0 || n > 2 {
-		return make([]Ref, n)
-	}
-	if n > len(in.spare) {
-		in.spare = make([]Ref, 4)
-	}
-	list := in.spare[:n:n]
-	in.spare = in.spare[n:]
-	return list
-}
-
 // settle makes in independent of the scanner that made it.
 func (in *index) settle() {
-	in.settled, in.spare = true, nil
 	if in.keepTo == 0 {
 		in.nodes = nil
 		return

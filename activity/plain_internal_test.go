@@ -53,6 +53,31 @@ func TestWhiteSpaceIsSkippedAtEveryPlaceAndBeforeEveryByte(t *testing.T) {
 	}
 }
 
+func TestIndentationIsOnlyTakenForWhatItIs(t *testing.T) {
+	t.Parallel()
+	for spaces := range 12 {
+		for place := range spaces + 2 {
+			for c := range 256 {
+				data := []byte("\n" + strings.Repeat(" ", spaces) + "x         ")
+				data[place] = byte(c)
+				want := skipSpace(data, 0)
+				for n := -1; n < 14; n++ {
+					is := isIndent(data, 0, n)
+					if is && (n != want || data[0] != '\n') {
+						t.Fatalf("%q is taken for %d bytes", data, n)
+					}
+					if !is && place > spaces && c > ' ' && n == want && 2 <= n && n <= 9 {
+						t.Fatalf("%q is not taken for %d bytes", data, n)
+					}
+				}
+			}
+		}
+	}
+	if isIndent([]byte("\n  x     "), 0, 3) {
+		t.Error("among the last bytes it can't be known")
+	}
+}
+
 // A name is compared by what it means, and that is not found out again for every other name: a stranger could make
 // every pair of a document's names look alike to a hash.
 func TestNamesWithEscapesCostWhatTheirLengthIs(t *testing.T) {

@@ -100,7 +100,7 @@ func (r *Ref) read(v value) bool {
 		*r = Ref{ID: id}
 		return true
 	case '{':
-		*r = Ref{ID: v.id(), Raw: v.raw(), from: v}
+		r.ID, r.Raw, r.from = v.id(), v.raw(), v
 		v.keep()
 		return true
 	case '[':
@@ -207,17 +207,16 @@ func (r Ref) canStandBare() bool {
 }
 
 // readRefs reads one, as a Ref does, or a list of roleAny.
-func readRefs(list *[]Ref, v value) bool {
+func readRefs(list *[]Ref, v value, room *refs) bool {
 	if v.kind() != '[' {
-		var one Ref
-		if !one.read(v) {
+		one := room.take(1)
+		if !one[0].read(v) {
 			return false
 		}
-		*list = v.in.refs(1)
-		(*list)[0] = one
+		*list = one
 		return true
 	}
-	out := v.in.refs(v.count())
+	out := room.take(v.count())
 	i := 0
 	for one := range v.elements() {
 		if one.kind() == '[' || !out[i].read(one) {
@@ -229,12 +228,34 @@ func readRefs(list *[]Ref, v value) bool {
 	return true
 }
 
+// refs is room for the lists of one document, most of which hold one: they are made together. Its zero value is none.
+type refs struct {
+	spare []Ref
+	again bool // after the first five each list is made for itself
+}
+
+// take makes a list of n, to which nobody can append in place.
+func (r *refs) take(n int) []Ref {
+	if n == 0 {
+		return []Ref{}
+	}
+	if n > len(r.spare) {
+		if n > 2 || r.again {
+			return make([]Ref, n)
+		}
+		r.spare, r.again = make([]Ref, 5), true
+	}
+	list := r.spare[:n:n]
+	r.spare = r.spare[n:]
+	return list
+}
+
 // reader is a value that reads its own JSON and says whether that fitted; if not, it stays as it was.
 type reader interface{ read(v value) bool }
 
-func (r *Refs) read(v value) bool     { return readRefs((*[]Ref)(r), v) }
-func (l *List) read(v value) bool     { return readRefs((*[]Ref)(l), v) }
-func (a *Audience) read(v value) bool { return readRefs((*[]Ref)(a), v) }
+func (r *Refs) read(v value) bool     { return readRefs((*[]Ref)(r), v, new(refs)) }
+func (l *List) read(v value) bool     { return readRefs((*[]Ref)(l), v, new(refs)) }
+func (a *Audience) read(v value) bool { return readRefs((*[]Ref)(a), v, new(refs)) }
 
 // unmarshal is UnmarshalJSON for the types that are no documents.
 func unmarshal(data []byte, into reader) error {

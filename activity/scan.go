@@ -38,10 +38,13 @@ const (
 // the text and takes invalid UTF-8, duplicate names and numbers that are none. See BenchmarkDecode. The tests hold it
 // against jsontext.
 type scanner struct {
-	data   []byte
-	nodes  []node
-	open   []container
-	buf    []byte // what a name with escapes means
+	data  []byte
+	nodes []node
+	open  []container
+	buf   []byte // what a name with escapes means
+	// many has all names of each object that has more than fewNames or one with escapes. They are not in its container,
+	// which has no pointers: clearing a new one would take longer.
+	many   []map[string]struct{}
 	spaced bool
 	blind  bool
 	base   uint32 // the end of a @context at the beginning of a document
@@ -55,11 +58,12 @@ type scanner struct {
 // container is an object or a list whose end has not come yet.
 type container struct {
 	at     uint32
-	ends   byte                // '}' or ']'
-	opaque bool                // under the name @context
-	names  int                 // how many
-	seen   [8]uint64           // one bit for the hash of each
-	many   map[string]struct{} // all names, if there are more than fewNames or one has escapes
+	ends   byte      // '}' or ']'
+	opaque bool      // under the name @context
+	names  int       // how many
+	indent int       // how much white space stood behind its last comma
+	seen   [8]uint64 // one bit for the hash of each
+	many   int       // which of many it has, counted from 1
 }
 
 // fewNames is how many names are compared with each other rather than kept in a map.
@@ -70,8 +74,7 @@ var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
 // release forgets the text. Buffers that a large one needed are not kept.
 func (s *scanner) release() {
-	s.data = nil
-	clear(s.open) // after an error, of maps
+	s.data, s.many = nil, nil
 	if cap(s.nodes) <= 4<<10 && cap(s.buf) <= 4<<10 && cap(s.open) <= 64 {
 		scanners.Put(s)
 	}
@@ -174,7 +177,14 @@ func (s *scanner) value(l limits) (err error) {
 			if i < len(data) && data[i] == ',' {
 				i++
 				if i < len(data) && data[i] <= ' ' {
+					// Guessed, so that what follows need not wait for what is here to be looked at.
+					if n := top.indent; isIndent(data, i, n) {
+						i += n
+						break
+					}
+					top.indent = -i
 					i = s.space(i)
+					top.indent += i
 				}
 				break
 			}
@@ -207,7 +217,9 @@ func (s *scanner) close(c *container, end int) *container {
 	}
 	n := &s.nodes[c.at]
 	n.end, n.next = uint32(end), uint32(len(s.nodes))
-	c.many = nil
+	if c.many > 0 {
+		s.many[c.many-1] = nil
+	}
 	s.open = s.open[:len(s.open)-1]
 	if len(s.open) == 0 {
 		return nil
@@ -288,16 +300,19 @@ func (s *scanner) isTwice(c *container, name []byte, hash uint16) bool {
 		}
 		return false
 	}
-	if c.many == nil {
-		c.many = make(map[string]struct{})
+	if c.many == 0 {
+		all := make(map[string]struct{})
 		for at := c.at + 1; at < last; at = s.nodes[at+1].next {
-			c.many[string(s.meaning(int(at)))] = struct{}{}
+			all[string(s.meaning(int(at)))] = struct{}{}
 		}
+		s.many = append(s.many, all)
+		c.many = len(s.many)
 	}
-	if _, ok := c.many[string(name)]; ok {
+	all := s.many[c.many-1]
+	if _, ok := all[string(name)]; ok {
 		return true
 	}
-	c.many[string(name)] = struct{}{}
+	all[string(name)] = struct{}{}
 	return false
 }
 
@@ -315,6 +330,16 @@ func (s *scanner) meaning(at int) []byte {
 func (s *scanner) space(i int) int {
 	s.spaced = true
 	return skipSpace(s.data, i)
+}
+
+// isIndent reports whether at i there is a line's end, n-1 spaces and then something else. It is false for more than
+// eight spaces and among the last bytes.
+func isIndent(data []byte, i, n int) bool {
+	if i+10 > len(data) || data[i] != '\n' || uint(n-2) > 7 {
+		return false
+	}
+	spaces := binary.LittleEndian.Uint64(data[i+1:]) ^ ' '*ones
+	return spaces<<(uint(72-8*n)&63) == 0 && data[i+n] > ' '
 }
 
 // skipSpace is the offset of what follows the white space at i, which is mostly a line's end and its indentation.

@@ -68,6 +68,7 @@ func TestTheScannerIsAsStrictAsJsontext(t *testing.T) {
 	for _, text := range []string{
 		`{"@context":["x:y",{"a":{"@id":"b"},"a2":1}],"id":"\u0061\n\ud83d\ude00é","n":[-1.5e+10,0,1E5,true,false,null,{},[]],"s":"012345678"}`,
 		` { "@context" : "x" , "a" : [ 1 , { "@context" : { "b" : [ ] } , "b" : "\\\/\"" } ] } `,
+		"{\n  \"a\": 1,\n  \"b\": [\n    1,\n    2,\n    3\n  ],\n  \"c\": \"d\",\n  \"e\": {}\n}",
 		`["012345678901234567890\u00e9","é234567","01234567é","0123456\t"]`,
 		`{"a":1,"b":2,"c":3,"` + "\u2028" + `":4,"":5}`,
 		`-0.0`, `"x"`, `null`, ` [ ] `,

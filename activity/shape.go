@@ -54,16 +54,15 @@ var shapes = func() map[string]shape {
 
 // shapeOf goes by type, and for types that we do not know by the properties that only one shape has.
 func shapeOf(v value) shape {
-	var best shape
+	if t, ok := v.find("type", typeHash); ok {
+		if best := shapeOfTypes(t); best != shapeUnknown {
+			return best
+		}
+	}
 	var inbox, actor, items, href, id bool
 	for name, member := range v.members() {
 		there := member.kind() != 'n'
 		switch name.text() {
-		case "type":
-			best = shapeOfTypes(member)
-			if best != shapeUnknown {
-				return best
-			}
 		case "inbox":
 			inbox = there
 		case "actor":

@@ -112,7 +112,7 @@ func checkTable[T any](t *testing.T, fields table[T]) {
 		}
 		fits := false
 		for _, sample := range []string{`"x"`, `true`, `7`, `"2024-01-01T00:00:00Z"`, `{"en":"x"}`} {
-			if set(at, valueOf(t, sample)) {
+			if set(at, valueOf(t, sample), new(refs)) {
 				fits = true
 				break
 			}

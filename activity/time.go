@@ -17,8 +17,13 @@ func parseTime(text string) (time.Time, bool) {
 	if !isDateTime(text) {
 		return time.Time{}, false
 	}
+	n := len(text)
+	if text[n-1] == 'Z' {
+		t, err := time.Parse(time.RFC3339, text)
+		return t, err == nil
+	}
 	layout := time.RFC3339
-	if n := len(text); text[n-1] != 'Z' && text[n-3] != ':' {
+	if text[n-3] != ':' {
 		layout = "2006-01-02T15:04:05Z0700"
 	}
 	t, err := time.Parse(layout, text)

@@ -22,20 +22,20 @@ const (
 // without escapes. Else, or among the last bytes, it is the offset up to which the text is that.
 func endOfPlain(data []byte, i int) (end int, plain bool) {
 	// Two words at a time, since most names end within them: a loop that ends after any number of rounds is a guess.
-	for i+16 <= len(data) {
-		first, second := binary.LittleEndian.Uint64(data[i:]), binary.LittleEndian.Uint64(data[i+8:])
-		stop, next := (stops(first)|first)&highs, (stops(second)|second)&highs
-		if stop|next != 0 {
-			if stop == 0 {
-				stop, i = next, i+8
-			}
+	for ; i+16 <= len(data); i += 16 {
+		rest := data[i:]
+		first, second := binary.LittleEndian.Uint64(rest), binary.LittleEndian.Uint64(rest[8:])
+		if stop := (stops(first) | first) & highs; stop != 0 {
 			i += bits.TrailingZeros64(stop) / 8
-			if data[i] == '"' {
-				return i + 1, true
-			}
-			return i, false
+		} else if stop := (stops(second) | second) & highs; stop != 0 {
+			i += 8 + bits.TrailingZeros64(stop)/8
+		} else {
+			continue
 		}
-		i += 16
+		if data[i] == '"' {
+			return i + 1, true
+		}
+		return i, false
 	}
 	return i, false
 }
