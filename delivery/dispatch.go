@@ -75,13 +75,16 @@ func (w *worker) open() bool {
 	}
 	// After a crash, what is under way and what was not recorded goes again: both
 	// together are bounded, though a record takes its time.
-	if w.flying+w.out.settled+w.flushing >= w.q.MaxInFlight+flushAt {
+	if w.unrecorded() >= w.q.MaxInFlight+flushAt {
 		return false
 	}
 	// Whose lease has run out, perhaps while a call of the store took long, may not be
 	// the only one to send.
 	return w.now.Before(w.lease.Until)
 }
+
+// unrecorded is how many posts would go again after a crash.
+func (w *worker) unrecorded() int { return w.flying + w.out.settled + w.flushing }
 
 func (w *worker) waiting() bool {
 	urgent := w.urgentOnly()

@@ -37,6 +37,14 @@ func (w *worker) full() bool {
 	return w.out.size >= flushAt && w.flying+w.out.size >= (w.q.MaxInFlight+flushAt)/4*3
 }
 
+// flushDue is when the store is told of what there is, full or not. The more it is told at once the less it writes.
+func (w *worker) flushDue() time.Time {
+	if w.flying == 0 {
+		return w.out.since.Add(flushIdle)
+	}
+	return w.out.since.Add(flushEvery)
+}
+
 // ack notes that an entry is settled.
 func (w *worker) ack(e entry, failed bool) {
 	w.out.note(w)

@@ -22,6 +22,7 @@ type Posted struct {
 	Attempts int
 	Probe    bool          // to a host that had failed before
 	Took     time.Duration // with Allow, Prepare and signing
+	Stages   Stages        // of that, what is known
 	Age      time.Duration // of the activity when the post began
 }
 

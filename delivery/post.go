@@ -30,11 +30,15 @@ type post struct {
 
 // send posts until ctx ends, judges the answer and calls the hook if that settles the target.
 func (p post) send(ctx, life context.Context) verdict {
-	v := p.try(ctx)
+	var watch *stopwatch
+	if p.q.Observer != nil {
+		watch = new(stopwatch)
+	}
+	v := p.try(ctx, watch)
 	if o := p.q.Observer; o != nil {
 		o.Posted(Posted{
 			Host: p.host, Class: p.rec.Class, Verdict: v.kind.String(), Status: v.status, Attempts: p.attempts, Probe: p.probe,
-			Took: time.Since(p.began), Age: p.rec.age(p.began),
+			Took: time.Since(p.began), Stages: watch.read(), Age: p.rec.age(p.began),
 		})
 	}
 	if life.Err() != nil && v.kind == paused {
@@ -47,7 +51,7 @@ func (p post) send(ctx, life context.Context) verdict {
 	return v
 }
 
-func (p post) try(ctx context.Context) verdict {
+func (p post) try(ctx context.Context, watch *stopwatch) verdict {
 	if p.q.Local != nil && p.q.Local(p.host) {
 		return verdict{kind: dropped, err: fmt.Errorf("it is our own host: %w", ErrRefused)}
 	}
@@ -86,6 +90,9 @@ func (p post) try(ctx context.Context) verdict {
 		} else if err != nil {
 			return p.q.Policy.again(verdict{err: err}, p.attempts)
 		}
+	}
+	if watch != nil {
+		req = req.WithContext(watch.trace(req.Context()))
 	}
 	// Not through an http.Client: it would follow a redirect, and a POST that moves is
 	// not what was signed.

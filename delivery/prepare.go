@@ -58,7 +58,9 @@ func (p *preparing) end(generation int) {
 // urgentOnly says whether only Interactive posts may begin. If that is because too many prepare, it sees to it that
 // someone looks when they are too old to count.
 func (w *worker) urgentOnly() bool {
-	if w.flying >= w.q.MaxInFlight-w.q.MaxInFlight/10 {
+	// A tenth is theirs, also of what may be under way or unrecorded while the store takes its time.
+	own := w.q.MaxInFlight / 10
+	if w.flying >= w.q.MaxInFlight-own || w.unrecorded() >= w.q.MaxInFlight+flushAt-own {
 		return true
 	}
 	p := &w.preparing

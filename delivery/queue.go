@@ -197,13 +197,26 @@ func New(c Config) (*Queue, error) {
 	}
 	q := &Queue{Config: c, asked: make(chan struct{}, 1), userAgent: []string{c.UserAgent}, wakes: make(map[string]struct{})}
 	if c.Transport == nil {
-		client, err := safehttp.New(c.guarded())
+		base, err := c.Guarded()
 		if err != nil {
-			return nil, fmt.Errorf("delivery: default client: %w", err)
+			return nil, err
 		}
-		q.base = client.Transport
+		q.base = base
 	}
 	return q, nil
+}
+
+// Guarded returns what a nil Transport posts through: it reaches public addresses only, whatever a name resolves to, and
+// keeps as many connections to a host as MaxWindow allows posts. Wrap it in what signs, such as a signature.Transport, to
+// make a Transport. It looks at MaxWindow, Policy.Timeout and UserAgent only, and may be used by many goroutines at once.
+func (c Config) Guarded() (http.RoundTripper, error) {
+	zero(&c.MaxWindow, 8)
+	c.Policy = c.Policy.withDefaults()
+	client, err := safehttp.New(c.guarded())
+	if err != nil {
+		return nil, fmt.Errorf("delivery: guarded transport: %w", err)
+	}
+	return client.Transport, nil
 }
 
 // guarded is what the default client is made of.

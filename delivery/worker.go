@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	flushEvery = 100 * time.Millisecond // after this much time
+	flushEvery = 250 * time.Millisecond // after this much time,
+	flushIdle  = 100 * time.Millisecond // or this much if nothing is under way,
 	flushAt    = 256                    // or this many settled targets
 	sweepEvery = time.Hour              // for forgetting
 	gaugeEvery = time.Second            // for the Observer
@@ -185,10 +186,10 @@ func (w *worker) step() {
 	if w.is(func() bool { return !w.renewAt.After(w.now) }) {
 		w.renew()
 	}
-	if w.is(func() bool { return w.full() || w.out.size > 0 && w.now.Sub(w.out.since) >= flushEvery }) {
+	if w.is(func() bool { return w.full() || w.out.size > 0 && !w.flushDue().After(w.now) }) {
 		w.flush()
-		w.tellProgress()
 	}
+	w.tellProgress()
 	if !w.working() {
 		return
 	}
@@ -255,7 +256,10 @@ func (w *worker) sleep() time.Duration {
 		case w.full():
 			sooner(w.now)
 		case w.out.size > 0:
-			sooner(w.out.since.Add(flushEvery))
+			sooner(w.flushDue())
+		}
+		for r := range w.progress {
+			sooner(r.told.Add(time.Second))
 		}
 		if !w.ending {
 			sooner(w.pollAt)
