@@ -108,6 +108,9 @@ func measure(ctx context.Context, o options, c *crowd.Crowd, server *child, scen
 	if _, err := server.until(ctx, int64(o.warm)); err != nil {
 		return row{}, err
 	}
+	if err := server.settle(ctx); err != nil {
+		return row{}, err
+	}
 	fetched, before := c.Fetched.Load(), server.Usage()
 	result := crowd.Fire(ctx, server.address, requests[o.warm:], o.connections, 0)
 	r := row{Scene: scene, Answered: float64(o.n) / result.Took.Seconds(), Status: fmt.Sprint(result.Status)}
