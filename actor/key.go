@@ -228,7 +228,13 @@ func (r *Resolver) requestKey(ctx context.Context, ks *keys, keyID string) (keye
 	if !have && !r.newcomers.actor(keyID) {
 		return keyed{}, &Error{ID: keyID, Passing: true, Err: fmt.Errorf("%w: too many unknown keys of one domain", ErrThrottled)}
 	}
-	f, err := r.documentOf(ctx, ask{through: r.signed, address: address, etag: owner.etag, modified: owner.modified}, keyID)
+	var f found
+	var err error
+	if have {
+		f, err = r.documentOf(ctx, ask{through: r.signed, address: address, etag: owner.etag, modified: owner.modified}, keyID)
+	} else {
+		f, err = r.documentOfKey(ctx, address, keyID)
+	}
 	if err != nil {
 		return keyed{}, err
 	}

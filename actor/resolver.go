@@ -144,6 +144,7 @@ type state struct {
 	software *cache[software]
 	unproved *cache[unproved] // by actor id
 	abilities
+	shows     shows
 	newcomers *newcomers
 
 	actorFlight    singleflight.Group
@@ -218,6 +219,7 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 		software:  newCache[software](maxHosts),
 		unproved:  newCache[unproved](maxUnproved),
 		abilities: newAbilities(),
+		shows:     shows{newCache[show](maxHosts)},
 		newcomers: newNewcomers(c.MaxNewHosts, c.MaxNewActors),
 		hosts:     newCache[*host](maxHosts),
 		plain:     client.Transport,
