@@ -47,9 +47,9 @@ type options struct {
 	json                         bool
 
 	// Of the server's process.
-	serve, store, data, names, profile string
-	group                              bool
-	fetches                            int
+	serve, store, data, names, profile, memory string
+	group                                      bool
+	fetches                                    int
 }
 
 func main() {
@@ -62,6 +62,7 @@ func main() {
 	flag.StringVar(&o.scenes, "scenes", "bare,memory,sqlite,forged", "which `scenes` to play, in this order")
 	flag.BoolVar(&o.json, "json", false, "print one line of JSON per scene")
 	flag.StringVar(&o.profile, "cpuprofile", "", "write the server's CPU profile of each scene to `FILE`.scene")
+	flag.StringVar(&o.memory, "memprofile", "", "write what is in the server's memory at the end of each scene to `FILE`.scene")
 	flag.StringVar(&o.serve, "serve", "", "be the server: bare or fedihook (used by this program itself)")
 	flag.StringVar(&o.store, "store", "memory", "of -serve and -storm: memory or sqlite")
 	flag.StringVar(&o.data, "data", "", "of -serve: the folder of SQLite's files")
