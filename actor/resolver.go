@@ -27,7 +27,7 @@ const (
 	defaultForget      = 180 * 24 * time.Hour
 
 	maxRedirects = 3
-	maxActors    = 64 << 20 // bytes of documents in memory
+	maxActors    = 32 << 20 // bytes of documents in memory
 	maxStrangers = 8 << 20  // and of those that are not in the store
 	maxPublic    = 20_000   // public keys in memory, of each kind
 	maxMisses    = 20_000
@@ -119,7 +119,7 @@ type ResolverConfig struct {
 	InsecureAllowLoopback map[string]string
 }
 
-// Resolver finds actors, keys and documents of other servers. It keeps what it has learnt of actors in memory, some 100 MB
+// Resolver finds actors, keys and documents of other servers. It keeps what it has learnt of actors in memory, some 70 MB
 // at most, and of what was asked for by the app or proved by a signature also in its Store. It may be
 // used by many goroutines at once; those that ask for the same share one request. It is a
 // signature.KeySource and a signature.KeyRefresher.
