@@ -43,7 +43,8 @@ type ResolverConfig struct {
 
 	// Key returns the key with which fetches are signed: the instance actor's, which everyone can
 	// get unsigned. Nil means that nothing is signed, which Threads, GoToSocial and servers in secure
-	// mode refuse. WebFinger is never signed.
+	// mode refuse. WebFinger is never signed, nor are most of many requests for strangers' keys to a host that is found to
+	// show them to anyone.
 	Key func(ctx context.Context) (signature.Key, error)
 
 	// Suites remembers how each host wants requests signed; share it with what signs deliveries. Nil means a memory of

@@ -32,16 +32,20 @@ func (r *Resolver) documentOfKey(ctx context.Context, address, keyID string) (fo
 		return r.documentOf(ctx, ask{through: r.signed, address: address}, keyID)
 	}
 	host, ok := activity.Authority(address)
-	if !ok || r.config.Key == nil || !r.busyWith(address) {
+	if !ok || r.config.Key == nil || r.hides(address) || !r.busyWith(address) {
 		return signed()
 	}
 	known, _ := r.shows.hosts.get(host)
-	if fresh := time.Now().Before(known.until); fresh && !known.anyone {
+	fresh := time.Now().Before(known.until)
+	switch {
+	case fresh && !known.anyone:
 		return signed()
+	case !fresh: // one tries; who comes meanwhile signs
+		r.shows.hosts.put(strings.Clone(host), show{false, time.Now().Add(r.config.Timeout)}, 1)
 	}
 	f, err := r.documentOf(ctx, ask{through: r.plain, address: address}, keyID)
 	if a, ok := f.doc.(*activity.Actor); err == nil && ok && checkActor(a) == nil {
-		if time.Now().After(known.until) {
+		if !fresh {
 			r.shows.hosts.put(strings.Clone(host), show{true, time.Now().Add(keepShows)}, 1)
 		}
 		return f, nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
@@ -26,6 +27,9 @@ func askForKeys(t *testing.T, hidden, many int) (signed, unsigned int) {
 	}))
 	r := resolver(t, actor.ResolverConfig{Client: w.client(), Key: ourKey, Store: newMemory()})
 	for i := range many {
+		if i == 60 {
+			time.Sleep(15 * time.Second) // of the same minute
+		}
 		id := fmt.Sprintf("https://a.test/users/u%d", i)
 		if k, err := r.PublicKey(t.Context(), id+"#main-key"); err != nil || k.Owner != id {
 			t.Fatalf("key %d: %+v, %v", i, k, err)
@@ -98,6 +102,27 @@ func TestAHostThatShowsItsKeysGoesOnBeingBelievedWhereSomeAreGone(t *testing.T) 
 		}
 		if !last[30] {
 			t.Error("that one is gone was believed without a signature")
+		}
+	})
+}
+
+// Threads says 404 to who does not sign, and may mean to say nothing else.
+func TestAHostThatHidesIsNeverAskedForKeysUnsigned(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWeb()
+		w.set("a.test", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			rw.Header().Set("Content-Type", activity.ContentType)
+			fmt.Fprint(rw, person(t, "https://a.test"+r.URL.Path, nil))
+		}))
+		r := resolver(t, actor.ResolverConfig{Client: w.client(), Key: ourKey, Store: newMemory(), Hiding: []string{"a.test"}})
+		for i := range 40 {
+			if _, err := r.PublicKey(t.Context(), fmt.Sprintf("https://a.test/users/u%d#main-key", i)); err != nil {
+				t.Fatal(err)
+			}
+			if w.seen[i].Header.Get("Signature") == "" {
+				t.Fatalf("key %d was asked for without a signature", i)
+			}
 		}
 	})
 }
