@@ -38,6 +38,9 @@ func split(id string) (scheme, authority string, ok bool) {
 			return "", "", false
 		}
 	}
+	if scheme, authority, ok = splitPlain(id); ok {
+		return scheme, authority, true
+	}
 	u, err := url.Parse(id)
 	if err != nil || u.User != nil || u.Opaque != "" || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return "", "", false
@@ -57,4 +60,36 @@ func split(id string) (scheme, authority string, ok bool) {
 		return u.Scheme, host, true
 	}
 	return u.Scheme, host + ":" + port, true
+}
+
+// splitPlain splits an id as nearly all are: lower case, without escapes, user name, odd hosts and the scheme's default port.
+// What it does not take may be good all the same. Ids are split some twenty times for each activity that comes in.
+func splitPlain(id string) (scheme, authority string, ok bool) {
+	rest, ok := strings.CutPrefix(id, "https://")
+	if scheme = "https"; !ok {
+		if rest, ok = strings.CutPrefix(id, "http://"); !ok {
+			return "", "", false
+		}
+		scheme = "http"
+	}
+	end := 0
+	for end < len(rest) && isPlainHost(rest[end]) {
+		end++
+	}
+	host := end
+	if end < len(rest) && rest[end] == ':' {
+		for end++; end < len(rest) && '0' <= rest[end] && rest[end] <= '9'; end++ {
+		}
+		if port := rest[host+1 : end]; port == "" || port == "443" || port == "80" {
+			return "", "", false
+		}
+	}
+	if host == 0 || end < len(rest) && rest[end] != '/' && rest[end] != '?' && rest[end] != '#' || strings.IndexByte(rest[end:], '%') >= 0 {
+		return "", "", false
+	}
+	return scheme, rest[:end], true
+}
+
+func isPlainHost(c byte) bool {
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.'
 }

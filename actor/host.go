@@ -71,6 +71,18 @@ func (s *state) admit(u *url.URL) (h *host, wait time.Duration, err error) {
 	return h, wait, nil
 }
 
+// busyWith tells whether so much was asked of the host of address in this minute that requests to it have to wait.
+func (s *state) busyWith(address string) bool {
+	u, err := parseID(address)
+	if err != nil {
+		return false
+	}
+	s.hostMu.Lock()
+	defer s.hostMu.Unlock()
+	h, _ := s.hosts.get(hostKey(u))
+	return h != nil && h.count >= atOnce && time.Since(h.since) < time.Minute
+}
+
 // down remembers that the host of address did not answer, so that not everyone who needs something from there
 // waits until a timeout.
 func (s *state) down(address string, err error) {

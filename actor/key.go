@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -38,6 +39,16 @@ func newKeys(in func(known, string) (signature.PublicKey, error)) *keys {
 	return &keys{cache: newCache[keyed](maxPublic), in: in}
 }
 
+// put keeps a key, and nothing of the request and the document out of which its names were cut.
+func (ks *keys) put(keyID string, k keyed) {
+	keyID = strings.Clone(keyID)
+	if k.key.ID != "" {
+		k.key.ID = keyID
+	}
+	k.key.Owner = strings.Clone(k.key.Owner)
+	ks.cache.put(keyID, k, 1)
+}
+
 // renew makes a key as young as its owner's document k, which lists it, or drops it.
 func (ks *keys) renew(keyID string, k known) {
 	have, ok := ks.cache.get(keyID)
@@ -50,7 +61,7 @@ func (ks *keys) renew(keyID string, k known) {
 		ks.cache.delete(keyID)
 	case listed.Key != nil:
 		have.fetched = k.fetched
-		ks.cache.put(keyID, have, 1)
+		ks.put(keyID, have)
 	}
 }
 
@@ -58,7 +69,7 @@ func (ks *keys) renew(keyID string, k known) {
 func (ks *keys) keep(keyID string) {
 	if have, ok := ks.cache.get(keyID); ok && have.passing {
 		have.passing = false
-		ks.cache.put(keyID, have, 1)
+		ks.put(keyID, have)
 	}
 }
 
@@ -129,7 +140,7 @@ func (r *Resolver) refreshKey(ctx context.Context, ks *keys, keyID string) (sign
 	}
 	if have {
 		k.tried = time.Now()
-		ks.cache.put(keyID, k, 1)
+		ks.put(keyID, k)
 	}
 	got, err := r.fetchKey(ctx, ks, keyID, refreshAge)
 	return got.key, err
@@ -173,7 +184,7 @@ func (r *Resolver) recallKey(ctx context.Context, ks *keys, keyID string) (keyed
 		return keyed{}, false, nil
 	}
 	k := keyed{key: key, fetched: owner.fetched, passing: !owner.kept}
-	ks.cache.put(keyID, k, 1)
+	ks.put(keyID, k)
 	return k, true, nil
 }
 
@@ -185,6 +196,7 @@ func (r *Resolver) fetchKey(ctx context.Context, ks *keys, keyID string, maxAge 
 	if err := r.budget.spend(keyID); err != nil {
 		return keyed{}, err
 	}
+	keyID = strings.Clone(keyID) // which may outlive the request as that of a key that was missed
 	done := ks.flight.DoChan(keyID, func() (any, error) {
 		ctx, r := context.WithoutCancel(ctx), r.whole()
 		if k, ok := ks.cache.get(keyID); ok && time.Since(k.fetched) < maxAge {
@@ -204,7 +216,7 @@ func (r *Resolver) fetchKey(ctx context.Context, ks *keys, keyID string, maxAge 
 			return keyed{}, err
 		}
 		r.misses.delete(keyID)
-		ks.cache.put(keyID, k, 1)
+		ks.put(keyID, k)
 		return k, nil
 	})
 	select {
@@ -228,7 +240,13 @@ func (r *Resolver) requestKey(ctx context.Context, ks *keys, keyID string) (keye
 	if !have && !r.newcomers.actor(keyID) {
 		return keyed{}, &Error{ID: keyID, Passing: true, Err: fmt.Errorf("%w: too many unknown keys of one domain", ErrThrottled)}
 	}
-	f, err := r.documentOf(ctx, ask{through: r.signed, address: address, etag: owner.etag, modified: owner.modified}, keyID)
+	var f found
+	var err error
+	if have {
+		f, err = r.documentOf(ctx, ask{through: r.signed, address: address, etag: owner.etag, modified: owner.modified}, keyID)
+	} else {
+		f, err = r.documentOfKey(ctx, address, keyID)
+	}
 	if err != nil {
 		return keyed{}, err
 	}

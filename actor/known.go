@@ -127,8 +127,9 @@ func (s *state) remember(k known) known {
 	return k
 }
 
-// cost is about what k takes in memory: the text, and what was read from it.
-func cost(k known) int { return 3*len(k.raw) + 1024 }
+// cost is about what k takes in memory, as measured with documents of Mastodon's size: the text twice, where everything stands
+// in it, and what was read from it.
+func cost(k known) int { return 4*len(k.raw) + 1536 }
 
 // keep stores k unless it is there already.
 func (r *Resolver) keep(ctx context.Context, k known) error {

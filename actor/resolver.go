@@ -27,7 +27,7 @@ const (
 	defaultForget      = 180 * 24 * time.Hour
 
 	maxRedirects = 3
-	maxActors    = 64 << 20 // bytes of documents in memory
+	maxActors    = 32 << 20 // bytes of documents in memory
 	maxStrangers = 8 << 20  // and of those that are not in the store
 	maxPublic    = 20_000   // public keys in memory, of each kind
 	maxMisses    = 20_000
@@ -43,7 +43,8 @@ type ResolverConfig struct {
 
 	// Key returns the key with which fetches are signed: the instance actor's, which everyone can
 	// get unsigned. Nil means that nothing is signed, which Threads, GoToSocial and servers in secure
-	// mode refuse. WebFinger is never signed.
+	// mode refuse. WebFinger is never signed, nor are most of many requests for strangers' keys to a host that is found to
+	// show them to anyone.
 	Key func(ctx context.Context) (signature.Key, error)
 
 	// Suites remembers how each host wants requests signed; share it with what signs deliveries. Nil means a memory of
@@ -119,7 +120,7 @@ type ResolverConfig struct {
 	InsecureAllowLoopback map[string]string
 }
 
-// Resolver finds actors, keys and documents of other servers. It keeps what it has learnt of actors in memory, some 100 MB
+// Resolver finds actors, keys and documents of other servers. It keeps what it has learnt of actors in memory, some 70 MB
 // at most, and of what was asked for by the app or proved by a signature also in its Store. It may be
 // used by many goroutines at once; those that ask for the same share one request. It is a
 // signature.KeySource and a signature.KeyRefresher.
@@ -144,6 +145,7 @@ type state struct {
 	software *cache[software]
 	unproved *cache[unproved] // by actor id
 	abilities
+	shows     shows
 	newcomers *newcomers
 
 	actorFlight    singleflight.Group
@@ -218,6 +220,7 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 		software:  newCache[software](maxHosts),
 		unproved:  newCache[unproved](maxUnproved),
 		abilities: newAbilities(),
+		shows:     shows{newCache[show](maxHosts)},
 		newcomers: newNewcomers(c.MaxNewHosts, c.MaxNewActors),
 		hosts:     newCache[*host](maxHosts),
 		plain:     client.Transport,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
@@ -160,6 +161,7 @@ func (r *Resolver) fetchActor(ctx context.Context, id string, old known, maxAge 
 	if err := r.budget.spend(id); err != nil {
 		return known{}, err
 	}
+	id = strings.Clone(id) // which may outlive the activity as that of an actor that was missed
 	done := r.actorFlight.DoChan(id, func() (any, error) {
 		// What others are waiting for does not end with the first who asked, nor with its budget.
 		ctx, r := context.WithoutCancel(ctx), r.whole()

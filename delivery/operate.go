@@ -23,16 +23,18 @@ func (q *Queue) Wake(host string) {
 		return
 	}
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	w := q.worker
-	// More hosts than this between two steps of the worker can wait for their time.
-	if w != nil && len(q.wakes) < 1024 {
-		q.wakes[strings.Clone(host)] = struct{}{}
+	if _, told := q.wakes[host]; w == nil || told || len(q.wakes) == 1024 { // more between two steps can wait for their time
+		return
 	}
-	q.mu.Unlock()
-	if w != nil {
-		w.nudge()
+	if q.wakes[strings.Clone(host)] = struct{}{}; len(q.wakes) == 1 {
+		time.AfterFunc(heardWait, w.nudge) // under load there are thousands in a second
 	}
 }
+
+// heardWait is how long the first host that is heard of waits for others, so that one step does for all.
+const heardWait = 20 * time.Millisecond
 
 // Cancel drops what was not sent yet of the activities with this ordering key and
 // returns how many targets that were. Posts under way are not stopped; what a worker

@@ -36,7 +36,7 @@ type gate struct {
 	turns     map[string]time.Time // the next of each lane
 }
 
-// enter takes room for a request's body, or says that there is none.
+// enter takes room for a request's body, or says that there is none. Done is called once.
 func (g *gate) enter(r *http.Request, maxBody int64) (done func(), err error) {
 	size := r.ContentLength
 	if size < 0 || size > maxBody {
@@ -49,14 +49,15 @@ func (g *gate) enter(r *http.Request, maxBody int64) (done func(), err error) {
 		return nil, &Refusal{Status: http.StatusServiceUnavailable, Err: fmt.Errorf("%w: %d bytes of requests", ErrBusy, g.buffered)}
 	}
 	g.buffered += size
-	return sync.OnceFunc(func() {
+	return func() {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.buffered -= size
-	}), nil
+	}, nil
 }
 
-// admitStranger bounds what it costs us that anyone can make up actors: who is not known here may need a fetch.
+// admitStranger bounds what it costs us that anyone can make up actors: who is not known here may need a fetch. Done is
+// called once.
 func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err error) {
 	g := &in.gate
 	host := c.signer
@@ -79,12 +80,18 @@ func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err err
 	if l == nil {
 		return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s", ErrBusy, host))
 	}
+	leave := func() { <-l.places; g.leave(host) }
+	select {
+	case l.places <- struct{}{}:
+		return leave, nil
+	default:
+	}
 	// Who waits here costs less than who is sent away and comes again.
 	wait := time.NewTimer(maxLine)
 	defer wait.Stop()
 	select {
 	case l.places <- struct{}{}:
-		return sync.OnceFunc(func() { <-l.places; g.leave(host) }), nil
+		return leave, nil
 	case <-wait.C:
 	case <-r.Context().Done():
 	}
@@ -182,7 +189,7 @@ func (g *gate) turn(e *Entry, interactive bool) {
 	if next := g.turns[lane]; next.After(e.Turn) {
 		e.Turn = next
 	}
-	g.turns[lane] = e.Turn.Add(pace)
+	g.turns[strings.Clone(lane)] = e.Turn.Add(pace) // not the whole id of which it is a part
 }
 
 // client is whom a request is from: the last address that none of our proxies vouches for. It is not valid for one that

@@ -55,7 +55,9 @@ type shift struct {
 	ready     ready          // jobs that wait for a worker
 	held      map[int64]bool // entries that are ready, run or are being recorded
 	look      bool           // something may be due that is not in hand
+	workers   int            // that were started
 	running   int            // jobs
+	jobs      chan []task    // that run
 	outcomes  chan []Outcome // of a job that ran
 	recorded  chan recorded  // what the journal has now
 	pending   []Outcome      // what it has not yet
@@ -72,7 +74,7 @@ type recorded struct {
 func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 	s := &shift{
 		in: in, epoch: epoch, leased: leased, held: make(map[int64]bool), look: true,
-		outcomes: make(chan []Outcome, in.Workers), recorded: make(chan recorded, 1),
+		jobs: make(chan []task, in.Workers), outcomes: make(chan []Outcome, in.Workers), recorded: make(chan recorded, 1),
 	}
 	for len(in.offers) > 0 { // of the last shift
 		<-in.offers
@@ -96,12 +98,7 @@ func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 			}
 		}
 		for len(s.ready.jobs) > 0 && s.running < in.Workers {
-			job := s.ready.first()
-			s.running++
-			workers.Go(func() error {
-				s.outcomes <- in.job(ctx, job)
-				return nil
-			})
+			s.run(ctx, &workers)
 		}
 		s.record(ctx, &workers)
 		select {
@@ -138,6 +135,21 @@ func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 			}
 		}
 	}
+}
+
+// run gives the job whose turn it is to a worker. One that is there already has a stack of the size that hooks need.
+func (s *shift) run(ctx context.Context, workers *errgroup.Group) {
+	if s.running == s.workers {
+		s.workers++
+		workers.Go(func() error {
+			for job := range s.jobs {
+				s.outcomes <- s.in.job(ctx, job)
+			}
+			return nil
+		})
+	}
+	s.running++
+	s.jobs <- s.ready.first()
 }
 
 // fill takes in hand what is due.
@@ -207,6 +219,7 @@ func (s *shift) finish(ctx context.Context, workers *errgroup.Group) {
 			s.recording = false
 		}
 	}
+	close(s.jobs)
 	_ = workers.Wait() // nothing returns an error
 	if len(s.pending) > 0 {
 		s.in.finish(ctx, s.epoch, s.pending)

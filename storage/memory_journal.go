@@ -389,20 +389,38 @@ func (m *memoryJournal) Forget(ctx context.Context, before time.Time, keep int) 
 	defer m.mu.Unlock()
 	before = kept(before)
 	// Entries come in the order of their time, nearly.
-	slices.SortStableFunc(m.byAge, func(a, b agedMark) int { return a.at.Compare(b.at) })
-	var left []agedMark
-	for _, a := range m.byAge {
-		n := m.marks[a.mark]
-		switch {
-		case n == nil || !n.at.Equal(a.at): // dropped, or put again
-		case (a.at.Before(before) || keep > 0 && len(m.marks) > keep) && m.live[a.mark].n == 0:
-			delete(m.marks, a.mark)
-		default:
-			left = append(left, a)
-		}
+	older := func(a, b agedMark) int { return a.at.Compare(b.at) }
+	if !slices.IsSortedFunc(m.byAge, older) {
+		slices.SortStableFunc(m.byAge, older)
 	}
-	m.byAge = left
+	if len(m.byAge) > 2*len(m.marks)+1000 {
+		m.byAge = slices.DeleteFunc(m.byAge, m.isStale)
+	}
+	// All are older than the first that is to stay: for the others nobody has to wait.
+	var live []agedMark
+	n := 0
+	for ; n < len(m.byAge); n++ {
+		a := m.byAge[n]
+		switch {
+		case m.isStale(a):
+			continue
+		case m.live[a.mark].n > 0:
+			live = append(live, a)
+			continue
+		}
+		if !a.at.Before(before) && (keep <= 0 || len(m.marks) <= keep) {
+			break
+		}
+		delete(m.marks, a.mark)
+	}
+	m.byAge = slices.Replace(m.byAge, 0, n, live...)
 	return nil
+}
+
+// isStale tells whether a mark was dropped, or put again later.
+func (m *memoryJournal) isStale(a agedMark) bool {
+	n := m.marks[a.mark]
+	return n == nil || !n.at.Equal(a.at)
 }
 
 // keptEntry shares nothing with e.

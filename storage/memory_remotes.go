@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,12 +50,15 @@ func (m *memoryRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.remove(r.ID)
-	m.actors[r.ID] = keptRemote(r)
-	for _, key := range r.KeyIDs {
+	r = keptRemote(r)
+	r.ID = strings.Clone(r.ID)
+	m.actors[r.ID] = r
+	for i, key := range r.KeyIDs {
+		key = strings.Clone(key) // nothing else of the document in which it stood
 		if m.byKey[key] == nil {
 			m.byKey[key] = map[string]bool{}
 		}
-		m.byKey[key][r.ID] = true
+		r.KeyIDs[i], m.byKey[key][r.ID] = key, true
 	}
 	return nil
 }

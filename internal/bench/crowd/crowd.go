@@ -39,7 +39,7 @@ type key struct {
 
 // maxKeys is how many keys a crowd has at most. Its actors share them, each under an id of its own: what a key
 // costs to make is no part of what is measured.
-const maxKeys = 16
+const maxKeys = 4
 
 // New makes the keys of a crowd.
 func New(origin string, size int) (*Crowd, error) {

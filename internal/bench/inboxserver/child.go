@@ -50,6 +50,23 @@ func (c *child) counts(ctx context.Context) (n counts, err error) {
 	return n, json.NewDecoder(answer.Body).Decode(&n)
 }
 
+// settle waits until the server has nothing to do, such as keys for users to come, of which each takes it a fifth of a second.
+func (c *child) settle(ctx context.Context) error {
+	const idle = 1500 * time.Millisecond // it puts off making a key for a second
+	for range 10 {
+		before := c.Usage().CPU
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(idle):
+		}
+		if c.Usage().CPU-before <= 20*time.Millisecond {
+			return nil
+		}
+	}
+	return fmt.Errorf("the server has been busy for %s without any requests", 10*idle)
+}
+
 // until waits until the hooks have handled want activities.
 func (c *child) until(ctx context.Context, want int64) (counts, error) {
 	last, since := int64(-1), time.Now()

@@ -80,9 +80,7 @@ func play(ctx context.Context, o options, c *crowd.Crowd, documents, scene strin
 		return row{}, err
 	}
 	args := []string{"-serve", kind, "-store", store, "-data", data, "-names", crowdHost + "=" + documents}
-	if o.profile != "" {
-		args = append(args, "-cpuprofile", o.profile+"."+scene)
-	}
+	args = append(args, o.profiles(scene)...)
 	server, err := start(ctx, args...)
 	if err != nil {
 		return row{}, err
@@ -92,6 +90,17 @@ func play(ctx context.Context, o options, c *crowd.Crowd, documents, scene strin
 		err = stopErr
 	}
 	return r, err
+}
+
+// profiles are the arguments that have a server write what was asked for.
+func (o *options) profiles(scene string) (args []string) {
+	if o.profile != "" {
+		args = append(args, "-cpuprofile", o.profile+"."+scene)
+	}
+	if o.memory != "" {
+		args = append(args, "-memprofile", o.memory+"."+scene)
+	}
+	return args
 }
 
 func measure(ctx context.Context, o options, c *crowd.Crowd, server *child, scene string, requests [][]byte, forged bool) (row, error) {
@@ -106,6 +115,9 @@ func measure(ctx context.Context, o options, c *crowd.Crowd, server *child, scen
 		return row{}, fmt.Errorf("the warm-up was answered %v, %d errors: %s", warm.Status, warm.Errors, warm.Sample)
 	}
 	if _, err := server.until(ctx, int64(o.warm)); err != nil {
+		return row{}, err
+	}
+	if err := server.settle(ctx); err != nil {
 		return row{}, err
 	}
 	fetched, before := c.Fetched.Load(), server.Usage()

@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -103,7 +104,21 @@ func serve(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	return s.listen(ctx, l, f.Wrap(mux), post, f.Run)
+	if err := s.listen(ctx, l, f.Wrap(mux), post, f.Run); err != nil || o.memory == "" {
+		return err
+	}
+	defer runtime.KeepAlive(f)
+	return writeHeap(o.memory)
+}
+
+// writeHeap writes what is in memory still.
+func writeHeap(name string) error {
+	runtime.GC()
+	out, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.WriteHeapProfile(out), out.Close())
 }
 
 func openStore(ctx context.Context, o options) (storage.Storage, func(), error) {

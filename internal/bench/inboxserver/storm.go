@@ -137,9 +137,7 @@ func storm(ctx context.Context, o options) error {
 		"-serve", "fedihook", "-store", o.store, "-data", data, "-names", strings.Join(names, ","),
 		"-fetches", strconv.Itoa(o.fetches), "-group=" + strconv.FormatBool(o.group),
 	}
-	if o.profile != "" {
-		args = append(args, "-cpuprofile", o.profile+".storm")
-	}
+	args = append(args, o.profiles("storm")...)
 	server, err := start(ctx, args...)
 	if err != nil {
 		return err
