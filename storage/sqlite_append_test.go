@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,6 +144,51 @@ func BenchmarkAppend(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(i), "µs/entry")
 	})
+}
+
+// An activity from before its 202 until its hook has run, with so many at once, as the inbox does it: one who records what ran.
+func BenchmarkJournal(b *testing.B) {
+	for _, many := range []int{1, 8, 64} {
+		b.Run(fmt.Sprint(many, " at once"), func(b *testing.B) {
+			s, _ := fresh(b)
+			epoch, _, err := s.Journal.Lease(b.Context(), "a", time.Now(), time.Hour)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ran, all := make(chan int64, 1<<10), make(chan error)
+			go func() {
+				for seq := range ran {
+					list := []inbox.Outcome{{Seq: seq}}
+					for range len(ran) {
+						list = append(list, inbox.Outcome{Seq: <-ran})
+					}
+					if _, err := s.Journal.Finish(b.Context(), epoch, list); err != nil {
+						b.Error(err)
+					}
+				}
+				all <- nil
+			}()
+			var n atomic.Int64
+			b.ReportAllocs()
+			b.SetParallelism(many) // times GOMAXPROCS
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					i := int(n.Add(1))
+					e := numbered(i)
+					e.Key, e.Lane, e.Sender = fmt.Sprint("https://a.example/posts/", i), "a.example", "https://a.example/users/a"
+					e.Rules.Unless = []inbox.Mark{inbox.MarkOf("a", "over", fmt.Sprint(i), nil), inbox.MarkOf("a", "over", e.Key, nil)}
+					kept, err := s.Journal.Append(b.Context(), e, inbox.Bounds{All: 100_000, Lane: 50_000})
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					ran <- kept.Seq
+				}
+			})
+			close(ran)
+			<-all
+		})
+	}
 }
 
 // A sender who sends much about one object, whose oldest activity can't be dealt with.
