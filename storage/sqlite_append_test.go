@@ -81,7 +81,7 @@ func TestForgetDeletesAllThatIsOld(t *testing.T) {
 	own := openSQL(t, f.own)
 	s := openSQLite(t, openApp(t, f.app), own)
 	mustExec(t, own, `INSERT INTO fedihook_marks (mark, at) WITH RECURSIVE n (i) AS
-		(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500) SELECT CAST(printf('%032d', i) AS BLOB), i FROM n`)
+		(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500) SELECT CAST(printf('%016d', i) AS BLOB), i FROM n`)
 	if err := s.Journal.Forget(t.Context(), time.UnixMicro(3001), 0); err != nil {
 		t.Fatal(err)
 	}
