@@ -189,7 +189,8 @@ func (b *batch) load(marks []inbox.Mark, keys []string) error {
 			asked = append(asked, shortMark(m))
 		}
 	}
-	err := b.among(asked, `SELECT mark, seq, owners FROM fedihook_marks WHERE mark IN (`, `?`, `)`, func(row scanner) error {
+	err := b.among(asked, `WITH asked (mark) AS (VALUES `, `(?)`, `) SELECT m.mark, m.seq, m.owners FROM asked CROSS JOIN fedihook_marks AS m
+		ON m.mark = asked.mark`, func(row scanner) error {
 		var mark, owners []byte
 		var seq int64
 		if err := row.Scan(&mark, &seq, &owners); err != nil {
