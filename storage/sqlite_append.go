@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -111,7 +112,7 @@ func (q *writes) enter(w *write) (mine bool) {
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, w)
 	w.came = time.Now()
-	if q.enough != nil && len(q.waiting) >= q.expect {
+	if q.enough != nil && q.appends() >= q.expect {
 		close(q.enough)
 		q.enough = nil
 	}
@@ -132,14 +133,24 @@ func (q *writes) leave(w *write) bool {
 	return true
 }
 
-// gather waits for those who are expected, if there were several the last time.
+// gather waits for those who are expected. First it lets everybody go on who can: where cores are few, those who are about to
+// come would else find each commit over before they could.
 func (q *writes) gather() {
+	for n := 0; ; {
+		q.mu.Lock()
+		was := n
+		n = len(q.waiting)
+		q.mu.Unlock()
+		if n == was || n >= writesAtOnce {
+			break
+		}
+		runtime.Gosched()
+	}
 	q.mu.Lock()
-	if q.last < 2 {
+	if q.expect < 2 || q.appends() >= q.expect {
 		q.mu.Unlock()
 		return
 	}
-	q.expect = min(q.last+len(q.waiting), writesAtOnce)
 	enough := make(chan struct{})
 	q.enough = enough
 	q.mu.Unlock()
@@ -149,6 +160,16 @@ func (q *writes) gather() {
 	case <-enough:
 	case <-late.C:
 	}
+}
+
+// appends is how many of those who wait are in a hurry. The caller holds mu.
+func (q *writes) appends() (n int) {
+	for _, w := range q.waiting {
+		if !w.finish {
+			n++
+		}
+	}
+	return n
 }
 
 // take returns what is to be written now, the longest waiting first.
@@ -171,6 +192,7 @@ func (q *writes) take() []*write {
 func (q *writes) done() {
 	q.mu.Lock()
 	q.writing = false
+	q.expect = min(q.last+q.appends(), writesAtOnce)
 	q.mu.Unlock()
 	q.next()
 }

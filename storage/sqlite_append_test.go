@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,6 +75,71 @@ func TestAppendsThatFailTogetherAllSaySo(t *testing.T) {
 	}
 }
 
+// Not parallel: it takes all cores but one from the others. On one core a commit is over before anyone else has run.
+func TestAppendsOnOneCoreShareCommits(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	f := newFiles(t)
+	own := openSQL(t, f.own)
+	s := openSQLite(t, openApp(t, f.app), own)
+	const senders, each = 8, 50
+	var wg sync.WaitGroup
+	for sender := range senders {
+		wg.Go(func() {
+			for i := range each {
+				for judged := time.Now(); time.Since(judged) < 100*time.Microsecond; { // what an activity costs before it is kept
+				}
+				if _, err := s.Journal.Append(t.Context(), numbered(sender*each+i), inbox.Bounds{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var commits int
+	if err := own.QueryRowContext(t.Context(), `SELECT version FROM fedihook_journal`).Scan(&commits); err != nil {
+		t.Fatal(err)
+	}
+	if commits < each || commits > each*8/5 {
+		t.Errorf("%d commits for %d entries of %d senders", commits, senders*each, senders)
+	}
+}
+
+// What lies beyond the last few hundred is in an index, what does not is looked for: both are due.
+func TestMoreThanAFewHundredNewEntriesAreAllDue(t *testing.T) {
+	t.Parallel()
+	s, _ := fresh(t)
+	const n = 1300
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			e := numbered(i)
+			e.Turn = time.UnixMicro(int64(1 + i*7919%n))
+			if _, err := s.Journal.Append(t.Context(), e, inbox.Bounds{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	epoch, _, err := s.Journal.Lease(t.Context(), "a", time.Now(), time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, limit := range []int{n + 1, 300} {
+		list, err := s.Journal.Due(t.Context(), epoch, time.Now(), limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(list) != min(n, limit) {
+			t.Fatalf("%d are due of %d, with a limit of %d", len(list), n, limit)
+		}
+		for i, e := range list {
+			if e.Turn.UnixMicro() != int64(1+i) {
+				t.Fatalf("limit %d: the %dth has the turn %d", limit, i, e.Turn.UnixMicro())
+			}
+		}
+	}
+}
+
 // One transaction deletes a thousand marks.
 func TestForgetDeletesAllThatIsOld(t *testing.T) {
 	t.Parallel()
@@ -80,7 +147,7 @@ func TestForgetDeletesAllThatIsOld(t *testing.T) {
 	own := openSQL(t, f.own)
 	s := openSQLite(t, openApp(t, f.app), own)
 	mustExec(t, own, `INSERT INTO fedihook_marks (mark, at) WITH RECURSIVE n (i) AS
-		(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500) SELECT CAST(printf('%032d', i) AS BLOB), i FROM n`)
+		(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500) SELECT CAST(printf('%016d', i) AS BLOB), i FROM n`)
 	if err := s.Journal.Forget(t.Context(), time.UnixMicro(3001), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +210,52 @@ func BenchmarkAppend(b *testing.B) {
 		}
 		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(i), "µs/entry")
 	})
+}
+
+// An activity from before its 202 until its hook has run, with so many at once, as the inbox does it: one who records what ran.
+func BenchmarkJournal(b *testing.B) {
+	for _, many := range []int{1, 8, 64} {
+		b.Run(fmt.Sprint(many, " at once"), func(b *testing.B) {
+			s, _ := fresh(b)
+			epoch, _, err := s.Journal.Lease(b.Context(), "a", time.Now(), time.Hour)
+			if err != nil {
+				b.Fatal(err)
+			}
+			ran, all := make(chan int64, 1<<10), make(chan error)
+			go func() {
+				for seq := range ran {
+					list := []inbox.Outcome{{Seq: seq}}
+					for range len(ran) {
+						list = append(list, inbox.Outcome{Seq: <-ran})
+					}
+					if _, err := s.Journal.Finish(b.Context(), epoch, list); err != nil {
+						b.Error(err)
+					}
+				}
+				all <- nil
+			}()
+			var n atomic.Int64
+			b.ReportAllocs()
+			b.SetParallelism(many) // times GOMAXPROCS
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					i := int(n.Add(1))
+					e := numbered(i)
+					e.Received = time.Now()
+					e.Key, e.Lane, e.Sender = fmt.Sprint("https://a.example/posts/", i), "a.example", "https://a.example/users/a"
+					e.Rules.Unless = []inbox.Mark{inbox.MarkOf("a", "over", fmt.Sprint(i), nil), inbox.MarkOf("a", "over", e.Key, nil)}
+					kept, err := s.Journal.Append(b.Context(), e, inbox.Bounds{All: 100_000, Lane: 50_000})
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					ran <- kept.Seq
+				}
+			})
+			close(ran)
+			<-all
+		})
+	}
 }
 
 // A sender who sends much about one object, whose oldest activity can't be dealt with.

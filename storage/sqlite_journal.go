@@ -6,22 +6,32 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/internal/sqldb"
 )
 
-// fedihook_entries holds unfinished entries only, and fedihook_journal their number, that of the marks and the lease, in one
-// row.
+// fedihook_entries holds unfinished entries only, fedihook_lanes their number by lane, and fedihook_journal their number, that
+// of the marks, the highest seq and the lease, in one row.
+//
+// Few pages are written for an entry, for that is what it costs. A mark is known by its first 16 bytes, and has the seq of the entry that
+// put it, so that no index over the entries is needed for it; only copies have one. Its first owners stand beside it, 8 bytes
+// each, and those who come later in fedihook_mark_owners.
+//
+// Only a head may run: an entry without a key, or the oldest of its key. Most run and are gone soon, so that the last few hundred,
+// those above listed, are not in the index of heads: there head is 2.
 var journalTables = []string{`CREATE TABLE fedihook_marks (
-	mark BLOB PRIMARY KEY,
-	at   INTEGER NOT NULL,
-	seq  INTEGER NOT NULL
+	mark   BLOB PRIMARY KEY,
+	at     INTEGER NOT NULL,
+	seq    INTEGER NOT NULL DEFAULT 0,
+	owners BLOB
 ) WITHOUT ROWID;
-CREATE INDEX fedihook_marks_at ON fedihook_marks (at, seq);
+CREATE INDEX fedihook_marks_at ON fedihook_marks (at);
+CREATE TABLE fedihook_mark_owners (mark BLOB, owner INTEGER, PRIMARY KEY (mark, owner)) WITHOUT ROWID;
 CREATE TABLE fedihook_entries (
-	seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+	seq        INTEGER PRIMARY KEY,
 	mark       BLOB NOT NULL,
 	okey       TEXT NOT NULL,
 	sender     TEXT NOT NULL,
@@ -30,47 +40,19 @@ CREATE TABLE fedihook_entries (
 	attempts   INTEGER NOT NULL,
 	not_before INTEGER NOT NULL,
 	last_error TEXT NOT NULL,
+	lane       TEXT NOT NULL DEFAULT '',
+	turn       INTEGER NOT NULL DEFAULT 0,
+	concerns   TEXT NOT NULL DEFAULT '', -- actor ids as JSON
+	alone      INTEGER NOT NULL DEFAULT 0,
+	head       INTEGER NOT NULL DEFAULT 0,
+	notes      BLOB,
 	body       BLOB
 );
-CREATE INDEX fedihook_entries_due ON fedihook_entries (seq, not_before, okey);
 CREATE INDEX fedihook_entries_okey ON fedihook_entries (okey, seq) WHERE okey <> '';
-CREATE TABLE fedihook_dead_entries (
-	n          INTEGER PRIMARY KEY AUTOINCREMENT,
-	seq        INTEGER NOT NULL,
-	mark       BLOB NOT NULL,
-	okey       TEXT NOT NULL,
-	sender     TEXT NOT NULL,
-	owner      TEXT NOT NULL,
-	received   INTEGER NOT NULL,
-	attempts   INTEGER NOT NULL,
-	not_before INTEGER NOT NULL,
-	last_error TEXT NOT NULL,
-	body       BLOB
-);
-CREATE TABLE fedihook_journal (
-	one        INTEGER PRIMARY KEY CHECK (one = 1),
-	unfinished INTEGER NOT NULL,
-	owner      TEXT NOT NULL,
-	epoch      INTEGER NOT NULL,
-	until      INTEGER NOT NULL,
-	held       INTEGER NOT NULL
-);
-INSERT INTO fedihook_journal VALUES (1, 0, '', 0, 0, 0)`,
-
-	// Only a head may run: an entry without a key, or the oldest of its key. concerns is a list of actor ids as JSON.
-	`ALTER TABLE fedihook_entries ADD COLUMN lane TEXT NOT NULL DEFAULT '';
-ALTER TABLE fedihook_entries ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE fedihook_entries ADD COLUMN concerns TEXT NOT NULL DEFAULT '';
-ALTER TABLE fedihook_entries ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE fedihook_entries ADD COLUMN notes BLOB;
-ALTER TABLE fedihook_entries ADD COLUMN head INTEGER NOT NULL DEFAULT 0;
-UPDATE fedihook_entries SET head = 1 WHERE okey = '' OR seq IN (SELECT min(seq) FROM fedihook_entries GROUP BY okey);
-DROP INDEX fedihook_entries_due;
 CREATE INDEX fedihook_entries_fresh ON fedihook_entries (turn, seq) WHERE head = 1 AND not_before = 0;
 CREATE INDEX fedihook_entries_waiting ON fedihook_entries (not_before, seq) WHERE head = 1 AND not_before <> 0;
-CREATE INDEX fedihook_entries_mark ON fedihook_entries (mark);
+CREATE INDEX fedihook_entries_copies ON fedihook_entries (substr(mark, 1, 16)) WHERE alone = 1;
 CREATE TABLE fedihook_lanes (lane TEXT PRIMARY KEY, unfinished INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO fedihook_lanes SELECT lane, count(*) FROM fedihook_entries GROUP BY lane;
 CREATE TABLE fedihook_shelf (
 	shelf      INTEGER NOT NULL,
 	seq        INTEGER NOT NULL,
@@ -90,48 +72,19 @@ CREATE TABLE fedihook_shelf (
 	notes      BLOB
 );
 CREATE UNIQUE INDEX fedihook_shelf_seq ON fedihook_shelf (shelf, seq);
-INSERT INTO fedihook_shelf SELECT 0, seq, mark, okey, sender, owner, received, attempts, not_before, last_error, body,
-	'', 0, '', 0, NULL FROM fedihook_dead_entries;
-DROP TABLE fedihook_dead_entries;
-CREATE TABLE fedihook_mark_owners (mark BLOB, owner INTEGER, PRIMARY KEY (mark, owner)) WITHOUT ROWID;
-DROP INDEX fedihook_marks_at;
-ALTER TABLE fedihook_marks DROP COLUMN seq;
-CREATE INDEX fedihook_marks_at ON fedihook_marks (at);
-ALTER TABLE fedihook_journal ADD COLUMN marks INTEGER NOT NULL DEFAULT 0;
-UPDATE fedihook_journal SET marks = (SELECT count(*) FROM fedihook_marks)`,
-
-	// Numbers are given out by fedihook_journal, and the first owners of a mark stand beside it, 8 bytes each: few tables are
-	// written for an entry.
-	`ALTER TABLE fedihook_journal ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
-UPDATE fedihook_journal SET seq = max(ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'fedihook_entries'), 0),
-	ifnull((SELECT max(seq) FROM fedihook_shelf), 0));
-ALTER TABLE fedihook_marks ADD COLUMN owners BLOB;
-CREATE TABLE fedihook_unfinished (
-	seq        INTEGER PRIMARY KEY,
-	mark       BLOB NOT NULL,
-	okey       TEXT NOT NULL,
-	sender     TEXT NOT NULL,
-	owner      TEXT NOT NULL,
-	received   INTEGER NOT NULL,
-	attempts   INTEGER NOT NULL,
-	not_before INTEGER NOT NULL,
-	last_error TEXT NOT NULL,
-	lane       TEXT NOT NULL DEFAULT '',
-	turn       INTEGER NOT NULL DEFAULT 0,
-	concerns   TEXT NOT NULL DEFAULT '',
-	alone      INTEGER NOT NULL DEFAULT 0,
-	head       INTEGER NOT NULL DEFAULT 0,
-	notes      BLOB,
-	body       BLOB
+CREATE TABLE fedihook_journal (
+	one        INTEGER PRIMARY KEY CHECK (one = 1),
+	unfinished INTEGER NOT NULL DEFAULT 0,
+	marks      INTEGER NOT NULL DEFAULT 0,
+	seq        INTEGER NOT NULL DEFAULT 0,
+	listed     INTEGER NOT NULL DEFAULT 0,
+	version    INTEGER NOT NULL DEFAULT 0, -- how often entries were written
+	owner      TEXT NOT NULL DEFAULT '',
+	epoch      INTEGER NOT NULL DEFAULT 0,
+	until      INTEGER NOT NULL DEFAULT 0,
+	held       INTEGER NOT NULL DEFAULT 0
 );
-INSERT INTO fedihook_unfinished SELECT seq, mark, okey, sender, owner, received, attempts, not_before, last_error,
-	lane, turn, concerns, alone, head, notes, body FROM fedihook_entries;
-DROP TABLE fedihook_entries;
-ALTER TABLE fedihook_unfinished RENAME TO fedihook_entries;
-CREATE INDEX fedihook_entries_okey ON fedihook_entries (okey, seq) WHERE okey <> '';
-CREATE INDEX fedihook_entries_fresh ON fedihook_entries (turn, seq) WHERE head = 1 AND not_before = 0;
-CREATE INDEX fedihook_entries_waiting ON fedihook_entries (not_before, seq) WHERE head = 1 AND not_before <> 0;
-CREATE INDEX fedihook_entries_mark ON fedihook_entries (mark)`}
+INSERT INTO fedihook_journal (one) VALUES (1)`}
 
 const entryColumns = `seq, mark, okey, sender, owner, received, attempts, not_before, last_error, body,
 	lane, turn, concerns, alone, notes`
@@ -142,6 +95,13 @@ type sqliteJournal struct {
 	statements *statements
 	settled    *sqldb.Settled
 	writes     writes
+	lanes      atomic.Pointer[knownLanes]
+}
+
+// knownLanes are some of fedihook_lanes, as long as nobody else has written entries since.
+type knownLanes struct {
+	version    int64
+	unfinished map[string]int
 }
 
 func (s *sqliteJournal) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (epoch int64, ok bool, err error) {
@@ -186,8 +146,14 @@ func (s *sqliteJournal) Due(ctx context.Context, epoch int64, now time.Time, lim
 	var fresh, waited []inbox.Entry
 	limit = max(limit, 0)
 	if err == nil {
-		fresh, err = keptAll(ctx, s.statements, scanEntry, `SELECT `+entryColumns+` FROM fedihook_entries INDEXED BY fedihook_entries_fresh
-			WHERE head = 1 AND not_before = 0 ORDER BY turn, seq LIMIT ?`, limit)
+		fresh, err = keptAll(ctx, s.statements, scanEntry, `SELECT * FROM
+			(SELECT `+entryColumns+` FROM fedihook_entries INDEXED BY fedihook_entries_fresh
+				WHERE head = 1 AND not_before = 0 ORDER BY turn, seq LIMIT ?1)
+			UNION ALL SELECT * FROM
+			(SELECT `+entryColumns+` FROM fedihook_entries NOT INDEXED
+				WHERE head = 2 AND seq > (SELECT listed FROM fedihook_journal) ORDER BY turn, seq LIMIT ?1)`, limit)
+		slices.SortFunc(fresh, byTurn)
+		fresh = fresh[:min(len(fresh), limit)]
 	}
 	if err == nil {
 		waited, err = keptAll(ctx, s.statements, scanEntry, `SELECT `+entryColumns+` FROM fedihook_entries INDEXED BY fedihook_entries_waiting
@@ -197,9 +163,11 @@ func (s *sqliteJournal) Due(ctx context.Context, epoch int64, now time.Time, lim
 		return nil, fmt.Errorf("storage: due entries: %w", err)
 	}
 	list := share(fresh, waited, limit)
-	slices.SortFunc(list, func(a, b inbox.Entry) int { return cmp.Or(a.Turn.Compare(b.Turn), cmp.Compare(a.Seq, b.Seq)) })
+	slices.SortFunc(list, byTurn)
 	return list, nil
 }
+
+func byTurn(a, b inbox.Entry) int { return cmp.Or(a.Turn.Compare(b.Turn), cmp.Compare(a.Seq, b.Seq)) }
 
 func scanEntry(row scanner) (e inbox.Entry, err error) {
 	var mark []byte

@@ -20,6 +20,13 @@ const (
 	// rowsAtOnce is how many rows one statement reads or writes at most. Numbers of rows are powers of two, so that there
 	// are few statements to keep.
 	rowsAtOnce = 16
+
+	// maxUnlisted is how many of the last numbers may be those of heads that are not in their index, and fewUnlisted how many are
+	// left when there are more.
+	maxUnlisted, fewUnlisted = 512, 256
+
+	// maxKnownLanes bounds what is remembered from one transaction for the next.
+	maxKnownLanes = 4096
 )
 
 // batch is one transaction of the journal. What entries need to know it reads in few queries, decides in memory, and writes
@@ -29,14 +36,23 @@ type batch struct {
 	ctx context.Context
 
 	lease                   lease
-	seq                     int64
+	seq, listed, version    int64
 	unfinished, marks, held int // how many there are; held is -1 until somebody asks
 	lanes                   map[string]*counted
-	known                   map[inbox.Mark]*batchMark
+	before                  *knownLanes // of the last transaction
+	known                   map[markKey]*batchMark
 	keys                    map[string]bool // whether an unfinished entry has it
 	entries                 []inbox.Entry   // to be put
 	dead                    bool            // a dead letter was added
 }
+
+// markKey stands for a mark.
+type markKey [16]byte
+
+func keyOf(m inbox.Mark) markKey { return markKey(m[:]) }
+
+// shortMark is the key as a statement takes it.
+func shortMark(m inbox.Mark) []byte { return m[:len(markKey{})] }
 
 // counted is a number of unfinished entries, as it is stored and as it is now.
 type counted struct{ was, now int }
@@ -44,6 +60,7 @@ type counted struct{ was, now int }
 // batchMark is a mark while a batch is at work.
 type batchMark struct {
 	stored bool    // it is in the table,
+	seq    int64   // of the entry that put it last
 	owners []int64 // with these; others may be in the table of owners
 	put    bool    // it is put anew, whether or not it was there
 	at     time.Time
@@ -85,10 +102,13 @@ func (s *sqliteJournal) transact(ctx context.Context, conn *sql.Conn, fn func(*b
 	defer tx.Rollback() // after Commit it does nothing
 	b := &batch{
 		transaction: s.statements.in(tx), ctx: ctx, held: -1, lanes: map[string]*counted{},
-		known: map[inbox.Mark]*batchMark{}, keys: map[string]bool{},
+		known: map[markKey]*batchMark{}, keys: map[string]bool{},
 	}
 	if err := b.read(); err != nil {
 		return nil, err
+	}
+	if b.before = s.lanes.Swap(nil); b.before == nil || b.before.version != b.version {
+		b.before = &knownLanes{unfinished: map[string]int{}}
 	}
 	if err := fn(b); err != nil {
 		return nil, err
@@ -99,14 +119,23 @@ func (s *sqliteJournal) transact(ctx context.Context, conn *sql.Conn, fn func(*b
 	if err := tx.Commit(); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
+	if len(b.before.unfinished) > maxKnownLanes {
+		clear(b.before.unfinished)
+	}
+	for name, c := range b.lanes {
+		b.before.unfinished[name] = max(c.now, 0)
+	}
+	b.before.version = b.version
+	s.lanes.Store(b.before)
 	return b.transaction, nil
 }
 
 // read takes the write lock.
 func (b *batch) read() error {
 	var until int64
-	err := b.row(b.ctx, []any{&b.unfinished, &b.marks, &b.seq, &b.lease.owner, &b.lease.epoch, &until, &b.lease.held},
-		`UPDATE fedihook_journal SET seq = seq RETURNING unfinished, marks, seq, owner, epoch, until, held`)
+	err := b.row(b.ctx, []any{
+		&b.unfinished, &b.marks, &b.seq, &b.listed, &b.version, &b.lease.owner, &b.lease.epoch, &until, &b.lease.held,
+	}, `UPDATE fedihook_journal SET seq = seq RETURNING unfinished, marks, seq, listed, version, owner, epoch, until, held`)
 	b.lease.until = fromMicros(until)
 	return err
 }
@@ -155,18 +184,20 @@ func (b *batch) write(some []*write) error {
 func (b *batch) load(marks []inbox.Mark, keys []string) error {
 	var asked []any
 	for _, m := range marks {
-		if b.known[m] == nil {
-			b.known[m] = &batchMark{}
-			asked = append(asked, m[:])
+		if key := keyOf(m); b.known[key] == nil {
+			b.known[key] = &batchMark{}
+			asked = append(asked, shortMark(m))
 		}
 	}
-	err := b.among(asked, `SELECT mark, owners FROM fedihook_marks WHERE mark IN (`, `?`, `)`, func(row scanner) error {
+	err := b.among(asked, `WITH asked (mark) AS (VALUES `, `(?)`, `) SELECT m.mark, m.seq, m.owners FROM asked CROSS JOIN fedihook_marks AS m
+		ON m.mark = asked.mark`, func(row scanner) error {
 		var mark, owners []byte
-		if err := row.Scan(&mark, &owners); err != nil {
+		var seq int64
+		if err := row.Scan(&mark, &seq, &owners); err != nil {
 			return err
 		}
-		m := b.known[inbox.Mark(mark)]
-		m.stored, m.owners = true, readOwners(owners)
+		m := b.known[markKey(mark)]
+		m.stored, m.seq, m.owners = true, seq, readOwners(owners)
 		return nil
 	})
 	if err != nil {
@@ -225,12 +256,12 @@ func (b *batch) insert(head string, rows [][]any, tail string) error {
 func repeated(one string, n int) string { return one + strings.Repeat(", "+one, n-1) }
 
 func (b *batch) mark(m inbox.Mark) (*batchMark, error) {
-	if b.known[m] == nil {
+	if b.known[keyOf(m)] == nil {
 		if err := b.load([]inbox.Mark{m}, nil); err != nil {
 			return nil, err
 		}
 	}
-	return b.known[m], nil
+	return b.known[keyOf(m)], nil
 }
 
 func (b *batch) has(m inbox.Mark) (bool, error) {
@@ -238,13 +269,14 @@ func (b *batch) has(m inbox.Mark) (bool, error) {
 	return err == nil && k.there(), err
 }
 
-func (b *batch) put(m inbox.Mark, at time.Time) error {
+// put puts a mark for the entry with this seq, unless it is there.
+func (b *batch) put(m inbox.Mark, at time.Time, seq int64) (*batchMark, error) {
 	k, err := b.mark(m)
 	if err == nil && !k.there() {
-		k.put, k.at, k.added = true, at, nil
+		k.put, k.at, k.seq, k.added = true, at, seq, nil
 		b.marks++
 	}
-	return err
+	return k, err
 }
 
 func (b *batch) drop(m inbox.Mark) error {
@@ -264,7 +296,7 @@ func (b *batch) lacking(m inbox.Mark, owners []string) (missing []string, err er
 		had := slices.Contains(k.added, key)
 		if !had && k.stored && !k.gone {
 			if had = slices.Contains(k.owners, key); !had && err == nil {
-				err = b.row(b.ctx, []any{&had}, `SELECT EXISTS (SELECT 1 FROM fedihook_mark_owners WHERE mark = ? AND owner = ?)`, m[:], key)
+				err = b.row(b.ctx, []any{&had}, `SELECT EXISTS (SELECT 1 FROM fedihook_mark_owners WHERE mark = ? AND owner = ?)`, shortMark(m), key)
 			}
 		}
 		if !had {
@@ -278,12 +310,14 @@ func (b *batch) lane(name string) (*counted, error) {
 	if c := b.lanes[name]; c != nil {
 		return c, nil
 	}
-	c := &counted{}
-	err := b.row(b.ctx, []any{&c.was}, `SELECT unfinished FROM fedihook_lanes WHERE lane = ?`, name)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, err
+	was, ok := b.before.unfinished[name]
+	if !ok {
+		err := b.row(b.ctx, []any{&was}, `SELECT unfinished FROM fedihook_lanes WHERE lane = ?`, name)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, err
+		}
 	}
-	c.now = c.was
+	c := &counted{was, was}
 	b.lanes[name] = c
 	return c, nil
 }
@@ -297,7 +331,7 @@ func (b *batch) flush() error {
 			gone = append(gone, []any{mark[:]})
 		}
 		if k.put {
-			put = append(put, []any{mark[:], toMicros(k.at), writeOwners(k.added)})
+			put = append(put, []any{mark[:], toMicros(k.at), k.seq, writeOwners(k.added)})
 			continue
 		}
 		for _, owner := range k.added {
@@ -309,7 +343,7 @@ func (b *batch) flush() error {
 			return err
 		}
 	}
-	if err := b.insert(`INSERT INTO fedihook_marks (mark, at, owners)`, put, ""); err != nil {
+	if err := b.insert(`INSERT OR FAIL INTO fedihook_marks (mark, at, seq, owners)`, put, ""); err != nil {
 		return err
 	}
 	if err := b.insert(`INSERT OR IGNORE INTO fedihook_mark_owners (mark, owner)`, owned, ""); err != nil {
@@ -334,7 +368,16 @@ func (b *batch) flush() error {
 		` ON CONFLICT (lane) DO UPDATE SET unfinished = excluded.unfinished`); err != nil {
 		return err
 	}
-	_, err := b.exec(b.ctx, `UPDATE fedihook_journal SET unfinished = ?, marks = ?, seq = ?`, b.unfinished, b.marks, b.seq)
+	if b.seq-b.listed > maxUnlisted {
+		until := b.seq - fewUnlisted
+		if _, err := b.exec(b.ctx, `UPDATE fedihook_entries SET head = 1 WHERE seq > ? AND seq <= ? AND head = 2`, b.listed, until); err != nil {
+			return err
+		}
+		b.listed = until
+	}
+	b.version++
+	_, err := b.exec(b.ctx, `UPDATE fedihook_journal SET unfinished = ?, marks = ?, seq = ?, listed = ?, version = ?`,
+		b.unfinished, b.marks, b.seq, b.listed, b.version)
 	return err
 }
 

@@ -32,10 +32,11 @@ func (b *batch) append(e inbox.Entry, bounds inbox.Bounds) (kept inbox.Kept, err
 	if err := b.apply(&e); err != nil {
 		return kept, err
 	}
-	if err := b.put(e.Mark, e.Received); err != nil {
+	mark, err := b.put(e.Mark, e.Received, b.seq+1)
+	if err != nil {
 		return kept, err
 	}
-	b.known[e.Mark].added = append(b.known[e.Mark].added, ownerKeys(e.To)...)
+	mark.added = append(mark.added, ownerKeys(e.To)...)
 	ready, err := b.add(e)
 	return inbox.Kept{Seq: b.seq, Key: e.Key, To: e.To, Alone: e.Alone, Ready: ready}, err
 }
@@ -68,7 +69,7 @@ func (b *batch) apply(e *inbox.Entry) error {
 		}
 	}
 	if e.Rules.Over != (inbox.Mark{}) && !was {
-		if err := b.put(e.Rules.Over, e.Received); err != nil {
+		if _, err := b.put(e.Rules.Over, e.Received, 0); err != nil {
 			return err
 		}
 	}
@@ -82,7 +83,14 @@ func (b *batch) apply(e *inbox.Entry) error {
 
 // lend makes key that of the newest unfinished entry with this mark, if there is one.
 func (b *batch) lend(m inbox.Mark, key *string) error {
-	err := b.row(b.ctx, []any{key}, `SELECT okey FROM fedihook_entries WHERE mark = ? ORDER BY seq DESC LIMIT 1`, m[:])
+	k, err := b.mark(m)
+	if err != nil {
+		return err
+	}
+	if k.stored {
+		err = b.row(b.ctx, []any{key}, `SELECT okey FROM (SELECT seq, okey FROM fedihook_entries WHERE substr(mark, 1, 16) = ? AND alone = 1
+			UNION ALL SELECT seq, okey FROM fedihook_entries WHERE seq = ?) ORDER BY seq DESC LIMIT 1`, shortMark(m), k.seq)
+	}
 	for _, e := range b.entries {
 		if e.Mark == m && !e.Hold {
 			*key = e.Key
@@ -151,13 +159,24 @@ func (b *batch) flushEntries() error {
 		if e.Hold {
 			held = append(held, append(row, inbox.Held))
 		} else {
-			fresh = append(fresh, append(row, e.Rules.Once))
+			fresh = append(fresh, append(row, headOf(e)))
 		}
 	}
-	if err := b.insert(`INSERT INTO fedihook_entries (`+entryColumns+`, head)`, fresh, ""); err != nil {
+	if err := b.insert(`INSERT OR FAIL INTO fedihook_entries (`+entryColumns+`, head)`, fresh, ""); err != nil {
 		return err
 	}
-	return b.insert(`INSERT INTO fedihook_shelf (`+entryColumns+`, shelf)`, held, "")
+	return b.insert(`INSERT OR FAIL INTO fedihook_shelf (`+entryColumns+`, shelf)`, held, "")
+}
+
+// headOf is the head of a new entry.
+func headOf(e *inbox.Entry) int {
+	switch {
+	case !e.Rules.Once:
+		return 0
+	case !e.NotBefore.IsZero():
+		return 1
+	}
+	return 2
 }
 
 // finish is [inbox.Journal.Finish] for one who has the lease.
@@ -166,7 +185,7 @@ func (b *batch) finish(outcomes []inbox.Outcome) (more bool, err error) {
 	for _, o := range outcomes {
 		switch o.State {
 		case inbox.Again:
-			if _, err := b.exec(b.ctx, `UPDATE fedihook_entries SET attempts = ?, not_before = ?, last_error = ?
+			if _, err := b.exec(b.ctx, `UPDATE fedihook_entries SET attempts = ?, not_before = ?, last_error = ?, head = min(head, 1)
 				WHERE seq = ?`, o.Attempts, toMicros(o.NotBefore), o.Err, o.Seq); err != nil {
 				return false, err
 			}
@@ -184,7 +203,7 @@ func (b *batch) finish(outcomes []inbox.Outcome) (more bool, err error) {
 	}
 	var keys []any
 	finished := make(map[string]int)
-	err = b.among(over, `DELETE FROM fedihook_entries WHERE seq IN (`, `?`, `) RETURNING okey, lane, head`, func(row scanner) error {
+	err = b.among(over, `DELETE FROM fedihook_entries WHERE seq IN (`, `?`, `) RETURNING okey, lane, head > 0`, func(row scanner) error {
 		var key, lane string
 		var head bool
 		if err := row.Scan(&key, &lane, &head); err != nil {

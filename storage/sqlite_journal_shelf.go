@@ -82,7 +82,8 @@ func (s *sqliteJournal) Forget(ctx context.Context, before time.Time, keep int) 
 				SELECT mark FROM (
 					SELECT mark, at, row_number() OVER (ORDER BY at) AS n FROM (
 						SELECT mark, at FROM fedihook_marks AS m
-						WHERE NOT EXISTS (SELECT 1 FROM fedihook_entries WHERE mark = m.mark)
+						WHERE NOT EXISTS (SELECT 1 FROM fedihook_entries WHERE seq = m.seq)
+							AND NOT EXISTS (SELECT 1 FROM fedihook_entries WHERE substr(mark, 1, 16) = m.mark AND alone = 1)
 						ORDER BY at LIMIT ?))
 				WHERE at < ? OR n <= ?`, forgottenAtOnce, toMicros(before), spare)
 			if err != nil {
