@@ -90,6 +90,21 @@ type Config struct {
 	// signature.ErrKeyUnavailable means that there is none that counts. Nil means that nothing has one.
 	LDSignature func(ctx context.Context, document []byte) (LDSigned, error)
 
+	// Brings tells whether what an actor signs for is taken in although it concerns nobody here: a relay's. It is asked with the
+	// authority of the key that is claimed, and again with signer, the owner of the key, once that is proved; what counts against
+	// a limit counts then. Of what it says no to the sender hears nothing. Nil: no.
+	Brings func(ctx context.Context, a *activity.Activity, authority, signer string) (bool, error)
+	// Take is called with what was proved, before its hook. If it takes it, neither the hook nor the default hears of it. An
+	// error that wraps [ErrDrop] is final, after any other it is called again later. Nil takes nothing.
+	Take func(ctx context.Context, m *Message) (taken bool, err error)
+	// Synchronise is told by Run what a sender's Collection-Synchronization field said, which its signature covered. It must be
+	// quick, and may be called twice for one. Nil: nobody is told. FEP-8fcf
+	Synchronise func(ctx context.Context, sender, field string)
+	// Forwarder forwards replies to the followers of who is replied to, and Forwards remembers which. Nil: nothing is forwarded,
+	// or no Delete and no Undo. ActivityPub §7.1.2
+	Forwarder Forwarder
+	Forwards  Forwards
+
 	Hooks  Hooks
 	Policy *moderation.Policy // nil: everyone
 
