@@ -5,7 +5,9 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/outbox"
 	"github.com/fedihook/fedihook/signature"
 	"github.com/fedihook/fedihook/signature/ldsig"
 )
@@ -31,6 +33,24 @@ func (s *Server) ldSignatures() func(ctx context.Context, document []byte) (inbo
 		}
 		return inbox.LDSigned{Owner: r.Owner, ID: r.ID, Type: r.Type, Object: r.Object, Whole: r.Verified}, err
 	}
+}
+
+// withLDSignature is the body of d with an LD signature, if it is to have one.
+func (s *Server) withLDSignature(ctx context.Context, d outbox.Delivery, sender string) []byte {
+	always := d.Type == activity.TypeDelete || d.Type == activity.TypeUndo
+	if !s.config.LDSignatures || !d.Public || sender != d.Sender || s.config.AuthorizedFetch != 0 && !always {
+		return d.Body
+	}
+	key, err := s.keys.Private(ctx, d.Sender)
+	if err == nil {
+		var signed []byte
+		if signed, err = ldsig.Sign(d.Body, key, 0); err == nil {
+			return signed
+		}
+	}
+	// It is worth as much without, to whom we send it.
+	s.config.Logger.InfoContext(ctx, "fedihook: no LD signature", "activity", d.ID, "type", d.Type, "error", err)
+	return d.Body
 }
 
 func (s *Server) scheme() string {

@@ -12,8 +12,9 @@ import (
 // Conclude takes in what somebody has said in effect: the server of a's actor has just shown, to the caller, what a says, as a
 // post that a relay named, or a list of followers in which one of ours is missing. The rules about who may say what, and the
 // Filter, are applied as to all else, and the hook gets it as proved [ByOrigin]. It need not concern anybody here. Once names
-// what must not be concluded twice; what is empty is told apart by the whole of a. The error is a [*Refusal].
-func (in *Inbox) Conclude(ctx context.Context, a *activity.Activity, once string) error {
+// what must not be concluded twice; empty, it is the whole of a. Via, where somebody else led there, becomes Message.Via. The
+// error is a [*Refusal].
+func (in *Inbox) Conclude(ctx context.Context, a *activity.Activity, once, via string) error {
 	body, err := activity.Encode(a)
 	if err == nil {
 		a, err = read(body)
@@ -21,7 +22,7 @@ func (in *Inbox) Conclude(ctx context.Context, a *activity.Activity, once string
 	if err != nil {
 		return &Refusal{Status: http.StatusBadRequest, Err: err}
 	}
-	c := &matter{a: a, body: body, sender: a.Actor.ID, received: time.Now(), by: ByOrigin, shown: true, once: once}
+	c := &matter{a: a, body: body, sender: a.Actor.ID, received: time.Now(), by: ByOrigin, shown: true, once: once, via: via}
 	if activity.SameAuthority(a.Actor.ID, in.Origin) {
 		return c.refuse(http.StatusForbidden, ErrOwn)
 	}
