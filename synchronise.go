@@ -94,6 +94,10 @@ func (s *Server) followersOf(ctx context.Context, id string) func(yield func(act
 func (s *Server) serveSynchronisation(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "max-age=0, private")
 	w.Header().Set("Vary", "Accept, Signature, Signature-Input")
+	if s.config.NoSynchronisation {
+		s.fail(w, r, actor.ErrNotFound)
+		return
+	}
 	asker, err := s.asker(r)
 	if err != nil {
 		s.handler.Answer(w, r, actor.View{Private: true}, err)
