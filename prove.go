@@ -44,13 +44,34 @@ func (s *Server) withLDSignature(ctx context.Context, d outbox.Delivery, sender 
 	key, err := s.keys.Private(ctx, d.Sender)
 	if err == nil {
 		var signed []byte
-		if signed, err = ldsig.Sign(d.Body, key, 0); err == nil {
+		if signed, err = ldsig.Sign(signable(d), key, 0); err == nil {
 			return signed
 		}
 	}
 	// It is worth as much without, to whom we send it.
 	s.config.Logger.InfoContext(ctx, "fedihook: no LD signature", "activity", d.ID, "type", d.Type, "error", err)
 	return d.Body
+}
+
+// signable is the body of d without what no LD signature can protect: what a Tombstone was, a name where ActivityStreams'
+// context has an IRI.
+func signable(d outbox.Delivery) []byte {
+	a, err := decodeActivity(d.Body)
+	if err != nil || d.Type != activity.TypeDelete || len(a.Object) != 1 {
+		return d.Body
+	}
+	doc, err := a.Object[0].Document()
+	o, ok := doc.(*activity.Object)
+	if err != nil || !ok {
+		return d.Body
+	}
+	o.FormerType = nil
+	a.Object[0] = activity.Embed(o)
+	body, err := activity.Encode(a)
+	if err != nil {
+		return d.Body
+	}
+	return body
 }
 
 func (s *Server) scheme() string {
