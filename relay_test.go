@@ -228,6 +228,7 @@ func TestWhatARelayForwardsIsBelievedForItsOwnSignature(t *testing.T) {
 		accepted(t, "the post to the relay", signed.Create(third))
 		body = r.Server().Wait("Create").Body
 		v.bob.Post(ourInbox, body)
+		r.Server().Actor("other").Post(ourInbox, body)
 		r.With(inboxtest.Manner{ForeignKey: v.bob}).Post(ourInbox, body)
 		settle()
 		if n := len(v.hears("Create")); n != 1 {
@@ -246,6 +247,7 @@ func TestARelayThatIsOnlyToldBringsNothing(t *testing.T) {
 			author.With(inboxtest.Manner{LDSignature: true, To: []string{r.ID()}}).Create(note)
 			r.Forward(r.Server().Wait("Create").Body)
 			r.Name(note.ID)
+			r.With(inboxtest.Manner{To: []string{alice}}).Announce(note.ID)
 			settle()
 			if len(v.hears("Create"))+len(v.hears("Announce")) != 0 {
 				t.Errorf("%s: heard %+v", style, v.heard)
@@ -284,6 +286,11 @@ func TestARelayInTheStyleOfLitePubFollowsBackAndNamesPosts(t *testing.T) {
 		for range 3 {
 			accepted(t, "what it names", r.Name(note.ID, post))
 		}
+		settle()
+		edited := *note
+		edited.Summary = "edited"
+		author.Server().Put(&edited)
+		accepted(t, "what it names again", r.Name(note.ID))
 		settle()
 		list := v.hears("Create")
 		if len(list) != 1 || list[0].ObjectID != note.ID || list[0].Sender != author.ID() || list[0].Via != r.ID() || list[0].By != inbox.ByOrigin {
