@@ -247,7 +247,7 @@ func TestARelayThatIsOnlyToldBringsNothing(t *testing.T) {
 			author.With(inboxtest.Manner{LDSignature: true, To: []string{r.ID()}}).Create(note)
 			r.Forward(r.Server().Wait("Create").Body)
 			r.Name(note.ID)
-			r.With(inboxtest.Manner{To: []string{alice}}).Announce(note.ID)
+			r.With(inboxtest.Manner{To: []string{alice}, Personal: true}).Announce(note.ID)
 			settle()
 			if len(v.hears("Create"))+len(v.hears("Announce")) != 0 {
 				t.Errorf("%s: heard %+v", style, v.heard)

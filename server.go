@@ -280,9 +280,13 @@ func (s *Server) wire(client *http.Client) (err error) {
 	if !c.NoForwarding {
 		forward = newForwarder(s, relations)
 	}
+	compare := s.compareLater
+	if c.NoSynchronisation {
+		compare = nil
+	}
 	s.inbox, err = inbox.New(inbox.Config{
 		Verifier: c.Verifier, Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
-		Peers: s.peers, Brings: s.brings, Take: s.take, Synchronise: s.compareLater, Forwarder: forward, Forwards: c.Storage.Forwards,
+		Peers: s.peers, Brings: s.brings, Take: s.take, Synchronise: compare, Forwarder: forward, Forwards: c.Storage.Forwards,
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
 		Proof: s.proofs(), LDSignature: s.ldSignatures(), Proxies: c.Proxies,
 		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,

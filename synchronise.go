@@ -150,7 +150,7 @@ type comparison struct{ sender, field string }
 
 // compareLater is the inbox's Synchronise: what there is no time or no room for comes again with the next post.
 func (s *Server) compareLater(ctx context.Context, sender, field string) {
-	if s.config.NoSynchronisation || !s.compared.first(sender) {
+	if !s.compared.first(sender) {
 		return
 	}
 	select {

@@ -78,7 +78,7 @@ type Config struct {
 	// Wants is asked about what concerns nobody here: is neither addressed to anyone, nor about anything of theirs, nor from an
 	// actor that is followed. It is also asked about the Delete of itself by an actor of whom [Peers] know nothing. It sees
 	// claims that nothing has verified, and should be quick. If it says no, the activity is answered 202 and goes
-	// nowhere: no key is fetched, nothing is stored. Nil means no.
+	// nowhere: no key is fetched, nothing is stored; but see Brings and Synchronise. Nil means no.
 	Wants func(ctx context.Context, a *activity.Activity) (bool, error)
 	// Filter looks at what is about to be kept, before the 202, and has 50 ms for it, which is when ctx ends; an error or a later
 	// answer is a 503. Of what can be proved only by asking its origin it is asked before the hook. Nil lets all pass.
