@@ -48,7 +48,8 @@ func (s *Server) routes() *http.ServeMux {
 	prefix := s.prefix()
 	mux.Handle(prefix+"/inbox", s.inbox)
 	mux.HandleFunc(prefix+"/users/{handle}/inbox", s.servePersonalInbox)
-	mux.Handle(prefix+"/actor/inbox", s.inbox.Personal(s.names.Instance()))
+	mux.Handle(prefix+"/actor/inbox", s.inbox) // nobody reads there: what relays send it is for whom it concerns
+	mux.HandleFunc("GET "+prefix+"/users/{handle}/followers"+synchronisationSuffix, s.serveSynchronisation)
 	return mux
 }
 

@@ -99,6 +99,9 @@ func (s *Server) senderOf(ctx context.Context, d outbox.Delivery) (string, error
 	id, _, _ := strings.Cut(d.ID, " ") // without the number of the pass
 	serial, ok := s.retires(id)
 	if !ok || d.Type != "Update" {
+		if d.Followers && !d.Public && (d.Type == "Create" || d.Type == "Update" || d.Type == "Announce") {
+			return d.Sender + " " + toFollowers, nil
+		}
 		return d.Sender, nil
 	}
 	if err := s.keys.Switch(ctx, d.Sender, serial); err != nil {
@@ -111,7 +114,7 @@ func (s *Server) senderOf(ctx context.Context, d outbox.Delivery) (string, error
 // delivery.Queue that several Servers share asks each for its own actors: a sender begins with the actor's id, and what may
 // follow after a space is for Transport alone.
 func (s *Server) Transport(sender string) (http.RoundTripper, error) {
-	id, number, former := strings.Cut(sender, " ")
+	id, number, former := strings.Cut(strings.TrimSuffix(sender, " "+toFollowers), " ")
 	serial, err := strconv.ParseInt(number, 10, 64)
 	if !s.names.Ours(id) || former && err != nil {
 		return nil, fmt.Errorf("fedihook: %s is not an actor of %s: %w", sender, s.names.Origin, delivery.ErrRefused)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/outbox"
 	"github.com/fedihook/fedihook/signature"
 	"github.com/fedihook/fedihook/signature/ldsig"
 )
@@ -31,6 +33,45 @@ func (s *Server) ldSignatures() func(ctx context.Context, document []byte) (inbo
 		}
 		return inbox.LDSigned{Owner: r.Owner, ID: r.ID, Type: r.Type, Object: r.Object, Whole: r.Verified}, err
 	}
+}
+
+// withLDSignature is the body of d with an LD signature, if it is to have one.
+func (s *Server) withLDSignature(ctx context.Context, d outbox.Delivery, sender string) []byte {
+	always := d.Type == activity.TypeDelete || d.Type == activity.TypeUndo
+	if !s.config.LDSignatures || !d.Public || sender != d.Sender || s.config.AuthorizedFetch != 0 && !always {
+		return d.Body
+	}
+	key, err := s.keys.Private(ctx, d.Sender)
+	if err == nil {
+		var signed []byte
+		if signed, err = ldsig.Sign(signable(d), key, 0); err == nil {
+			return signed
+		}
+	}
+	// It is worth as much without, to whom we send it.
+	s.config.Logger.InfoContext(ctx, "fedihook: no LD signature", "activity", d.ID, "type", d.Type, "error", err)
+	return d.Body
+}
+
+// signable is the body of d without what no LD signature can protect: what a Tombstone was, a name where ActivityStreams'
+// context has an IRI.
+func signable(d outbox.Delivery) []byte {
+	a, err := decodeActivity(d.Body)
+	if err != nil || d.Type != activity.TypeDelete || len(a.Object) != 1 {
+		return d.Body
+	}
+	doc, err := a.Object[0].Document()
+	o, ok := doc.(*activity.Object)
+	if err != nil || !ok {
+		return d.Body
+	}
+	o.FormerType = nil
+	a.Object[0] = activity.Embed(o)
+	body, err := activity.Encode(a)
+	if err != nil {
+		return d.Body
+	}
+	return body
 }
 
 func (s *Server) scheme() string {

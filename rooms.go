@@ -148,7 +148,7 @@ func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[out
 		return err
 	}
 	a := delivery.Activity{
-		ID: d.ID, Sender: sender, Key: d.Key, Supersedes: supersedes(d, sender), Body: d.Body, Expires: d.Expires,
+		ID: d.ID, Sender: sender, Key: d.Key, Supersedes: supersedes(d, sender), Body: s.withLDSignature(ctx, d, sender), Expires: d.Expires,
 		Class: map[outbox.Class]delivery.Class{
 			outbox.Interactive: delivery.Interactive, outbox.Normal: delivery.Normal, outbox.Bulk: delivery.Bulk,
 		}[d.Class],
@@ -178,7 +178,7 @@ func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[out
 // over: later it goes to whoever was found since.
 func supersedes(d outbox.Delivery, sender string) delivery.Supersedes {
 	switch {
-	case d.Type == "Update" && sender == d.Sender:
+	case d.Type == "Update" && strings.TrimSuffix(sender, " "+toFollowers) == d.Sender:
 		return delivery.SupersedeUpdates
 	case d.Type == "Delete" && d.First:
 		return delivery.SupersedeAll

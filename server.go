@@ -1,6 +1,7 @@
 package fedihook
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -88,6 +89,19 @@ type Config struct {
 	Subscribe string
 	Intents   map[string]string
 
+	// LDSignatures gives what is for everyone an LD signature of its author, so that others may pass it on and be believed:
+	// relays in the style of Mastodon, and Mastodon itself, which forwards replies with one. Whoever gets it can prove to anybody
+	// that the author said this, until the author's key is changed. Not in what goes to Threads, nor where AuthorizedFetch asks
+	// for signatures: that is not for everyone, but for a Delete or an Undo.
+	LDSignatures bool
+	// MaxRelayed bounds what is taken in of one relay in a minute. Zero means 300.
+	MaxRelayed int
+	// NoForwarding keeps replies from being forwarded to the followers of who is replied to. See [inbox.Config.Forwarder].
+	NoForwarding bool
+	// NoSynchronisation keeps followers from being compared with other servers' (FEP-8fcf), in both directions. It must be set
+	// where the followers of one Origin are kept in several databases, of which each knows a part.
+	NoSynchronisation bool
+
 	// Policy tells who may be talked to. Nil: everyone.
 	Policy *moderation.Policy
 	// PublishDelay is how long each Publish waits before it goes out, so that its author can take it back: what is deleted
@@ -105,7 +119,7 @@ type Config struct {
 	Verifier inbox.Verifier
 
 	// Queue and Resolver may be shared by several Servers over one storage. Who brings a Queue runs it, and gives it
-	// [Server.Transport]; who brings a Resolver runs that. Nil makes one for this Server.
+	// [Server.Transport] and [Server.Prepare]; who brings a Resolver runs that. Nil makes one for this Server.
 	Queue    *delivery.Queue
 	Resolver *actor.Resolver
 
@@ -149,6 +163,13 @@ type Server struct {
 	suites      *signature.Hosts          // how each host wants requests signed
 	expired     *atomic.Int64             // in the queue
 	heardLately *recent[signature.Scheme] // of each authority
+	peers       *peers
+	relays      *recent[[]outbox.Relay]
+	relayPace   *pace
+	digests     *digestCache
+	walks       *semaphore.Weighted // through all followers of somebody, for a stranger
+	compared    *pace               // senders
+	comparisons chan comparison
 
 	tx     storage.Execer // of In
 	at     time.Time      // of At
@@ -179,8 +200,8 @@ func New(c Config) (*Server, error) {
 	if (c.SealKey == nil) != (c.OpenKey == nil) {
 		return nil, errors.New("fedihook: Config.SealKey needs Config.OpenKey, and the other way round")
 	}
-	if c.PublishDelay < 0 {
-		return nil, errors.New("fedihook: Config.PublishDelay is negative")
+	if c.PublishDelay < 0 || c.MaxRelayed < 0 {
+		return nil, errors.New("fedihook: Config.PublishDelay or Config.MaxRelayed is negative")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -201,6 +222,10 @@ func New(c Config) (*Server, error) {
 		heardLately: new(recent[signature.Scheme]),
 		keys:        &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
+	s.relays, s.relayPace = new(recent[[]outbox.Relay]), newPace(time.Minute, cmp.Or(c.MaxRelayed, 300), maxRelays)
+	s.compared, s.comparisons = newPace(synchroniseEvery, 1, maxComparisons), make(chan comparison, maxComparisons)
+	s.walks, s.digests = semaphore.NewWeighted(2), &digestCache{make: s.digestsOf}
+	s.config.Storage.Followers = &watchedFollowers{Followers: c.Storage.Followers, changed: s.digests.changed}
 	s.handler = &actor.Handler{
 		Names: names, Profile: c.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
 		AuthorizedFetch: c.AuthorizedFetch, Asker: s.asker, Subscribe: c.Subscribe, Intents: c.Intents, Logger: c.Logger,
@@ -229,7 +254,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		s.queue, err = delivery.New(delivery.Config{
 			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.allowDelivery, Policy: c.Delivery,
 			Local:  func(host string) bool { return host == s.names.Authority() },
-			Choose: outbox.Form, OnDead: s.undelivered, Owner: c.Node, UserAgent: c.UserAgent, Logger: c.Logger,
+			Choose: outbox.Form, Prepare: s.Prepare, OnDead: s.undelivered, Owner: c.Node, UserAgent: c.UserAgent, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -243,16 +268,25 @@ func (s *Server) wire(client *http.Client) (err error) {
 	relations := &relations{store: c.Storage.Followers, resolver: s.resolver, names: s.names}
 	s.outbox, err = outbox.New(outbox.Config{
 		Intents: c.Storage.Intents, Log: c.Storage.Log, NewID: s.newID, Author: s.author, Local: s.names.Ours,
-		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets,
+		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets, Everyone: s.forRelays,
 		Enqueue: s.enqueue, Loop: s.loop, Relate: relations.relate, FollowID: relations.followID, Text: html.Text,
 		Ended: c.Ended, Logger: c.Logger,
 	})
 	if err != nil {
 		return err
 	}
+	s.peers = &peers{store: c.Storage.Remotes, resolver: s.resolver}
+	var forward inbox.Forwarder
+	if !c.NoForwarding {
+		forward = newForwarder(s, relations)
+	}
+	compare := s.compareLater
+	if c.NoSynchronisation {
+		compare = nil
+	}
 	s.inbox, err = inbox.New(inbox.Config{
 		Verifier: c.Verifier, Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
-		Peers: &peers{store: c.Storage.Remotes, resolver: s.resolver},
+		Peers: s.peers, Brings: s.brings, Take: s.take, Synchronise: compare, Forwarder: forward, Forwards: c.Storage.Forwards,
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
 		Proof: s.proofs(), LDSignature: s.ldSignatures(), Proxies: c.Proxies,
 		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
@@ -267,6 +301,8 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.inbox.Run(ctx) })
 	g.Go(func() error { return s.keys.Run(ctx) })
+	g.Go(func() error { return s.compareFollowers(ctx) })
+	g.Go(func() error { return s.askRelays(ctx) })
 	if s.config.Queue == nil {
 		g.Go(func() error { return s.queue.Run(ctx) })
 	}

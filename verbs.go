@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
@@ -136,6 +137,10 @@ func (s *Server) undelivered(ctx context.Context, e *delivery.Event) error {
 	}
 	if s.config.Undelivered == nil {
 		return nil
+	}
+	if sender, ok := strings.CutSuffix(e.Sender, " "+toFollowers); ok { // the mark is ours
+		own := *e
+		own.Sender, e = sender, &own
 	}
 	return s.config.Undelivered(ctx, e)
 }

@@ -46,7 +46,8 @@ func authoriseAs(typ string, a *activity.Activity, doc activity.Document) error 
 		return authoriseUndo(object, sender)
 	case "Accept", "Reject":
 		// ActivityPub §7.5, §7.7: only who was asked can answer.
-		if inner := embedded(object); inner != nil && inner.Is("Follow") && inner.Object.First() != sender {
+		if inner := embedded(object); inner != nil && inner.Is("Follow") && inner.Object.First() != sender &&
+			!activity.IsPublic(inner.Object.First()) { // of everyone a relay is asked, which is known by the id of the Follow alone. FEP-ae0c
 			return denied("%s asked %s", inner.ID, inner.Object.First())
 		}
 		// What is granted stands on the server of who grants it. FEP-044f

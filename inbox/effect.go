@@ -9,6 +9,9 @@ import (
 
 // apply runs the hook for m and the built-in effect. An error other than [ErrDrop] means try again.
 func (in *Inbox) apply(ctx context.Context, m *Message) error {
+	if taken, err := in.take(ctx, m); err != nil || taken {
+		return err
+	}
 	switch m.Activity.Type.String() {
 	case "Follow":
 		return in.follow(ctx, m)
@@ -24,7 +27,10 @@ func (in *Inbox) apply(ctx context.Context, m *Message) error {
 	if err := run(ctx, hook, m); err != nil {
 		return err
 	}
-	return run(ctx, effect, m)
+	if err := run(ctx, effect, m); err != nil {
+		return err
+	}
+	return in.forward(ctx, m)
 }
 
 func run(ctx context.Context, h Hook, m *Message) (err error) {

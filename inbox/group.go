@@ -48,7 +48,11 @@ func (in *Inbox) runMany(ctx context.Context, entries []task) []error {
 	var which []int
 	for i, e := range entries {
 		m, err := in.message(ctx, e)
-		if err != nil {
+		taken := false
+		if err == nil {
+			taken, err = in.take(ctx, m)
+		}
+		if err != nil || taken {
 			errs[i] = err
 			continue
 		}
@@ -66,8 +70,10 @@ func (in *Inbox) runMany(ctx context.Context, entries []task) []error {
 		}()
 		return hook(ctx, ms[0].ObjectID, ms)
 	}()
-	for _, i := range which {
-		errs[i] = err
+	for n, i := range which {
+		if errs[i] = err; err == nil {
+			errs[i] = in.forward(ctx, ms[n])
+		}
 	}
 	return errs
 }

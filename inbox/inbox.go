@@ -78,7 +78,7 @@ type Config struct {
 	// Wants is asked about what concerns nobody here: is neither addressed to anyone, nor about anything of theirs, nor from an
 	// actor that is followed. It is also asked about the Delete of itself by an actor of whom [Peers] know nothing. It sees
 	// claims that nothing has verified, and should be quick. If it says no, the activity is answered 202 and goes
-	// nowhere: no key is fetched, nothing is stored. Nil means no.
+	// nowhere: no key is fetched, nothing is stored; but see Brings and Synchronise. Nil means no.
 	Wants func(ctx context.Context, a *activity.Activity) (bool, error)
 	// Filter looks at what is about to be kept, before the 202, and has 50 ms for it, which is when ctx ends; an error or a later
 	// answer is a 503. Of what can be proved only by asking its origin it is asked before the hook. Nil lets all pass.
@@ -89,6 +89,21 @@ type Config struct {
 	// LDSignature checks an LD signature, usually by a *ldsig.Verifier. Errors are those of package signature; any but
 	// signature.ErrKeyUnavailable means that there is none that counts. Nil means that nothing has one.
 	LDSignature func(ctx context.Context, document []byte) (LDSigned, error)
+
+	// Brings tells whether what an actor signs for is taken in although it concerns nobody here: a relay's. It is asked with the
+	// authority of the key that is claimed, and again with signer, the owner of the key, once that is proved; what counts against
+	// a limit counts then. Of what it says no to the sender hears nothing. Nil: no.
+	Brings func(ctx context.Context, a *activity.Activity, authority, signer string) (bool, error)
+	// Take is called with what was proved, before its hook. If it takes it, neither the hook nor the default hears of it. An
+	// error that wraps [ErrDrop] is final, after any other it is called again later. Nil takes nothing.
+	Take func(ctx context.Context, m *Message) (taken bool, err error)
+	// Synchronise is told by Run what a sender's Collection-Synchronization field said, which its signature covered. It must be
+	// quick, and may be called twice for one. Nil: nobody is told. FEP-8fcf
+	Synchronise func(ctx context.Context, sender, field string)
+	// Forwarder forwards replies to the followers of who is replied to, and Forwards remembers which. Nil: nothing is forwarded,
+	// or no Delete and no Undo. ActivityPub §7.1.2
+	Forwarder Forwarder
+	Forwards  Forwards
 
 	Hooks  Hooks
 	Policy *moderation.Policy // nil: everyone

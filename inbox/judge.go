@@ -54,7 +54,11 @@ func (in *Inbox) judge(w http.ResponseWriter, r *http.Request, owner string) err
 	if idle, err := in.isFarewell(ctx, c); err != nil || idle { // 202: who never met it has nothing to delete
 		return err
 	}
-	if idle, err := in.concernsNobody(ctx, c); err != nil || idle { // 202: neither key nor store is touched for it
+	idle, err := in.concernsNobody(ctx, c)
+	if err == nil && idle {
+		idle, err = in.uninvited(ctx, c, r)
+	}
+	if err != nil || idle { // 202: neither key nor store is touched for it
 		return err
 	}
 	done, err = in.admitStranger(r, c) // 429, 503: too many whose keys would have to be fetched
@@ -69,6 +73,9 @@ func (in *Inbox) judge(w http.ResponseWriter, r *http.Request, owner string) err
 	}
 	if err != nil {
 		return c.refuse(statusOf(err), err)
+	}
+	if idle, err := in.verified(ctx, c, r, verified); err != nil || idle { // 202: it is not for us after all
+		return err
 	}
 	if err := in.prove(ctx, c, verified.Owner); err != nil { // 401, 403, 503: signed by one and said by another
 		return err
@@ -93,7 +100,7 @@ func (in *Inbox) settle(ctx context.Context, c *matter) error {
 	if idle, err := in.authorSuspended(ctx, c); err != nil || idle {
 		return err
 	}
-	if c.by != ByOrigin { // else its content is not proved yet, and judged before the hook runs
+	if (c.by != ByOrigin || c.shown) && !c.syncAlone { // else its content is not proved yet, and judged before the hook runs
 		if drop, err := in.filter(ctx, c); err != nil || drop {
 			return err
 		}
@@ -110,8 +117,16 @@ type matter struct {
 	signer   string // the authority of the key that is said to have signed, "" if none can be read
 	received time.Time
 	by       Proof
-	relation bool              // it makes or presumes one with somebody here
-	object   activity.Document // that is embedded, nil if none was read
+	via      string // who brought it, if that is not its actor
+	nobodys  bool   // it concerns nobody here
+	brought  bool   // it is taken in because of who brought it
+	shown    bool   // its actor's server has just shown what it says
+	once     string // names what must not be concluded twice
+	// sync is what the sender says of its followers here; with syncAlone nothing else of the request counts.
+	sync      string
+	syncAlone bool
+	relation  bool              // it makes or presumes one with somebody here
+	object    activity.Document // that is embedded, nil if none was read
 	audience
 	verdict Verdict
 }

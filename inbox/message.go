@@ -17,6 +17,7 @@ type Message struct {
 	Body     json.RawMessage // verbatim: for forwarding and for proofs; with ByOrigin what the origin showed
 	Sender   string          // verified; the activity's actor. Its handle is for who keeps the actors to prove
 	By       Proof           // how that is known
+	Via      string          // who brought it and signed the request, if that is not Sender: who forwards it, or a relay
 	Received time.Time
 
 	// Object is what a Create or an Update carries, from the sender's own server and not attributed to
@@ -47,10 +48,16 @@ type Message struct {
 
 // notes are what judgement found out and the hook shall know.
 type notes struct {
-	More        bool     `json:"more,omitempty"`
-	ToFollowers bool     `json:"followers,omitempty"`
-	By          Proof    `json:"by,omitempty"`
-	Verdict     *Verdict `json:"verdict,omitempty"`
+	More        bool   `json:"more,omitempty"`
+	ToFollowers bool   `json:"followers,omitempty"`
+	By          Proof  `json:"by,omitempty"`
+	Via         string `json:"via,omitempty"`
+	// Shown says that the origin showed the body before it was kept.
+	Shown bool `json:"shown,omitempty"`
+	// Sync is what the sender said of its followers here. With SyncAlone the entry is there for that alone.
+	Sync      string   `json:"sync,omitempty"`
+	SyncAlone bool     `json:"syncAlone,omitempty"`
+	Verdict   *Verdict `json:"verdict,omitempty"`
 	// Since is when it came back from a shelf.
 	Since time.Time `json:"since,omitzero"`
 }
@@ -67,7 +74,9 @@ func (n notes) marshal() []byte {
 }
 
 func (c *matter) notes() []byte {
-	n := notes{More: c.More, ToFollowers: c.ToFollowers, By: c.by}
+	n := notes{
+		More: c.More, ToFollowers: c.ToFollowers, By: c.by, Via: c.via, Shown: c.shown, Sync: c.sync, SyncAlone: c.syncAlone,
+	}
 	if c.verdict.Decision != Pass || c.verdict.StripMedia || c.verdict.StripTags || c.verdict.StripMentions || c.verdict.Labels != nil {
 		n.Verdict = &c.verdict
 	}
@@ -84,13 +93,16 @@ func readNotes(raw []byte) (n notes, err error) {
 // message is c as far as it is known before the 202.
 func (c *matter) message() *Message {
 	return &Message{
-		Activity: c.a, Body: c.body, Sender: c.sender, By: c.by, Received: c.received, ObjectID: c.a.Object.First(),
+		Activity: c.a, Body: c.body, Sender: c.sender, By: c.by, Via: c.via, Received: c.received, ObjectID: c.a.Object.First(),
 		Owner: c.owner, To: c.To, More: c.More, ToFollowers: c.ToFollowers,
 	}
 }
 
 // errReview means that the filter wants somebody to look at what was proved only now.
 var errReview = errors.New("held back by the filter")
+
+// errSynchronised says that nothing more is to be done with an entry.
+var errSynchronised = fmt.Errorf("%w: only its followers counted", ErrDrop)
 
 // message reads an entry again and finds out what a hook may need. An error that wraps [ErrDrop] is final.
 func (in *Inbox) message(ctx context.Context, e task) (*Message, error) {
@@ -103,10 +115,16 @@ func (in *Inbox) message(ctx context.Context, e task) (*Message, error) {
 		return nil, fmt.Errorf("%w: notes: %w", ErrDrop, err)
 	}
 	m := &Message{
-		Activity: a, Body: e.Body, Sender: e.Sender, By: n.By, Received: e.Received, ObjectID: a.Object.First(),
+		Activity: a, Body: e.Body, Sender: e.Sender, By: n.By, Via: n.Via, Received: e.Received, ObjectID: a.Object.First(),
 		Owner: e.Owner, To: e.To, More: n.More, ToFollowers: n.ToFollowers && !e.Alone, Alone: e.Alone, key: e.Key, Object: e.object,
 	}
-	if m.By == ByOrigin {
+	if n.Sync != "" && in.Synchronise != nil {
+		in.Synchronise(ctx, m.Sender, n.Sync)
+	}
+	if n.SyncAlone {
+		return nil, errSynchronised
+	}
+	if m.By == ByOrigin && !n.Shown {
 		m.Object = nil
 		if err := in.proveAtOrigin(ctx, m); err != nil {
 			return nil, err
@@ -128,7 +146,7 @@ func (in *Inbox) message(ctx context.Context, e task) (*Message, error) {
 	switch {
 	case n.Verdict != nil:
 		verdict = *n.Verdict
-	case m.By == ByOrigin && in.Filter != nil:
+	case m.By == ByOrigin && !n.Shown && in.Filter != nil:
 		if verdict, err = in.ask(ctx, m); err != nil {
 			return nil, err
 		}

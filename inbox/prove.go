@@ -56,6 +56,7 @@ func (in *Inbox) prove(ctx context.Context, c *matter, signer string) error {
 		c.by = ByRequest
 		return nil
 	}
+	c.via = signer
 	// Only the strict keep their word: a document that has a proof is worth what that is, however it came. FEP-8b32
 	owner, err := in.Proof(ctx, c.body)
 	if err == nil {
@@ -69,10 +70,7 @@ func (in *Inbox) prove(ctx context.Context, c *matter, signer string) error {
 	switch {
 	case err == nil && signed.Whole:
 		c.by = ByLDSignature
-		if signed.ID != c.a.ID || signed.Type != c.a.Type.String() || signed.Object != c.a.Object.First() {
-			return c.refuse(http.StatusForbidden, fmt.Errorf("%w: not what was signed", ErrAuthority))
-		}
-		return c.saidBy(signed.Owner)
+		return c.signedAs(signed)
 	case errors.Is(err, signature.ErrKeyUnavailable):
 		return c.refuse(http.StatusServiceUnavailable, err)
 	}

@@ -62,7 +62,13 @@ func (in *Inbox) keep(ctx context.Context, c *matter) error {
 		Hold: c.verdict.Decision == Hold,
 	}
 	e.Mark, e.Rules = marksOf(c.a, c.body)
-	if c.by == ByOrigin {
+	switch {
+	case c.syncAlone:
+		e.Mark, e.Rules, e.Key, e.Hold = MarkOf(c.sender, synchronisation, c.a.ID, c.body), Rules{}, "", false
+	case c.shown:
+		e.Rules = Rules{Unless: append(e.Rules.Unless, e.Mark)}
+		e.Mark = c.concluded()
+	case c.by == ByOrigin:
 		e.Rules = Rules{Unless: append(e.Rules.Unless, e.Mark)}
 		e.Mark = hearsayMark(c.a, c.body)
 	}

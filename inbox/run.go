@@ -133,6 +133,7 @@ func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 			if err := in.Journal.Forget(ctx, time.Now().Add(-in.Remember), in.MaxMarks); err != nil {
 				in.Logger.WarnContext(ctx, "inbox: old marks not forgotten", "error", err)
 			}
+			in.forgetForwarded(ctx)
 		}
 	}
 }
@@ -268,6 +269,7 @@ func (in *Inbox) outcome(ctx context.Context, e Entry, err error) Outcome {
 	case errors.Is(err, errReview):
 		out.State, out.Err = Review, err.Error()
 		in.Logger.InfoContext(ctx, "inbox: held for review", "actor", e.Sender, "entry", e.Seq, "error", err)
+	case errors.Is(err, errSynchronised):
 	case errors.Is(err, ErrDrop), errors.Is(err, ErrRefuse), errors.Is(err, ErrPending):
 		in.Logger.InfoContext(ctx, "inbox: dropped", "actor", e.Sender, "entry", e.Seq, "error", err)
 	case now.Sub(e.since()) > in.GiveUp:

@@ -28,7 +28,7 @@ func (in *Inbox) Show(ctx context.Context, s Shelf, seq int64) (Entry, *Message,
 		Owner: e.Owner, To: e.To, Alone: e.Alone,
 	}
 	if n, err := readNotes(e.Notes); err == nil {
-		m.By, m.More, m.ToFollowers = n.By, n.More, n.ToFollowers && !e.Alone
+		m.By, m.Via, m.More, m.ToFollowers = n.By, n.Via, n.More, n.ToFollowers && !e.Alone
 		if n.Verdict != nil {
 			m.Labels = n.Verdict.Labels
 		}

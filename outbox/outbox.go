@@ -42,6 +42,8 @@ type Delivery struct {
 	Type   string
 	Class  Class
 	Body   []byte
+	// Public says that it is for everyone, Followers that it is for the followers of Sender.
+	Public, Followers bool
 	// Variants are what goes instead of Body to hosts of which Config.Form names their Form.
 	Variants []Variant
 	// Expires is when it is not worth sending any more: by type, never by size.
@@ -80,6 +82,9 @@ type Config struct {
 	Owner func(ctx context.Context, asker, objectID string) (actorID string, err error)
 	// Followers walks the inboxes of an actor's followers; a follower on this server is the zero Target.
 	Followers func(ctx context.Context, actorID string) iter.Seq2[Target, error]
+	// Everyone finds further inboxes, as of relays, for what is for everyone. It is asked when r is first handed over. Nil: there
+	// are none.
+	Everyone func(ctx context.Context, r *Record) ([]Target, error)
 	// Local tells whether an id is under this server.
 	Local func(id string) bool
 	// Enqueue hands an activity to the delivery queue. When it returns nil, nothing of it may get lost. Of several that it

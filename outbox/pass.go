@@ -267,6 +267,7 @@ func (o *Outbox) handOver(ctx context.Context, r *Record) error {
 		d := Delivery{
 			ID: r.ID + " " + strconv.Itoa(r.Pass), First: r.Pass == 0, Sender: r.Actor, Key: key, Type: r.Type, Body: r.Activity,
 			Class: classOf(r.Type, r.Followers, len(all)), Expires: o.expires(r),
+			Public: r.Public, Followers: r.Followers,
 		}
 		if d.Variants, err = o.variants(r, maps.Values(all)); err != nil {
 			return fmt.Errorf("%w: %w", ErrGone, err)
@@ -302,6 +303,15 @@ func (o *Outbox) targets(ctx context.Context, r *Record) (all map[string]Target,
 		}
 	}
 	here = slices.ContainsFunc(r.To, o.Local)
+	if r.Public && r.Pass == 0 && o.Everyone != nil {
+		further, err := o.Everyone(ctx, r)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, t := range further {
+			add(t)
+		}
+	}
 	if !r.Followers || r.Pass > 0 {
 		return all, here, nil
 	}

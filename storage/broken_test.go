@@ -77,6 +77,16 @@ func brokenStores() map[string][]broken {
 			storagetest.RunRules(t, func(*testing.T) moderation.Rules { return b.fault(storage.Memory().Rules) })
 		}})
 	}
+	for _, b := range brokenRelays {
+		all["Relays"] = append(all["Relays"], broken{b.check, func(t *testing.T) {
+			storagetest.RunRelays(t, func(*testing.T) outbox.Relays { return b.fault(storage.Memory().Relays) })
+		}})
+	}
+	for _, b := range brokenForwards {
+		all["Forwards"] = append(all["Forwards"], broken{b.check, func(t *testing.T) {
+			storagetest.RunForwards(t, func(*testing.T) inbox.Forwards { return b.fault(storage.Memory().Forwards) })
+		}})
+	}
 	return all
 }
 

@@ -22,7 +22,7 @@ func reopening(t *testing.T, f files) storage.Storage {
 	o := &opener{t: t, files: f, kept: openSQLite(t, openApp(t, f.app), openSQL(t, f.own))}
 	return storage.Storage{
 		Intents: reIntents{o}, Log: reLog{o}, Journal: reJournal{o}, Followers: reFollowers{o},
-		Keys: reKeys{o}, Remotes: reRemotes{o}, Rules: reRules{o},
+		Keys: reKeys{o}, Remotes: reRemotes{o}, Rules: reRules{o}, Relays: reRelays{o}, Forwards: reForwards{o},
 	}
 }
 

@@ -59,6 +59,8 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 		{"keys", keysTables},
 		{"remotes", remotesTables},
 		{"rules", rulesTables},
+		{"relays", relaysTables},
+		{"forwards", forwardsTables},
 	} {
 		if err := sqldb.Migrate(ctx, own, room.name, room.steps); err != nil {
 			return Storage{}, fmt.Errorf("storage: open SQLite: %w", err)
@@ -86,6 +88,8 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 		Keys:      &sqliteKeys{db: own},
 		Remotes:   &sqliteRemotes{db: own},
 		Rules:     &sqliteRules{db: own},
+		Relays:    &sqliteRelays{db: own},
+		Forwards:  &sqliteForwards{db: own},
 		Queue:     queued,
 	}, nil
 }

@@ -11,6 +11,8 @@
 package storage
 
 import (
+	"time"
+
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/inbox"
@@ -39,6 +41,8 @@ type Storage struct {
 	Keys      actor.Keys       // the private keys of local actors
 	Remotes   actor.Remotes    // actors of other servers
 	Rules     moderation.Rules // which domains are refused
+	Relays    outbox.Relays    // which relays were subscribed to
+	Forwards  inbox.Forwards   // what was forwarded to whose followers
 	Queue     delivery.Store   // what is still to be posted where
 }
 
@@ -54,6 +58,8 @@ func Memory() Storage {
 		Keys:      &memoryKeys{pairs: map[string][]actor.KeyPair{}, owner: map[string][]string{}},
 		Remotes:   &memoryRemotes{actors: map[string]actor.Remote{}, byKey: map[string]map[string]bool{}},
 		Rules:     &memoryRules{rules: map[string]moderation.Rule{}},
+		Relays:    &memoryRelays{relays: map[string]outbox.Relay{}},
+		Forwards:  &memoryForwards{list: map[forwarded]map[string]time.Time{}},
 		Queue:     queue.Memory(),
 	}
 }

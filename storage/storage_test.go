@@ -146,4 +146,10 @@ func runAll(t *testing.T, open func(t *testing.T) storage.Storage) {
 	t.Run("Rules", func(t *testing.T) {
 		storagetest.RunRules(t, func(t *testing.T) moderation.Rules { return open(t).Rules })
 	})
+	t.Run("Relays", func(t *testing.T) {
+		storagetest.RunRelays(t, func(t *testing.T) outbox.Relays { return open(t).Relays })
+	})
+	t.Run("Forwards", func(t *testing.T) {
+		storagetest.RunForwards(t, func(t *testing.T) inbox.Forwards { return open(t).Forwards })
+	})
 }

@@ -37,6 +37,8 @@
 //	[Server.Lie]                a document that says it has another id
 //	[Server.LikeThreads]        as Threads does
 //
+// [Server.Relay] makes a relay of a server, in both styles.
+//
 // What an actor sends is spoilt by the [Manner] that [Actor.With] takes: signed by another ([Manner.Signer]), with a foreign key
 // ([Manner.ForeignKey]), late ([Manner.Late]), huge ([Manner.Pad]), deep ([Manner.Nest]), or under an id that is not its own
 // ([Manner.ID]). [Actor.Replay] sends again what was sent; [Server.Hold] and [Server.Release] send late and in another order;

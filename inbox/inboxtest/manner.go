@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/signature"
+	"github.com/fedihook/fedihook/signature/ldsig"
 )
 
 // Manner is how an actor sends. The zero value is how it should be done.
@@ -28,6 +29,10 @@ type Manner struct {
 	Unsigned bool
 	// Proof adds an object integrity proof (FEP-8b32), by which an activity can be believed that another one forwards.
 	Proof bool
+	// LDSignature adds an LD signature to what is for everyone, as Mastodon does.
+	LDSignature bool
+	// Header is sent too, and signed if the scheme signs such fields. Added comes after that: no signature covers it.
+	Header, Added http.Header
 	// Late signs with a time so long ago, as if the request had been under way since. It is for draft-cavage-12.
 	Late time.Duration
 
@@ -67,6 +72,14 @@ func padded(body []byte, size int) []byte {
 // prove adds the proof of the actor whose activity it is.
 func (a *account) prove(body []byte) ([]byte, error) {
 	return signature.Prove(body, signature.Key{ID: a.edKeyID(), Private: a.ed}, signature.ProofOptions{Created: time.Now()})
+}
+
+// ldSign adds the LD signature of the actor whose activity it is.
+func (a *account) ldSign(body []byte) ([]byte, error) {
+	a.s.mu.Lock()
+	key := signature.Key{ID: a.keyID(), Private: a.rsa}
+	a.s.mu.Unlock()
+	return ldsig.Sign(body, key, 0)
 }
 
 // sign signs r as an actor does who has this manner.

@@ -94,6 +94,9 @@ func (a *Actor) deliver(act *activity.Activity, inboxes []string) (status int) {
 	if err == nil && a.manner.Proof {
 		body, err = a.prove(body)
 	}
+	if err == nil && a.manner.LDSignature {
+		body, err = a.ldSign(body)
+	}
 	if err != nil {
 		a.s.n.errorf("inboxtest: %s of %s: %v", act.Type, a.id, err)
 		return 0
@@ -185,9 +188,11 @@ func (a *Actor) pack(inbox string, body []byte) (p parcel, err error) {
 	if m.Late == 0 && a.s.feels().threads {
 		m.Late = 7 * time.Minute // Friendica issue 14488 (2024-10) saw 6 min 46 s
 	}
+	maps.Copy(r.Header, m.Header)
 	if err := a.sign(r, body, m); err != nil {
 		return p, err
 	}
+	maps.Copy(r.Header, m.Added)
 	return parcel{inbox, r.Header, body}, nil
 }
 
@@ -279,4 +284,35 @@ func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set))
 
 func without(list []string, one string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == one })
+}
+
+// Get asks for a document, signed by the actor, and returns the status, the header and what was shown; nil if it is none, and 0
+// where no answer came.
+func (a *Actor) Get(id string) (status int, header http.Header, doc activity.Document) {
+	a.s.n.helper()
+	r, err := http.NewRequest(http.MethodGet, id, nil)
+	if err != nil {
+		a.s.n.errorf("inboxtest: %v", err)
+		return 0, nil, nil
+	}
+	r.Header.Set("Accept", activity.ContentType)
+	r.Header.Set("User-Agent", a.s.agent())
+	if err := a.sign(r, nil, a.manner); err != nil {
+		a.s.n.errorf("inboxtest: %s cannot ask for %s: %v", a.id, id, err)
+		return 0, nil, nil
+	}
+	resp, err := a.s.client.Do(r)
+	if err != nil {
+		a.s.n.logf("inboxtest: %s: %v", a.s.host, err)
+		return 0, nil, nil
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err == nil {
+		doc, err = activity.Decode(body)
+	}
+	if err != nil {
+		doc = nil
+	}
+	return resp.StatusCode, resp.Header, doc
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/signature"
+	"github.com/fedihook/fedihook/signature/ldsig"
 )
 
 // maxBody bounds what a Server takes in, as most do.
@@ -237,7 +238,7 @@ func (s *Server) receive(x *exchange) []byte {
 	if err != nil || !ok {
 		return x.refuse(http.StatusBadRequest, "no activity")
 	}
-	if err := x.verified.SignedBy(act.Actor.ID); err != nil {
+	if err := x.verified.SignedBy(act.Actor.ID); err != nil && !s.provedBy(x.r.Context(), x.body, act.Actor.ID) {
 		return x.refuse(http.StatusUnauthorized, err.Error())
 	}
 	if x.mood.threads {
@@ -247,10 +248,21 @@ func (s *Server) receive(x *exchange) []byte {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.received = append(s.received, Delivery{Activity: act, Body: x.body, Inbox: x.URL, Signed: x.verified})
+	s.received = append(s.received, Delivery{Activity: act, Body: x.body, Inbox: x.URL, Header: x.r.Header, Signed: x.verified})
 	s.effect(act)
 	x.Status = http.StatusAccepted
 	return nil
+}
+
+// provedBy tells whether what another one brought carries an actor's proof (FEP-8b32) or LD signature over all of it.
+func (s *Server) provedBy(ctx context.Context, body []byte, actorID string) bool {
+	keys := (*keySource)(s)
+	proved, err := (&signature.ProofVerifier{Key: keys.PublicKey}).Verify(ctx, body)
+	if err == nil {
+		return proved.Owner == actorID
+	}
+	signed, err := (&ldsig.Verifier{Keys: keys}).Verify(ctx, body)
+	return err == nil && signed.Verified && signed.Owner == actorID
 }
 
 // effect keeps account of who follows whom. The caller holds the lock.

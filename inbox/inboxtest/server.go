@@ -160,11 +160,13 @@ func (s *Server) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
-// Delivery is an activity that was taken in: signed by its actor, in time, and whole.
+// Delivery is an activity that was taken in: signed by its actor, in time, and whole; or brought by another one, whose signature
+// Signed is then, with the actor's proof or LD signature in Body.
 type Delivery struct {
 	Activity *activity.Activity
 	Body     []byte
 	Inbox    string // the URL
+	Header   http.Header
 	Signed   signature.Verified
 }
 

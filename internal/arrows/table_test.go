@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"actor/check":     {"activity", "signature", "actor", "internal/safehttp"},
 	"signature/ldsig": {"signature"},
 
-	"inbox/inboxtest": {"activity", "signature", "inbox"},
+	"inbox/inboxtest": {"activity", "signature", "signature/ldsig", "inbox"},
 	"storage/storagetest": {"activity", "signature", "moderation", "delivery", "media", "actor", "inbox", "outbox",
 		"storage", "storage/queue"},
 	"interop/...": {"..."},

@@ -1,0 +1,125 @@
+package fedihook
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/fedihook/fedihook/actor"
+)
+
+const (
+	// digestsAge is how long digests are believed although another process may have changed the followers.
+	digestsAge = time.Minute
+	// maxDigests bounds the digests in memory: of each actor one for each server where it has followers.
+	maxDigests = 200_000
+)
+
+// digests are those of one actor's followers, by their servers. Without a collection there are none.
+type digests struct {
+	collection  string
+	byAuthority map[string]actor.FollowersDigest
+}
+
+// digestCache makes the digests of an actor once for all who ask, and forgets them when its followers change.
+type digestCache struct {
+	make func(ctx context.Context, actorID string) (digests, error)
+
+	mu      sync.Mutex
+	size    int
+	known   map[string]*digestsOf
+	flights map[string]*digestsOf
+}
+
+type digestsOf struct {
+	digests
+	err   error
+	at    time.Time
+	stale bool          // the followers changed while it was made
+	done  chan struct{} // closed when it is
+}
+
+func (c *digestCache) of(ctx context.Context, actorID string) (digests, error) {
+	c.mu.Lock()
+	if d := c.known[actorID]; d != nil && time.Since(d.at) < digestsAge {
+		c.mu.Unlock()
+		return d.digests, nil
+	}
+	f := c.flights[actorID]
+	if f == nil || f.stale {
+		f = &digestsOf{done: make(chan struct{}), at: time.Now()}
+		if c.flights == nil {
+			c.flights = make(map[string]*digestsOf)
+		}
+		c.flights[actorID] = f
+		go c.fly(context.WithoutCancel(ctx), actorID, f)
+	}
+	c.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.digests, f.err
+	case <-ctx.Done():
+		return digests{}, ctx.Err()
+	}
+}
+
+func (c *digestCache) fly(ctx context.Context, actorID string, f *digestsOf) {
+	ctx, stop := context.WithTimeout(ctx, time.Minute)
+	defer stop()
+	func() {
+		defer func() {
+			if v := recover(); v != nil { // it asks the app
+				f.err = fmt.Errorf("fedihook: digests of followers of %s: panic: %v", actorID, v)
+			}
+		}()
+		f.digests, f.err = c.make(ctx, actorID)
+	}()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer close(f.done)
+	if c.flights[actorID] == f {
+		delete(c.flights, actorID)
+	}
+	if f.stale || f.err != nil {
+		return
+	}
+	c.drop(actorID)
+	if c.size += len(f.byAuthority) + 1; c.known == nil || c.size > maxDigests {
+		c.known, c.size = make(map[string]*digestsOf), len(f.byAuthority)+1
+	}
+	c.known[actorID] = f
+}
+
+// changed is called when somebody began or ceased to follow.
+func (c *digestCache) changed(actorID string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.flights[actorID]; f != nil {
+		f.stale = true
+	}
+	c.drop(actorID)
+}
+
+func (c *digestCache) drop(actorID string) {
+	if d := c.known[actorID]; d != nil {
+		c.size -= len(d.byAuthority) + 1
+		delete(c.known, actorID)
+	}
+}
+
+// watchedFollowers tells of changes to what it keeps.
+type watchedFollowers struct {
+	actor.Followers
+	changed func(followed string)
+}
+
+func (w *watchedFollowers) PutFollow(ctx context.Context, f actor.Follow) error {
+	defer w.changed(f.Followed) // also after an error: it may have been kept
+	return w.Followers.PutFollow(ctx, f)
+}
+
+func (w *watchedFollowers) DeleteFollow(ctx context.Context, follower, followed string) error {
+	defer w.changed(followed)
+	return w.Followers.DeleteFollow(ctx, follower, followed)
+}
