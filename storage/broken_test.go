@@ -77,6 +77,11 @@ func brokenStores() map[string][]broken {
 			storagetest.RunRules(t, func(*testing.T) moderation.Rules { return b.fault(storage.Memory().Rules) })
 		}})
 	}
+	for _, b := range brokenMoves {
+		all["Moves"] = append(all["Moves"], broken{b.check, func(t *testing.T) {
+			storagetest.RunMoves(t, func(*testing.T) actor.Moves { return b.fault(storage.Memory().Moves) })
+		}})
+	}
 	return all
 }
 

@@ -39,6 +39,7 @@ type Storage struct {
 	Keys      actor.Keys       // the private keys of local actors
 	Remotes   actor.Remotes    // actors of other servers
 	Rules     moderation.Rules // which domains are refused
+	Moves     actor.Moves      // who moved where
 	Queue     delivery.Store   // what is still to be posted where
 }
 
@@ -54,6 +55,7 @@ func Memory() Storage {
 		Keys:      &memoryKeys{pairs: map[string][]actor.KeyPair{}, owner: map[string][]string{}},
 		Remotes:   &memoryRemotes{actors: map[string]actor.Remote{}, byKey: map[string]map[string]bool{}},
 		Rules:     &memoryRules{rules: map[string]moderation.Rule{}},
+		Moves:     &memoryMoves{moves: map[string]actor.Move{}},
 		Queue:     queue.Memory(),
 	}
 }

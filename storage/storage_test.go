@@ -146,4 +146,7 @@ func runAll(t *testing.T, open func(t *testing.T) storage.Storage) {
 	t.Run("Rules", func(t *testing.T) {
 		storagetest.RunRules(t, func(t *testing.T) moderation.Rules { return open(t).Rules })
 	})
+	t.Run("Moves", func(t *testing.T) {
+		storagetest.RunMoves(t, func(t *testing.T) actor.Moves { return open(t).Moves })
+	})
 }
