@@ -88,6 +88,14 @@ type Config struct {
 	Subscribe string
 	Intents   map[string]string
 
+	// Refollow is asked, when an actor has moved, about each follower of it who is here, all by their ids: whether it is to follow
+	// the new one, and leave the old one when that has arrived. An error means to ask again. Whoever follows or blocks the new one is not
+	// asked about. For a yes or no to a move as a whole there is Hooks.Move. Nil: yes.
+	Refollow func(ctx context.Context, follower, from, to string) (bool, error)
+	// MoveCooldown is how long a user who has moved can't move elsewhere. Zero means 30 days, negative none. RefollowCooldown is
+	// how long no other Move is believed of an actor, here or elsewhere, of whom one was. Zero means 7 days, negative none.
+	MoveCooldown, RefollowCooldown time.Duration
+
 	// Policy tells who may be talked to. Nil: everyone.
 	Policy *moderation.Policy
 	// PublishDelay is how long each Publish waits before it goes out, so that its author can take it back: what is deleted
@@ -149,6 +157,8 @@ type Server struct {
 	suites      *signature.Hosts          // how each host wants requests signed
 	expired     *atomic.Int64             // in the queue
 	heardLately *recent[signature.Scheme] // of each authority
+	movedTo     *recent[string]           // of each user, "" for who has not moved
+	began       chan struct{}             // a move is to be worked at
 
 	tx     storage.Execer // of In
 	at     time.Time      // of At
@@ -182,6 +192,10 @@ func New(c Config) (*Server, error) {
 	if c.PublishDelay < 0 {
 		return nil, errors.New("fedihook: Config.PublishDelay is negative")
 	}
+	if c.MoveCooldown == 0 {
+		c.MoveCooldown = 30 * 24 * time.Hour // Mastodon's
+	}
+	c.MoveCooldown = max(0, c.MoveCooldown)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -198,11 +212,12 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, names: names, base: client.Transport,
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts), expired: new(atomic.Int64),
-		heardLately: new(recent[signature.Scheme]),
-		keys:        &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
+		heardLately: new(recent[signature.Scheme]), movedTo: new(recent[string]), began: make(chan struct{}, 1),
+		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
+	s.config.Profile = s.withMovedTo(c.Profile)
 	s.handler = &actor.Handler{
-		Names: names, Profile: c.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
+		Names: names, Profile: s.config.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
 		AuthorizedFetch: c.AuthorizedFetch, Asker: s.asker, Subscribe: c.Subscribe, Intents: c.Intents, Logger: c.Logger,
 	}
 	if err := s.wire(client); err != nil {
@@ -229,7 +244,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		s.queue, err = delivery.New(delivery.Config{
 			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.allowDelivery, Policy: c.Delivery,
 			Local:  func(host string) bool { return host == s.names.Authority() },
-			Choose: outbox.Form, OnDead: s.undelivered, Owner: c.Node, UserAgent: c.UserAgent, Logger: c.Logger,
+			Choose: outbox.Form, OnDelivered: s.delivered, OnDead: s.undelivered, Owner: c.Node, UserAgent: c.UserAgent, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -252,7 +267,8 @@ func (s *Server) wire(client *http.Client) (err error) {
 	}
 	s.inbox, err = inbox.New(inbox.Config{
 		Verifier: c.Verifier, Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
-		Peers: &peers{store: c.Storage.Remotes, resolver: s.resolver},
+		Peers: &peers{store: c.Storage.Remotes, resolver: s.resolver, local: s.anew},
+		Moves: moves{s}, MoveCooldown: c.RefollowCooldown,
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
 		Proof: s.proofs(), LDSignature: s.ldSignatures(), Proxies: c.Proxies,
 		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
@@ -267,6 +283,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.inbox.Run(ctx) })
 	g.Go(func() error { return s.keys.Run(ctx) })
+	g.Go(func() error { return s.runMoves(ctx) })
 	if s.config.Queue == nil {
 		g.Go(func() error { return s.queue.Run(ctx) })
 	}

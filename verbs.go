@@ -1,6 +1,7 @@
 package fedihook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,6 +88,8 @@ func (s *Server) Send(ctx context.Context, handle string, a *activity.Activity) 
 		if err := s.ours(own.Object.First()); err != nil {
 			return "", err
 		}
+	case "Move":
+		return s.move(ctx, handle, own.Target.ID, cmp.Or(own.ID, s.outbox.ActivityID()))
 	}
 	return s.say(ctx, handle, &own)
 }
