@@ -123,7 +123,7 @@ func (s *Server) tellMove(ctx context.Context, m actor.Move) error {
 
 // Unmove takes back that handle has moved: its document shows no movedTo any more, who asks to follow is taken again, and those
 // who were told are told so by an Update, of which it returns the id. Who followed the other one meanwhile stays there. The time
-// until it may move again goes on. It fails with actor.ErrNotFound if handle has not moved. A MovedTo of Config.Profile is the app's to take back,
+// until it may move again goes on. It fails with actor.ErrNotFound if handle never moved; calling it again sends nothing twice. A MovedTo of Config.Profile is the app's to take back,
 // before. It does not work in a transaction.
 func (s *Server) Unmove(ctx context.Context, handle string) (id string, err error) {
 	if s.tx != nil || !s.at.IsZero() {
@@ -140,9 +140,6 @@ func (s *Server) Unmove(ctx context.Context, handle string) (id string, err erro
 		m.Back, m.Step = time.Now(), actor.MoveDone
 		return true
 	})
-	if err == nil && m.Back.IsZero() {
-		err = fmt.Errorf("fedihook: %s has not moved: %w", p.ID, actor.ErrNotFound)
-	}
 	if err != nil {
 		return "", err
 	}

@@ -181,7 +181,7 @@ func (s *Server) lookAt(ctx context.Context, looks map[string]*look, m actor.Mov
 		s.config.Logger.WarnContext(ctx, "fedihook: a move: will try again", "actor", m.From, "activity", m.ID, "error", err)
 	}
 	if m.Step != before {
-		*l = look{since: time.Now(), next: time.Now()}
+		*l = look{since: time.Now(), next: time.Now().Add(time.Second)}
 		return l.next
 	}
 	l.times++
@@ -197,7 +197,7 @@ func (s *Server) listMoves(ctx context.Context, q actor.MoveQuery) func(yield fu
 	return func(yield func(actor.Move, error) bool) {
 		for q := q; ; {
 			q.Limit = movePage
-			page, err := s.config.Storage.Moves.Moves(ctx, q)
+			page, err := s.config.Storage.Moves.ListMoves(ctx, q)
 			if err != nil {
 				yield(actor.Move{}, err)
 				return

@@ -65,6 +65,6 @@ type Moves interface {
 	// and Version. Else it changes nothing, and ok is false.
 	SaveMove(ctx context.Context, m Move) (ok bool, err error)
 
-	// Moves returns one page, ascending by From. A page shorter than the limit is the last.
-	Moves(ctx context.Context, q MoveQuery) ([]Move, error)
+	// ListMoves returns one page, ascending by From. A page shorter than the limit is the last.
+	ListMoves(ctx context.Context, q MoveQuery) ([]Move, error)
 }

@@ -60,7 +60,7 @@ func (m *memoryMoves) SaveMove(ctx context.Context, v actor.Move) (bool, error) 
 	return true, nil
 }
 
-func (m *memoryMoves) Moves(ctx context.Context, q actor.MoveQuery) ([]actor.Move, error) {
+func (m *memoryMoves) ListMoves(ctx context.Context, q actor.MoveQuery) ([]actor.Move, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -221,6 +221,6 @@ func (r reMoves) AddMove(ctx context.Context, m actor.Move, since time.Time) (ac
 func (r reMoves) SaveMove(ctx context.Context, m actor.Move) (bool, error) {
 	return one(r.o, func(s storage.Storage) (bool, error) { return s.Moves.SaveMove(ctx, m) })
 }
-func (r reMoves) Moves(ctx context.Context, q actor.MoveQuery) ([]actor.Move, error) {
-	return one(r.o, func(s storage.Storage) ([]actor.Move, error) { return s.Moves.Moves(ctx, q) })
+func (r reMoves) ListMoves(ctx context.Context, q actor.MoveQuery) ([]actor.Move, error) {
+	return one(r.o, func(s storage.Storage) ([]actor.Move, error) { return s.Moves.ListMoves(ctx, q) })
 }

@@ -84,7 +84,7 @@ func (s *sqliteMoves) SaveMove(ctx context.Context, m actor.Move) (bool, error) 
 	return n == 1, nil
 }
 
-func (s *sqliteMoves) Moves(ctx context.Context, q actor.MoveQuery) ([]actor.Move, error) {
+func (s *sqliteMoves) ListMoves(ctx context.Context, q actor.MoveQuery) ([]actor.Move, error) {
 	if q.Limit <= 0 {
 		q.Limit = movePage
 	}

@@ -122,7 +122,7 @@ var movesChecks = []check[actor.Moves]{
 		} {
 			n, last := 0, c.q.After
 			for q := c.q; ; {
-				page, err := s.Moves(ctx, q)
+				page, err := s.ListMoves(ctx, q)
 				ok(t, err)
 				limit := q.Limit
 				if limit == 0 {
