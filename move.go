@@ -121,10 +121,10 @@ func (s *Server) tellMove(ctx context.Context, m actor.Move) error {
 	return err
 }
 
-// Unmove takes back that handle has moved: its document shows no movedTo any more, who asks to follow is taken again, and those
-// who were told are told so by an Update, of which it returns the id. Who followed the other one meanwhile stays there. The time
-// until it may move again goes on. It fails with actor.ErrNotFound if handle never moved; calling it again sends nothing twice. A MovedTo of Config.Profile is the app's to take back,
-// before. It does not work in a transaction.
+// Unmove takes back that handle has moved: its document shows no movedTo any more, who asks to follow is taken again, and the
+// followers are told by an Update, of which it returns the id. Who followed the other one meanwhile stays there, and the time
+// until it may move again goes on. It fails with actor.ErrNotFound if handle never moved; calling it again sends nothing twice.
+// A MovedTo of Config.Profile is the app's to take back, before. It does not work in a transaction or at a later time.
 func (s *Server) Unmove(ctx context.Context, handle string) (id string, err error) {
 	if s.tx != nil || !s.at.IsZero() {
 		return "", ErrOutsideOnly

@@ -85,6 +85,31 @@ func TestWhoMovesTellsTheFollowersAndIsShownToHaveMoved(t *testing.T) {
 	})
 }
 
+// A server that was down learns first where the actor is, and then that its followers are to follow.
+func TestTheMoveComesAfterTheUpdateAlsoWhereBothWaited(t *testing.T) {
+	t.Parallel()
+	inTown(t, nil, func(t *testing.T, w *town) {
+		w.followedBy(w.old, "alice")
+		w.new.Alias(here("alice"))
+		w.old.Server().TooMany(time.Hour)
+		if _, err := w.Move(t.Context(), "alice", w.new.ID()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Minute)
+		w.old.Server().Behave()
+		time.Sleep(4 * time.Hour)
+		var got []string
+		for _, d := range w.old.Server().Received("") {
+			if typ := d.Activity.Type.String(); typ == "Update" || typ == "Move" {
+				got = append(got, typ)
+			}
+		}
+		if strings.Join(got, " ") != "Update Move" {
+			t.Errorf("what came is %q", got)
+		}
+	})
+}
+
 func TestAMoveIsRefusedWhereNobodyWouldFollow(t *testing.T) {
 	t.Parallel()
 	inTown(t, nil, func(t *testing.T, w *town) {

@@ -113,7 +113,8 @@ type Config struct {
 	Verifier inbox.Verifier
 
 	// Queue and Resolver may be shared by several Servers over one storage. Who brings a Queue runs it, and gives it
-	// [Server.Transport]; who brings a Resolver runs that. Nil makes one for this Server.
+	// [Server.Transport]; who brings a Resolver runs that. Nil makes one for this Server. With a Queue of the app's it takes up to
+	// ten minutes longer until followers of who has moved leave the old actor.
 	Queue    *delivery.Queue
 	Resolver *actor.Resolver
 

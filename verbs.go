@@ -18,8 +18,8 @@ import (
 var (
 	// ErrNotOurs: the id is not one of this site's, so it is not ours to publish, edit or delete.
 	ErrNotOurs = errors.New("fedihook: not an id of this site")
-	// ErrOutsideOnly: the verb has to look things up, which it must not do in the app's transaction.
-	ErrOutsideOnly = errors.New("fedihook: not possible in a transaction")
+	// ErrOutsideOnly: the verb has to look things up, which it must not do in the app's transaction, nor for a later time.
+	ErrOutsideOnly = errors.New("fedihook: not possible in a transaction or for later")
 )
 
 // Publish says that handle made o, and returns the object's id. An id that is set must be of this site; publishing the same
