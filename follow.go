@@ -80,12 +80,6 @@ func (s *Server) Block(ctx context.Context, handle, actorID string) (id string, 
 	return s.sayOf(ctx, handle, "Block", actorID)
 }
 
-// Move tells the followers of handle to follow target, the actor that takes its place, and returns the id of the Move. Before
-// that the profile's MovedTo must be target, and target's alsoKnownAs must name this actor, or nobody follows. FEP-7628
-func (s *Server) Move(ctx context.Context, handle, target string) (id string, err error) {
-	return s.say(ctx, handle, &activity.Activity{Type: activity.Types{"Move"}, Target: activity.IRI(target)})
-}
-
 // Followers walks who follows handle.
 func (s *Server) Followers(ctx context.Context, handle string) iter.Seq2[actor.Follow, error] {
 	return s.follows(ctx, handle, func(id string) actor.FollowQuery {

@@ -183,7 +183,7 @@ func TestEveryVerbOfAFakeServerReachesItsHook(t *testing.T) {
 				return bob.Send(&activity.Activity{Type: activity.Types{"Travel"}, Object: activity.Refs{activity.IRI(post)}}, alice)
 			}},
 			{"Move", bob.ID(), func() int { return bob.Move(other.ID()) }},
-			{"Reject", "", func() int { return bob.Reject(alice) }},
+			{"Reject", "", func() int { other.Server().Wait("Follow"); return other.Reject(alice) }}, // whom alice follows after the Move
 			{"Undo", "", func() int { return bob.Undo("Follow", alice) }},
 			{"Block", alice, func() int { return bob.Block(alice) }},
 			{"Delete", bob.ID(), bob.DeleteSelf},

@@ -173,6 +173,9 @@ func TestKeysAreNotRotatedInATransaction(t *testing.T) {
 	if _, err := in.RotateKeys(t.Context(), "alice"); !errors.Is(err, fedihook.ErrOutsideOnly) {
 		t.Errorf("got %v", err)
 	}
+	if _, err := in.Move(t.Context(), "alice", "http://b.test/ap/users/bob"); !errors.Is(err, fedihook.ErrOutsideOnly) {
+		t.Errorf("Move in a transaction: %v", err)
+	}
 	if _, err := in.RevokeKeys(t.Context(), "alice"); !errors.Is(err, fedihook.ErrOutsideOnly) {
 		t.Errorf("got %v", err)
 	}

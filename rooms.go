@@ -190,6 +190,7 @@ func supersedes(d outbox.Delivery, sender string) delivery.Supersedes {
 type peers struct {
 	store    actor.Remotes
 	resolver *actor.Resolver
+	local    func(ctx context.Context, id string) (*activity.Actor, error)
 }
 
 func (p *peers) Known(ctx context.Context, id string) (bool, error) {
@@ -205,6 +206,9 @@ func (p *peers) Trust(ctx context.Context, id string) error { return p.resolver.
 func (p *peers) Fetch(ctx context.Context, id string) (activity.Document, error) {
 	// The only document that an activity makes us ask for, and one that says it has another id.
 	doc, _, err := p.resolver.Within(&actor.Budget{Requests: 8, Bytes: 4 << 20}).Fetch(ctx, id)
+	if errors.Is(err, actor.ErrOurs) { // somebody moves to a user here
+		doc, err = p.local(ctx, id)
+	}
 	switch {
 	case err == nil, !final(err):
 	case errors.Is(err, actor.ErrGone), errors.Is(err, actor.ErrNotFound):

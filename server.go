@@ -101,6 +101,13 @@ type Config struct {
 	// NoSynchronisation keeps followers from being compared with other servers' (FEP-8fcf), in both directions. It must be set
 	// where the followers of one Origin are kept in several databases, of which each knows a part.
 	NoSynchronisation bool
+	// Refollow is asked, when an actor has moved, about each follower of it who is here, all by their ids: whether it is to follow
+	// the new one, and leave the old one when that has arrived. An error means to ask again. Whoever follows or blocks the new one is not
+	// asked about. For a yes or no to a move as a whole there is Hooks.Move. Nil: yes.
+	Refollow func(ctx context.Context, follower, from, to string) (bool, error)
+	// MoveCooldown is how long a user who has moved can't move elsewhere. Zero means 30 days, negative none. RefollowCooldown is
+	// how long no other Move is believed of an actor, here or elsewhere, of whom one was. Zero means 7 days, negative none.
+	MoveCooldown, RefollowCooldown time.Duration
 
 	// Policy tells who may be talked to. Nil: everyone.
 	Policy *moderation.Policy
@@ -119,7 +126,8 @@ type Config struct {
 	Verifier inbox.Verifier
 
 	// Queue and Resolver may be shared by several Servers over one storage. Who brings a Queue runs it, and gives it
-	// [Server.Transport] and [Server.Prepare]; who brings a Resolver runs that. Nil makes one for this Server.
+	// [Server.Transport] and [Server.Prepare]; who brings a Resolver runs that. Nil makes one for this Server. With a Queue of
+	// the app's it takes up to ten minutes longer until followers of who has moved leave the old actor.
 	Queue    *delivery.Queue
 	Resolver *actor.Resolver
 
@@ -170,6 +178,8 @@ type Server struct {
 	walks       *semaphore.Weighted // through all followers of somebody, for a stranger
 	compared    *pace               // senders
 	comparisons chan comparison
+	movedTo     *recent[string] // of each user, "" for who has not moved
+	began       chan struct{}   // a move is to be worked at
 
 	tx     storage.Execer // of In
 	at     time.Time      // of At
@@ -203,6 +213,10 @@ func New(c Config) (*Server, error) {
 	if c.PublishDelay < 0 || c.MaxRelayed < 0 {
 		return nil, errors.New("fedihook: Config.PublishDelay or Config.MaxRelayed is negative")
 	}
+	if c.MoveCooldown == 0 {
+		c.MoveCooldown = 30 * 24 * time.Hour // Mastodon's
+	}
+	c.MoveCooldown = max(0, c.MoveCooldown)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -219,15 +233,16 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, names: names, base: client.Transport,
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts), expired: new(atomic.Int64),
-		heardLately: new(recent[signature.Scheme]),
-		keys:        &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
+		heardLately: new(recent[signature.Scheme]), movedTo: new(recent[string]), began: make(chan struct{}, 1),
+		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
 	s.relays, s.relayPace = new(recent[[]outbox.Relay]), newPace(time.Minute, cmp.Or(c.MaxRelayed, 300), maxRelays)
 	s.compared, s.comparisons = newPace(synchroniseEvery, 1, maxComparisons), make(chan comparison, maxComparisons)
 	s.walks, s.digests = semaphore.NewWeighted(2), &digestCache{make: s.digestsOf}
 	s.config.Storage.Followers = &watchedFollowers{Followers: c.Storage.Followers, changed: s.digests.changed}
+	s.config.Profile = s.withMovedTo(c.Profile)
 	s.handler = &actor.Handler{
-		Names: names, Profile: c.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
+		Names: names, Profile: s.config.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
 		AuthorizedFetch: c.AuthorizedFetch, Asker: s.asker, Subscribe: c.Subscribe, Intents: c.Intents, Logger: c.Logger,
 	}
 	if err := s.wire(client); err != nil {
@@ -254,7 +269,8 @@ func (s *Server) wire(client *http.Client) (err error) {
 		s.queue, err = delivery.New(delivery.Config{
 			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.allowDelivery, Policy: c.Delivery,
 			Local:  func(host string) bool { return host == s.names.Authority() },
-			Choose: outbox.Form, Prepare: s.Prepare, OnDead: s.undelivered, Owner: c.Node, UserAgent: c.UserAgent, Logger: c.Logger,
+			Choose: outbox.Form, Prepare: s.Prepare, OnDelivered: s.delivered, OnDead: s.undelivered, Owner: c.Node,
+			UserAgent: c.UserAgent, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -275,7 +291,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	if err != nil {
 		return err
 	}
-	s.peers = &peers{store: c.Storage.Remotes, resolver: s.resolver}
+	s.peers = &peers{store: c.Storage.Remotes, resolver: s.resolver, local: s.anew}
 	var forward inbox.Forwarder
 	if !c.NoForwarding {
 		forward = newForwarder(s, relations)
@@ -287,6 +303,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	s.inbox, err = inbox.New(inbox.Config{
 		Verifier: c.Verifier, Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
 		Peers: s.peers, Brings: s.brings, Take: s.take, Synchronise: compare, Forwarder: forward, Forwards: c.Storage.Forwards,
+		Moves: moves{s}, MoveCooldown: c.RefollowCooldown,
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
 		Proof: s.proofs(), LDSignature: s.ldSignatures(), Proxies: c.Proxies,
 		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
@@ -303,6 +320,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.keys.Run(ctx) })
 	g.Go(func() error { return s.compareFollowers(ctx) })
 	g.Go(func() error { return s.askRelays(ctx) })
+	g.Go(func() error { return s.runMoves(ctx) })
 	if s.config.Queue == nil {
 		g.Go(func() error { return s.queue.Run(ctx) })
 	}

@@ -99,7 +99,6 @@ func verbs(s *fedihook.Server) map[string]func(context.Context) (string, error) 
 		"Vote":           func(ctx context.Context) (string, error) { return s.Vote(ctx, "anna", post, "rye") },
 		"Block":          func(ctx context.Context) (string, error) { return s.Block(ctx, "anna", bob) },
 		"Flag":           func(ctx context.Context) (string, error) { return s.Flag(ctx, "", bob, "spam") },
-		"Move":           func(ctx context.Context) (string, error) { return s.Move(ctx, "anna", bob) },
 		"Undo":           func(ctx context.Context) (string, error) { return s.Undo(ctx, "anna", ours) },
 		"Send": func(ctx context.Context) (string, error) {
 			return s.Send(ctx, "anna", &activity.Activity{Type: activity.Types{"Travel"}, Object: activity.Refs{activity.IRI(post)}, To: activity.To(bob)})

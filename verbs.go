@@ -1,6 +1,7 @@
 package fedihook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,8 +19,8 @@ import (
 var (
 	// ErrNotOurs: the id is not one of this site's, so it is not ours to publish, edit or delete.
 	ErrNotOurs = errors.New("fedihook: not an id of this site")
-	// ErrOutsideOnly: the verb has to look things up, which it must not do in the app's transaction.
-	ErrOutsideOnly = errors.New("fedihook: not possible in a transaction")
+	// ErrOutsideOnly: the verb has to look things up, which it must not do in the app's transaction, nor for a later time.
+	ErrOutsideOnly = errors.New("fedihook: not possible in a transaction or for later")
 )
 
 // Publish says that handle made o, and returns the object's id. An id that is set must be of this site; publishing the same
@@ -88,6 +89,8 @@ func (s *Server) Send(ctx context.Context, handle string, a *activity.Activity) 
 		if err := s.ours(own.Object.First()); err != nil {
 			return "", err
 		}
+	case "Move":
+		return s.move(ctx, handle, own.Target.ID, cmp.Or(own.ID, s.outbox.ActivityID()))
 	}
 	return s.say(ctx, handle, &own)
 }

@@ -118,6 +118,7 @@ func TestEveryVerbReachesTheHookThatIsForIt(t *testing.T) {
 	if m := next(t, calls, "Move"); m.ObjectID != alice || m.Activity.Target.ID != "http://c.test/ap/users/carol" {
 		t.Errorf("Move: %s", m.Body)
 	}
+	next(t, calls, "Unfollow") // by bob, who follows carol now
 
 	if _, err := a.Send(ctx, "alice", &activity.Activity{Type: activity.Types{"Travel"}, Object: activity.Refs{activity.IRI(post)}, To: activity.To(bob)}); err != nil {
 		t.Fatal(err)

@@ -59,6 +59,14 @@ func (in *Inbox) follow(ctx context.Context, m *Message) error {
 	if err != nil {
 		return err
 	}
+	if moved, err := in.hasMoved(ctx, m.ObjectID); err != nil {
+		return err
+	} else if moved && !(had && old.Accepted) { // as Mastodon (seen 4.6) does; who was let in before may have lost our answer
+		if err := in.Relations.Unfollowed(ctx, m.Sender, m.ObjectID); err != nil {
+			return err
+		}
+		return in.Sender.Answer(ctx, m.ObjectID, "Reject", m.Activity)
+	}
 	err = run(ctx, in.Hooks.Follow, m)
 	pending := errors.Is(err, ErrPending) || in.Hooks.Follow == nil && approves
 	switch {

@@ -43,7 +43,7 @@ type Hooks struct {
 	Add      Hook
 	Remove   Hook
 	Undo     Hook // of anything but a Follow or an Accept; Object is nil where only an id was said that is no follow here
-	Move     Hook // Object is the actor that is moved to, which says so too
+	Move     Hook // Object is the actor that is moved to, which says so too; default: the sender's local followers follow it
 	Flag     Hook // Activity.Object names what is reported; who said it may be a server rather than a person
 	Other    Hook
 
@@ -89,7 +89,7 @@ func (in *Inbox) choose(m *Message) (hook Hook, effect Hook) {
 		}
 		return h.Undo, none
 	case "Move":
-		return h.Move, none
+		return h.Move, in.move
 	case "Flag":
 		return h.Flag, none
 	}

@@ -108,6 +108,12 @@ type Config struct {
 	Hooks  Hooks
 	Policy *moderation.Policy // nil: everyone
 
+	// Moves keeps who has moved where. Nil: a Move reaches its hook, and nothing else follows from it.
+	Moves Moves
+	// MoveCooldown is for how long after a Move that was believed no other one of the same actor is. Zero means 7 days,
+	// negative none.
+	MoveCooldown time.Duration
+
 	// Heard is called with the authority of every verified sender, and how it signed. Nil: nobody is told.
 	Heard func(ctx context.Context, authority string, v signature.Verified)
 
@@ -201,6 +207,7 @@ func New(c Config) (*Inbox, error) {
 	c.MaxFetching = orElse(c.MaxFetching, 16)
 	c.Workers = orElse(c.Workers, 8)
 	c.GiveUp = orElse(c.GiveUp, 7*24*time.Hour)
+	c.MoveCooldown = orElse(c.MoveCooldown, moveCooldown)
 	c.Remember = orElse(c.Remember, 30*24*time.Hour)
 	if c.Node == "" {
 		c.Node = rand.Text()

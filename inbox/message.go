@@ -234,26 +234,3 @@ func (in *Inbox) readFollow(ctx context.Context, m *Message) error {
 	}
 	return nil
 }
-
-// readMove looks whether the actor that is moved to agrees. FEP-7628
-func (in *Inbox) readMove(ctx context.Context, m *Message) error {
-	target := m.Activity.Target.ID
-	if target == "" || target == m.Sender {
-		return fmt.Errorf("%w: a Move to nowhere", ErrDrop)
-	}
-	doc, err := in.Peers.Fetch(ctx, target)
-	if err != nil {
-		return err
-	}
-	a, ok := doc.(*activity.Actor)
-	if !ok || a.ID != target {
-		return fmt.Errorf("%w: %s is no actor", ErrDrop, target)
-	}
-	for _, ref := range a.AlsoKnownAs {
-		if ref.ID == m.Sender {
-			m.Object = a
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: %s does not say that it is also known as %s", ErrDrop, target, m.Sender)
-}

@@ -74,7 +74,7 @@ func orderKey(a *activity.Activity) string {
 	case "Follow", "Block":
 		return pairKey(a.Actor.ID, object)
 	case "Move":
-		return pairKey(a.Actor.ID, a.Target.ID)
+		return short(a.Actor.ID) // after the Update that tells it, and one after the other
 	case "Accept", "Reject":
 		if inner := embedded(firstRef(a.Object)); inner != nil && inner.Actor.ID != "" {
 			return pairKey(inner.Actor.ID, a.Actor.ID)

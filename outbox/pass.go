@@ -333,7 +333,7 @@ func (o *Outbox) targets(ctx context.Context, r *Record) (all map[string]Target,
 // keyOf names what must arrive in order: an object's life, or what goes on between two.
 func (o *Outbox) keyOf(ctx context.Context, r *Record) (string, error) {
 	switch r.Type {
-	case "Create", "Update", "Delete":
+	case "Create", "Update", "Delete", "Move": // a Move comes after the Update that tells it
 		return r.Object, nil
 	case "Undo":
 		old, err := o.undone(ctx, r)

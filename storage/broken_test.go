@@ -87,6 +87,11 @@ func brokenStores() map[string][]broken {
 			storagetest.RunForwards(t, func(*testing.T) inbox.Forwards { return b.fault(storage.Memory().Forwards) })
 		}})
 	}
+	for _, b := range brokenMoves {
+		all["Moves"] = append(all["Moves"], broken{b.check, func(t *testing.T) {
+			storagetest.RunMoves(t, func(*testing.T) actor.Moves { return b.fault(storage.Memory().Moves) })
+		}})
+	}
 	return all
 }
 

@@ -23,6 +23,7 @@ func reopening(t *testing.T, f files) storage.Storage {
 	return storage.Storage{
 		Intents: reIntents{o}, Log: reLog{o}, Journal: reJournal{o}, Followers: reFollowers{o},
 		Keys: reKeys{o}, Remotes: reRemotes{o}, Rules: reRules{o}, Relays: reRelays{o}, Forwards: reForwards{o},
+		Moves: reMoves{o},
 	}
 }
 
@@ -207,4 +208,19 @@ func (r reRules) MatchRules(ctx context.Context, domains []string) ([]moderation
 
 func (r reRemotes) PruneRemotes(ctx context.Context, before time.Time, limit int) (int, error) {
 	return one(r.o, func(s storage.Storage) (int, error) { return s.Remotes.PruneRemotes(ctx, before, limit) })
+}
+
+type reMoves struct{ o *opener }
+
+func (r reMoves) Move(ctx context.Context, from string) (actor.Move, error) {
+	return one(r.o, func(s storage.Storage) (actor.Move, error) { return s.Moves.Move(ctx, from) })
+}
+func (r reMoves) AddMove(ctx context.Context, m actor.Move, since time.Time) (actor.Move, error) {
+	return one(r.o, func(s storage.Storage) (actor.Move, error) { return s.Moves.AddMove(ctx, m, since) })
+}
+func (r reMoves) SaveMove(ctx context.Context, m actor.Move) (bool, error) {
+	return one(r.o, func(s storage.Storage) (bool, error) { return s.Moves.SaveMove(ctx, m) })
+}
+func (r reMoves) ListMoves(ctx context.Context, q actor.MoveQuery) ([]actor.Move, error) {
+	return one(r.o, func(s storage.Storage) ([]actor.Move, error) { return s.Moves.ListMoves(ctx, q) })
 }

@@ -61,6 +61,7 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 		{"rules", rulesTables},
 		{"relays", relaysTables},
 		{"forwards", forwardsTables},
+		{"moves", movesTables},
 	} {
 		if err := sqldb.Migrate(ctx, own, room.name, room.steps); err != nil {
 			return Storage{}, fmt.Errorf("storage: open SQLite: %w", err)
@@ -90,6 +91,7 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 		Rules:     &sqliteRules{db: own},
 		Relays:    &sqliteRelays{db: own},
 		Forwards:  &sqliteForwards{db: own},
+		Moves:     &sqliteMoves{db: own},
 		Queue:     queued,
 	}, nil
 }

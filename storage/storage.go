@@ -43,6 +43,7 @@ type Storage struct {
 	Rules     moderation.Rules // which domains are refused
 	Relays    outbox.Relays    // which relays were subscribed to
 	Forwards  inbox.Forwards   // what was forwarded to whose followers
+	Moves     actor.Moves      // who moved where
 	Queue     delivery.Store   // what is still to be posted where
 }
 
@@ -60,6 +61,7 @@ func Memory() Storage {
 		Rules:     &memoryRules{rules: map[string]moderation.Rule{}},
 		Relays:    &memoryRelays{relays: map[string]outbox.Relay{}},
 		Forwards:  &memoryForwards{list: map[forwarded]map[string]time.Time{}},
+		Moves:     &memoryMoves{moves: map[string]actor.Move{}},
 		Queue:     queue.Memory(),
 	}
 }

@@ -152,4 +152,7 @@ func runAll(t *testing.T, open func(t *testing.T) storage.Storage) {
 	t.Run("Forwards", func(t *testing.T) {
 		storagetest.RunForwards(t, func(t *testing.T) inbox.Forwards { return open(t).Forwards })
 	})
+	t.Run("Moves", func(t *testing.T) {
+		storagetest.RunMoves(t, func(t *testing.T) actor.Moves { return open(t).Moves })
+	})
 }

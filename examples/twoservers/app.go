@@ -34,6 +34,13 @@ func (a *app) profile(_ context.Context, handle string) (actor.Profile, error) {
 	return p, nil
 }
 
+// alias says that a user is somebody at another server too. It is for before the app is started.
+func (a *app) alias(handle, id string) {
+	p := a.users[handle]
+	p.AlsoKnownAs = append(p.AlsoKnownAs, id)
+	a.users[handle] = p
+}
+
 // object is the app's answer to a GET. Who may see it the library decides by its audience.
 func (a *app) object(ctx context.Context, id, _ string) (*activity.Object, error) {
 	var text string
@@ -122,6 +129,7 @@ func (a *app) hooks() inbox.Hooks {
 		Follow:   a.heard(func(context.Context, *inbox.Message) error { return nil }),
 		Unfollow: a.heard(func(context.Context, *inbox.Message) error { return nil }),
 		Accepted: a.heard(func(context.Context, *inbox.Message) error { return nil }),
+		Rejected: a.heard(func(context.Context, *inbox.Message) error { return nil }),
 	}
 }
 

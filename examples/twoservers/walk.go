@@ -48,7 +48,8 @@ func walk(ctx context.Context, dir, broken string, verbose, stay bool, logger *s
 		}
 		return s
 	}
-	w.a, w.b = newSite("a.test", "alice", "mallory"), newSite("b.test", "bob", "carol")
+	w.a, w.b = newSite("a.test", "alice", "mallory", "dora", "emil"), newSite("b.test", "bob", "carol", "dora")
+	w.b.alias("dora", "http://a.test/ap/users/dora")
 	for i, s := range []*site{w.a, w.b} {
 		if err := s.start(ctx, listeners[i]); err != nil {
 			return err
@@ -57,7 +58,7 @@ func walk(ctx context.Context, dir, broken string, verbose, stay bool, logger *s
 	}
 	for _, step := range []func() error{
 		w.discover, w.followAndAccept, w.publicPost, w.replyArrives, w.likeAndBoost, w.editReplaces, w.followersOnly,
-		w.deleteLeavesTombstone, w.liars, w.replay, w.comeBack, w.rollBack, w.suspend, w.unfollow,
+		w.deleteLeavesTombstone, w.liars, w.replay, w.comeBack, w.rollBack, w.suspend, w.unfollow, w.moveHouse,
 	} {
 		if err := step(); err != nil {
 			return err

@@ -21,6 +21,7 @@ type app struct {
 	names     map[string]string // of users who have another than at first
 	gone      map[string]bool
 	pinned    map[string][]string // by actor id
+	aliases   map[string][]string // by handle
 	completed []*actor.Completion
 }
 
@@ -30,6 +31,7 @@ func (a *app) change(what func()) {
 	defer a.mu.Unlock()
 	if a.names == nil {
 		a.names, a.gone, a.pinned = make(map[string]string), make(map[string]bool), make(map[string][]string)
+		a.aliases = make(map[string][]string)
 	}
 	what()
 }
@@ -47,6 +49,7 @@ func (o *ours) profile(_ context.Context, handle string) (actor.Profile, error) 
 		if name, ok := o.app.names[handle]; ok {
 			p.Name = name
 		}
+		p.AlsoKnownAs = slices.Clone(o.app.aliases[handle])
 		if o.app.gone[handle] {
 			err = actor.ErrGone
 		}

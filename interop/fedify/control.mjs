@@ -17,6 +17,7 @@ import {
   Image,
   Like,
   Mention,
+  Move,
   Note,
   PUBLIC_COLLECTION,
   Question,
@@ -99,6 +100,22 @@ export class Control {
   async rename({ name }) {
     this.#peer.title = name;
     return await this.#announceMe();
+  }
+
+  // alias says which other accounts are fred's, and tells nobody.
+  alias({ ids }) {
+    this.#peer.aliases = ids.map((id) => new URL(id));
+    return {};
+  }
+
+  // move tells the followers that another actor takes fred's place: with an Update, and then with the Move that is returned.
+  async move({ id }) {
+    const me = this.#me();
+    this.#peer.successor = new URL(id);
+    await this.#announceMe();
+    const followers = this.#peer.context().getFollowersUri(name);
+    const move = new Move({ id: this.#peer.activityID(), actor: me, object: me, target: new URL(id), to: followers });
+    return await this.#peer.send(move, [...this.#peer.followers.values()], { sharedInbox: true });
   }
 
   // leave deletes fred: his followers are told, and a tombstone stays.

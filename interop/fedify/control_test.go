@@ -54,7 +54,8 @@ type described struct {
 	Voters                                                    int
 	Options                                                   []option
 	PreferredUsername, Inbox, SharedInbox, Followers          string
-	Outbox, Featured                                          string
+	Outbox, Featured, Successor                               string
+	Aliases                                                   []string
 	Keys, AssertionMethods                                    []struct{ ID, Owner, Algorithm string }
 }
 

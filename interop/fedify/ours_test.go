@@ -35,7 +35,7 @@ const (
 )
 
 var users = []string{
-	"alice", "bea", "carol", "dora", "emma", "flo", "gina", "hugo", "ivy", "jack", "kim", "lou", "mia", "ned", "olga", asks, refuses,
+	"alice", "bea", "carol", "dora", "emma", "flo", "gina", "hugo", "ivy", "jack", "kim", "lou", "mia", "ned", "olga", "pam", asks, refuses,
 }
 
 // ours is a server made with Fedihook, in SQLite files, that keeps nothing but what its hooks heard.

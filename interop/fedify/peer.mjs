@@ -50,6 +50,8 @@ export class Peer {
   strict = "open"; // who must sign to read: nobody, who reads "objects" and collections, or "actors" too
   title = "Fred of Fedify"; // the name that is shown
   left = null; // when the actor was deleted
+  aliases = []; // ids of fred's other accounts
+  successor = null; // who takes fred's place, since he has moved
 
   #kv = new MemoryKvStore();
   #queues = [];
@@ -195,6 +197,8 @@ export class Peer {
       featured: context.getFeaturedUri(name),
       endpoints: new Endpoints({ sharedInbox: context.getInboxUri() }),
       manuallyApprovesFollowers: this.answer === "wait",
+      aliases: this.aliases,
+      successor: this.successor ?? undefined,
       publicKey: keys[0].cryptographicKey,
       assertionMethods: keys.map((key) => key.multikey),
     });

@@ -49,6 +49,8 @@ export async function describe(object, context) {
     followers: href(object.followersId),
     outbox: href(object.outboxId),
     featured: href(object.featuredId),
+    aliases: hrefs(object.aliasIds),
+    successor: href(object.successorId),
     keys: (await all(object.getPublicKeys(context))).map((key) => ({ id: href(key.id), owner: href(key.ownerId), algorithm: key.publicKey?.algorithm.name ?? "" })),
     assertionMethods: (await all(object.getAssertionMethods(context))).map((key) => ({ id: href(key.id), owner: href(key.controllerId), algorithm: key.publicKey?.algorithm.name ?? "" })),
   };

@@ -43,7 +43,7 @@ await configure({
 const verbs = new Map([
   [Looking, ["lookup", "webfinger", "nodeinfo", "traverse"]],
   [Control, [
-    "firstknock", "answer", "strict", "rotate", "rename", "leave", "drain", "follow", "accept", "reject", "dismiss", "post", "reply",
+    "firstknock", "answer", "strict", "rotate", "rename", "alias", "move", "leave", "drain", "follow", "accept", "reject", "dismiss", "post", "reply",
     "like", "react", "announce", "vote", "tally", "pin", "unpin", "block", "flag", "update", "delete", "undo", "forge",
   ]],
 ]);

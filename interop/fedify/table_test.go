@@ -35,7 +35,7 @@ var kinds = []string{
 	"Create", "Create with a reply", "Create with a mention", "Create with a tag", "Create with media", "Create with a poll", "Create with a vote",
 	"Update of a post", "Update of a poll", "Update of an actor", "Update of a key", "Delete of a post", "Delete of an actor",
 	"Like", "Undo of a Like", "EmojiReact", "Undo of an EmojiReact", "Announce", "Undo of an Announce",
-	"Add", "Remove", "Block", "Undo of a Block", "Flag", "signature", "replay", "restart",
+	"Add", "Remove", "Block", "Undo of a Block", "Flag", "Move", "signature", "replay", "restart",
 }
 
 // cells run in this order on the same two servers. The first two Follows make fred and alice follow each
@@ -160,6 +160,14 @@ var guarded = []cell{
 	{"Update of a key", toOurs, "fred's new key, of which ours was not told, is fetched once", fredRotatesSilently, ""},
 }
 
+// moving run in this order on two servers, on which people move to and fro.
+var moving = []cell{
+	{"Move", toFedify, "fred hears that kim is him now, which her document and his own prove", kimMovesToFred, ""},
+	{"Move", toFedify, "bea, who followed kim, follows fred, who lets her in", beaFollowsKimToFred, ""},
+	{"Move", toOurs, "alice stays with fred where the one to whom he moves does not know him", fredMovesToWhoKnowsNot, ""},
+	{"Move", toOurs, "alice follows pam, to whom fred moves, and takes back that she follows him", fredMovesToPam, ""},
+}
+
 func TestOursAndFedifyFederate(t *testing.T) {
 	t.Parallel()
 	var done atomic.Int32
@@ -174,8 +182,12 @@ func TestOursAndFedifyFederate(t *testing.T) {
 			w.p.must(t, "POST", "/strict", with{"mode": "actors"}, nil)
 			run(t, w, guarded, &done)
 		})
+		t.Run("moving", func(t *testing.T) {
+			t.Parallel()
+			run(t, newWorld(t, nil), moving, &done)
+		})
 	})
-	all := slices.Concat(cells, guarded)
+	all := slices.Concat(cells, guarded, moving)
 	t.Logf("%d/%d cells hold", done.Load(), len(all))
 	for _, c := range all {
 		if c.reason != "" {
@@ -208,7 +220,7 @@ func run(t *testing.T, w *world, cells []cell, done *atomic.Int32) {
 
 func TestTheTableHoldsEveryKindBothWays(t *testing.T) {
 	t.Parallel()
-	for _, fault := range faults(slices.Concat(cells, guarded)) {
+	for _, fault := range faults(slices.Concat(cells, guarded, moving)) {
 		t.Error(fault)
 	}
 }
@@ -239,7 +251,7 @@ func faults(all []cell) (faults []string) {
 
 func TestATableWithAHoleIsFaulty(t *testing.T) {
 	t.Parallel()
-	all := slices.Concat(cells, guarded)
+	all := slices.Concat(cells, guarded, moving)
 	for name, table := range map[string][]cell{
 		"a kind is missing in one direction": slices.DeleteFunc(slices.Clone(all), func(c cell) bool { return c.kind == "Flag" && c.direction == toOurs }),
 		"neither a test nor a reason":        append(slices.Clone(all), cell{kind: "Flag", direction: toOurs, effect: "nothing"}),
