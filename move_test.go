@@ -266,7 +266,7 @@ func TestFollowersHereAreCarriedWhereverTheEndsAre(t *testing.T) {
 			}
 			w.followedBy(w.old, "alice")
 			time.Sleep(time.Minute)
-			w.aliases["bea"] = []string{here("alice")}
+			w.aliases.Store("bea", []string{here("alice")})
 			if err := w.CheckMove(t.Context(), "alice", "bea"); err != nil {
 				t.Errorf("CheckMove = %v", err)
 			}
@@ -316,7 +316,7 @@ func TestFollowersHereAreCarriedWhereverTheEndsAre(t *testing.T) {
 			}
 			w.moves(here("alice"))
 			w.follows("before she says who she was", "cleo", "accepted", "none")
-			w.aliases["alice"] = []string{w.old.ID()}
+			w.aliases.Store("alice", []string{w.old.ID()})
 			if doc := w.document("alice"); !strings.Contains(doc, `"alsoKnownAs":"`+w.old.ID()+`"`) && !strings.Contains(doc, `"alsoKnownAs":["`+w.old.ID()+`"]`) {
 				t.Errorf("alice's document does not say who she was: %s", doc)
 			}

@@ -345,13 +345,13 @@ func TestAMoveGoesOnAfterACrash(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		reopen()
 		w.new.Server().Down()
-		time.Sleep(3 * time.Minute)
+		time.Sleep(time.Minute)
 		reopen() // while the Follows wait
 		w.sent("while the new server is down", "cleo", 0, 0)
-		time.Sleep(3 * time.Minute)
+		time.Sleep(time.Minute)
 		w.new.Server().Behave()
 		reopen()
-		time.Sleep(30 * time.Minute)
+		time.Sleep(10 * time.Minute)
 		for _, who := range []string{"alice", "bea", "cleo"} {
 			w.sent("in the end", who, 1, 1)
 			w.follows("in the end", who, "none", "pending")

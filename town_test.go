@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +27,7 @@ type town struct {
 	net      *inboxtest.Net
 	store    storage.Storage
 	change   func(*fedihook.Config)
-	aliases  map[string][]string // of users here
+	aliases  sync.Map // of users here: a list each
 	stop     func()
 	old, new *inboxtest.Actor
 }
@@ -36,7 +37,7 @@ func inTown(t *testing.T, change func(*fedihook.Config), f func(t *testing.T, w 
 	keys := madeOnce()
 	synctest.Test(t, func(t *testing.T) {
 		n := inboxtest.NewNet(t)
-		w := &town{t: t, net: n, store: storage.Memory(), change: change, aliases: map[string][]string{}}
+		w := &town{t: t, net: n, store: storage.Memory(), change: change}
 		w.store.Keys = keys
 		w.old, w.new = n.Server("old.example").Actor("bob"), n.Server("new.example").Actor("bob")
 		w.new.Alias(w.old.ID())
@@ -56,7 +57,11 @@ func (w *town) start() {
 			if !slices.Contains([]string{"alice", "bea", "cleo", "dan"}, handle) {
 				return actor.Profile{}, actor.ErrNotFound
 			}
-			return actor.Profile{Handle: handle, AlsoKnownAs: w.aliases[handle]}, nil
+			p := actor.Profile{Handle: handle}
+			if ids, ok := w.aliases.Load(handle); ok {
+				p.AlsoKnownAs = ids.([]string)
+			}
+			return p, nil
 		},
 	}
 	if w.change != nil {

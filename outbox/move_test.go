@@ -4,12 +4,14 @@ import (
 	"testing"
 
 	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/outbox"
 )
 
 // A server that refuses the Update for a while must not get the Move before it. FEP-7628
 func TestAMoveIsDeliveredAfterTheUpdateThatTellsIt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
+	b.followers = []outbox.Target{{Inbox: bob + "/inbox"}}
 	shown := &activity.Actor{ID: alice, Type: activity.Types{"Person"}, MovedTo: activity.IRI(bob)}
 	update := b.say(&activity.Activity{Type: activity.Types{"Update"}, Object: activity.Refs{activity.Embed(shown)}})
 	move := b.say(&activity.Activity{Type: activity.Types{"Move"}, Object: activity.Refs{activity.IRI(alice)}, Target: activity.IRI(bob)})
