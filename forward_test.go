@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,12 +180,11 @@ func TestWhatIsAddressedToFollowersHereIsForwardedToThem(t *testing.T) {
 
 func TestAReplyIsForwardedOnceHoweverItComes(t *testing.T) {
 	t.Parallel()
-	failed := false
+	var failed atomic.Bool
 	inForwarding(t, func(c *fedihook.Config) {
 		hear := c.Hooks.Create
 		c.Hooks.Create = func(ctx context.Context, m *inbox.Message) error {
-			if !failed { // it runs again, as after a crash
-				failed = true
+			if failed.CompareAndSwap(false, true) { // it runs again, as after a crash
 				return errors.New("not now")
 			}
 			return hear(ctx, m)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -374,11 +375,11 @@ type relayStore = outbox.Relays
 // failingRelays can't tell which relays there are.
 type failingRelays struct {
 	relayStore
-	fails *bool
+	fails *atomic.Bool
 }
 
 func (f *failingRelays) Relays(ctx context.Context) ([]outbox.Relay, error) {
-	if *f.fails {
+	if f.fails.Load() {
 		return nil, errStore
 	}
 	return f.relayStore.Relays(ctx)
@@ -386,7 +387,7 @@ func (f *failingRelays) Relays(ctx context.Context) ([]outbox.Relay, error) {
 
 func TestAStoreOfRelaysThatFailsIsNeverAYes(t *testing.T) {
 	t.Parallel()
-	fails := false
+	var fails atomic.Bool
 	inStoredFediverse(t, func(c *fedihook.Config) {
 		c.Storage.Relays = &failingRelays{relayStore: storage.Memory().Relays, fails: &fails}
 	}, func(t *testing.T, v *storedFediverse) {
@@ -394,7 +395,7 @@ func TestAStoreOfRelaysThatFailsIsNeverAYes(t *testing.T) {
 		far := v.net.Server("far.example")
 		note := far.Actor("dora").Note("x")
 		far.Put(note)
-		fails = true
+		fails.Store(true)
 		if status := r.Name(note.ID); status != http.StatusServiceUnavailable {
 			t.Errorf("answered %d", status)
 		}
@@ -402,7 +403,7 @@ func TestAStoreOfRelaysThatFailsIsNeverAYes(t *testing.T) {
 			t.Errorf("FollowRelay: %v", err)
 		}
 		post := v.say(t, &activity.Object{Content: "<p>hello</p>"})
-		fails = false
+		fails.Store(false)
 		time.Sleep(2 * time.Minute) // it is told when that can be known
 		if n := count(r.Server(), "Announce", post); n != 1 {
 			t.Errorf("it was told %d times", n)
