@@ -76,6 +76,14 @@ func (o *Outbox) about(ctx context.Context, a *activity.Activity) (string, error
 				return asked.Actor.ID, nil
 			}
 		}
+	case "Announce":
+		if inner := wrapped(a); inner != nil {
+			return wrappedAbout(inner), nil
+		}
+	case "Delete":
+		if isRemoval(a) {
+			return a.Object.First() + removed, nil
+		}
 	}
 	return a.Object.First(), nil
 }
