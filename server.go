@@ -88,6 +88,10 @@ type Config struct {
 	Subscribe string
 	Intents   map[string]string
 
+	// Groups makes communities of the users whose Profile.Type is "Group": what is said to one of them it announces to its
+	// followers. Nil: they are users like all others. FEP-1b12
+	Groups *Groups
+
 	// Policy tells who may be talked to. Nil: everyone.
 	Policy *moderation.Policy
 	// PublishDelay is how long each Publish waits before it goes out, so that its author can take it back: what is deleted
@@ -150,6 +154,7 @@ type Server struct {
 	expired     *atomic.Int64             // in the queue
 	heardLately *recent[signature.Scheme] // of each authority
 
+	group  string         // of InGroup
 	tx     storage.Execer // of In
 	at     time.Time      // of At
 	except []string       // of Except
@@ -181,6 +186,9 @@ func New(c Config) (*Server, error) {
 	}
 	if c.PublishDelay < 0 {
 		return nil, errors.New("fedihook: Config.PublishDelay is negative")
+	}
+	if c.Groups != nil {
+		c.Profile = moderated(c.Profile, names)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -254,7 +262,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Verifier: c.Verifier, Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
 		Peers: &peers{store: c.Storage.Remotes, resolver: s.resolver},
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
-		Proof: s.proofs(), LDSignature: s.ldSignatures(), Proxies: c.Proxies,
+		Proof: s.proofs(), LDSignature: s.ldSignatures(), Groups: (*groups)(s), Proxies: c.Proxies,
 		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
 	})
 	return err

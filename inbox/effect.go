@@ -9,7 +9,11 @@ import (
 
 // apply runs the hook for m and the built-in effect. An error other than [ErrDrop] means try again.
 func (in *Inbox) apply(ctx context.Context, m *Message) error {
-	switch m.Activity.Type.String() {
+	typ := m.Activity.Type.String()
+	if m.Moderates {
+		typ = "" // nothing that is done to one's own
+	}
+	switch typ {
 	case "Follow":
 		return in.follow(ctx, m)
 	case "Accept", "Reject":
@@ -24,7 +28,10 @@ func (in *Inbox) apply(ctx context.Context, m *Message) error {
 	if err := run(ctx, hook, m); err != nil {
 		return err
 	}
-	return run(ctx, effect, m)
+	if err := run(ctx, effect, m); err != nil {
+		return err
+	}
+	return in.share(ctx, m)
 }
 
 func run(ctx context.Context, h Hook, m *Message) (err error) {

@@ -25,7 +25,7 @@ func (h *Hooks) announce() Hook {
 
 // many is the hook that takes a together with others like it, and by what they are alike; nil if there is none.
 func (h *Hooks) many(e task) (hook func(context.Context, string, []*Message) error, group string) {
-	if h.Likes == nil && h.Announces == nil || e.Attempts > 0 || e.Alone {
+	if h.Likes == nil && h.Announces == nil || e.Attempts > 0 || e.Alone || !e.NotBefore.IsZero() {
 		return nil, ""
 	}
 	a, err := e.activity()
@@ -66,8 +66,10 @@ func (in *Inbox) runMany(ctx context.Context, entries []task) []error {
 		}()
 		return hook(ctx, ms[0].ObjectID, ms)
 	}()
-	for _, i := range which {
-		errs[i] = err
+	for at, i := range which {
+		if errs[i] = err; err == nil {
+			errs[i] = in.share(ctx, ms[at])
+		}
 	}
 	return errs
 }

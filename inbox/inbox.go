@@ -90,6 +90,9 @@ type Config struct {
 	// signature.ErrKeyUnavailable means that there is none that counts. Nil means that nothing has one.
 	LDSignature func(ctx context.Context, document []byte) (LDSigned, error)
 
+	// Groups tells what is known of groups. Nil: there are none, and the Announce of an activity is one like any other.
+	Groups Groups
+
 	Hooks  Hooks
 	Policy *moderation.Policy // nil: everyone
 
