@@ -72,7 +72,8 @@ func (in *Inbox) unwrap(ctx context.Context, c *matter) (*matter, error) {
 		return c, nil
 	case c.inner == nil:
 		// Lemmy (0.19) and others announce the object too, for servers that read no activity here.
-		c.copied = g.Moderators != "" && !in.ours(c.a.Object.First())
+		object := c.a.Object.First()
+		c.copied = g.Moderators != "" && object != "" && !in.ours(object)
 		return c, nil
 	}
 	n := c.inner

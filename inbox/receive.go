@@ -62,6 +62,14 @@ func (in *Inbox) Deliver(ctx context.Context, sender string, body []byte) error 
 	if err := in.asModerator(ctx, c); err != nil {
 		return err
 	}
+	if c.a.Is("Delete") && !c.moderates { // from somebody who takes itself for a moderator
+		if err := in.mayBeSaid(ctx, c); errors.Is(err, ErrAuthority) {
+			in.Logger.InfoContext(ctx, "inbox: dropped", "activity", c.a.ID, "actor", sender, "error", err)
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 	return in.keep(ctx, c)
 }
 
