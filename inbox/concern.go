@@ -108,6 +108,7 @@ func (in *Inbox) audienceOf(ctx context.Context, a *activity.Activity, object ac
 	case *activity.Activity: // of an Undo, an Accept, a Reject
 		owned = append(owned, object.Actor.ID)
 		owned = append(owned, object.Object.IDs()...)
+		whom = append(whom, object.Audience.IDs()...) // a group that was told of what is undone
 	}
 	owned = append(owned, a.Target.ID, a.InReplyTo.ID)
 	if err := in.localAmong(ctx, &out, whom, owned); err != nil {

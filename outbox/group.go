@@ -41,6 +41,11 @@ func (o *Outbox) Share(ctx context.Context, group, objectID string) (id string, 
 	return o.announce(ctx, group, o.wrapID(group, objectID), activity.IRI(objectID))
 }
 
+// isShare tells whether a is what Share says.
+func (o *Outbox) isShare(group string, a *activity.Activity) bool {
+	return a.Type.String() == "Announce" && len(a.Object) == 1 && a.Object[0].Raw == nil && a.ID == o.wrapID(group, a.Object[0].ID)
+}
+
 // Unshare takes back what Share said, if it did.
 func (o *Outbox) Unshare(ctx context.Context, group, objectID string) error {
 	id := o.wrapID(group, objectID)

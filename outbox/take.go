@@ -54,7 +54,9 @@ func (o *Outbox) record(ctx context.Context, in Intent) (Record, error) {
 		return r, nil
 	}
 	r.Type = a.Type.String()
-	r.Object, err = o.about(ctx, a)
+	if r.Object, err = o.about(ctx, a); o.isShare(in.Author, a) {
+		r.Object += announced // after what says more
+	}
 	return r, err
 }
 

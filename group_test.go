@@ -1,0 +1,543 @@
+package fedihook_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fedihook/fedihook"
+	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/inbox/inboxtest"
+	"github.com/fedihook/fedihook/storage"
+)
+
+const (
+	club     = "https://club.example"
+	cats     = club + "/ap/users/cats" // a group
+	news     = club + "/ap/users/news" // a group where moderators begin threads
+	clubAlma = club + "/ap/users/alma"
+)
+
+// clubWorld is an app with groups at club.example, another one at blog.example whose rita follows cats, and members of cats at three
+// other servers, of whom kim is a moderator.
+type clubWorld struct {
+	club, blog    *fedihook.Server
+	net           *inboxtest.Net
+	ann, ben, kim *inboxtest.Actor
+
+	mu         sync.Mutex
+	banned     map[string]bool
+	busy       int               // how often Admit fails yet
+	heard      map[string][]said // by host
+	moderators []string
+}
+
+type said struct {
+	hook string
+	*inbox.Message
+}
+
+var clubKeys = sync.OnceValue(func() actor.Keys { return storage.Memory().Keys })
+
+// inClub runs f in a bubble. change may alter the configs.
+func inClub(t *testing.T, change func(host string, c *fedihook.Config), f func(t *testing.T, w *clubWorld)) {
+	t.Helper()
+	keys := clubKeys()
+	synctest.Test(t, func(t *testing.T) {
+		n := inboxtest.NewNet(t)
+		w := &clubWorld{net: n, banned: map[string]bool{}, heard: map[string][]said{}}
+		w.ann, w.ben, w.kim = n.Server("one.example").Actor("ann"), n.Server("two.example").Actor("ben"), n.Server("three.example").Actor("kim")
+		w.moderators = []string{w.kim.ID(), clubAlma}
+		start := func(host string) *fedihook.Server {
+			store := storage.Memory()
+			store.Keys = keys
+			c := fedihook.Config{
+				Origin: "https://" + host, Storage: store, InsecureDial: n.Dial, RootCAs: n.RootCAs(), Logger: slog.New(slog.DiscardHandler),
+				Profile: func(_ context.Context, handle string) (actor.Profile, error) {
+					switch {
+					case host == "club.example" && (handle == "cats" || handle == "news"):
+						return actor.Profile{Handle: handle, Type: "Group", PostingRestrictedToMods: handle == "news"}, nil
+					case handle == "alma" || handle == "rita":
+						return actor.Profile{Handle: handle}, nil
+					}
+					return actor.Profile{}, actor.ErrNotFound
+				},
+				Hooks: w.hooks(host),
+			}
+			if host == "club.example" {
+				c.Groups = &fedihook.Groups{
+					Moderators: func(context.Context, string) ([]string, error) { return w.moderators, nil },
+					Banned: func(_ context.Context, _, who string) (bool, error) {
+						w.mu.Lock()
+						defer w.mu.Unlock()
+						return w.banned[who], nil
+					},
+					Admit: func(_ context.Context, _ string, m *inbox.Message) error {
+						w.mu.Lock()
+						defer w.mu.Unlock()
+						if w.busy > 0 {
+							w.busy--
+							return errors.New("come again")
+						}
+						if o, ok := m.Object.(*activity.Object); ok && strings.Contains(o.Content, "dog") {
+							return fmt.Errorf("no dogs: %w", inbox.ErrRefuse)
+						}
+						return nil
+					},
+				}
+			}
+			if change != nil {
+				change(host, &c)
+			}
+			s, err := fedihook.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.Serve(host, s.Handler())
+			ctx, stop := context.WithCancel(context.Background())
+			done := make(chan error, 1)
+			go func() { done <- s.Run(ctx) }()
+			t.Cleanup(func() {
+				stop()
+				if err := <-done; err != nil {
+					t.Errorf("Run = %v", err)
+				}
+			})
+			return s
+		}
+		w.club, w.blog = start("club.example"), start("blog.example")
+		for _, member := range []*inboxtest.Actor{w.ann, w.ben, w.kim} {
+			if status := member.Follow(cats); status != http.StatusAccepted {
+				t.Fatalf("Follow: %d", status)
+			}
+			member.Server().Wait("Accept")
+		}
+		if _, err := w.blog.Follow(t.Context(), "rita", cats); err != nil {
+			t.Fatal(err)
+		}
+		n.Until("rita follows", func() bool { return w.count("blog.example", "Accepted", cats) > 0 })
+		f(t, w)
+	})
+}
+
+func (w *clubWorld) hooks(host string) inbox.Hooks {
+	as := func(hook string) inbox.Hook {
+		return func(_ context.Context, m *inbox.Message) error {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.heard[host] = append(w.heard[host], said{hook, m})
+			return nil
+		}
+	}
+	return inbox.Hooks{
+		Accepted: as("Accepted"), Create: as("Create"), Update: as("Update"), Delete: as("Delete"), Like: as("Like"), Announce: as("Announce"),
+		Undo: as("Undo"), Block: as("Block"), Moderate: as("Moderate"), Other: as("Other"),
+	}
+}
+
+// count tells how often a hook was called by or about somebody or something.
+func (w *clubWorld) count(host, hook, id string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.heard[host] {
+		if s.hook == hook && (s.Sender == id || s.ObjectID == id) {
+			n++
+		}
+	}
+	return n
+}
+
+// page makes a post of a's in cats.
+func page(a *inboxtest.Actor, text string) *activity.Object {
+	o := a.Note(text)
+	o.Type, o.Name, o.Audience = activity.Types{"Page"}, "About "+text, activity.Refs{activity.IRI(cats)}
+	o.To, o.CC = activity.To(cats, activity.Public), nil
+	return o
+}
+
+// announced lists what cats has announced to a's server: "Create id", "id" for an object alone, "Undo Announce".
+func announced(a *inboxtest.Actor) (list []string) {
+	for _, d := range a.Server().Received("") {
+		if d.Activity.Actor.ID != cats || d.Activity.Is("Accept") {
+			continue
+		}
+		ref := d.Activity.Object[0]
+		doc, err := ref.Document()
+		if err != nil {
+			list = append(list, ref.ID)
+			continue
+		}
+		inner := doc.(*activity.Activity)
+		if d.Activity.Is("Undo") {
+			list = append(list, "Undo "+inner.Type.String()+" "+inner.Object.First())
+			continue
+		}
+		list = append(list, inner.Type.String()+" "+inner.Object.First())
+	}
+	return list
+}
+
+// settle waits for all that is under way: in a bubble time passes only when nobody does anything.
+func settle() { time.Sleep(5 * time.Minute); synctest.Wait() }
+
+func TestAGroupAnnouncesWhatItsMembersSendByteForByte(t *testing.T) {
+	t.Parallel()
+	inClub(t, nil, func(t *testing.T, w *clubWorld) {
+		post := page(w.ann, "whiskers")
+		w.ann.Server().Put(post)
+		compact, err := activity.Encode(activity.Create(w.ann.ID()+"/activities/create-1", post))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var spaced bytes.Buffer
+		if err := json.Indent(&spaced, compact, " ", "\t"); err != nil {
+			t.Fatal(err)
+		}
+		body := bytes.Replace(spaced.Bytes(), []byte("whiskers"), []byte(`wh\u0069skers`), 1)
+		for range 2 {
+			if status := w.ann.Post(club+"/ap/inbox", body); status != http.StatusAccepted {
+				t.Fatalf("status %d", status)
+			}
+		}
+		settle()
+		for _, member := range []*inboxtest.Actor{w.ann, w.ben, w.kim} { // the author too: so it learns that it was let in
+			if got, want := announced(member), []string{"Create " + post.ID, post.ID}; !slices.Equal(got, want) {
+				t.Errorf("%s got %q, want %q", member.ID(), got, want)
+			}
+			d := member.Server().Received("Announce")[0]
+			if !bytes.Contains(d.Body, body) {
+				t.Errorf("%s is not in %s", body, d.Body)
+			}
+			if d.Activity.Actor.ID != cats || !d.Activity.To.Has(activity.Public) || !d.Activity.CC.Has(cats+"/followers") {
+				t.Errorf("%s", d.Body)
+			}
+		}
+		// Who reads groups takes it for ann's, by what her server shows, once, and not the copy.
+		if n, m := w.count("blog.example", "Create", post.ID), w.count("blog.example", "Announce", post.ID); n != 1 || m != 0 {
+			t.Errorf("the Create %d times, its copy %d times", n, m)
+		}
+		m := w.heard["blog.example"][1]
+		if m.Sender != w.ann.ID() || m.Group != cats || !m.ToMembers || m.ToFollowers || m.By != inbox.ByOrigin {
+			t.Errorf("%+v", m.Message)
+		}
+	})
+}
+
+func TestWhatAMemberProvedIsProvedBehindAGroup(t *testing.T) {
+	t.Parallel()
+	inClub(t, nil, func(t *testing.T, w *clubWorld) {
+		post := page(w.kim, "paws")
+		if status := w.kim.With(inboxtest.Manner{Proof: true}).Create(post); status != http.StatusAccepted {
+			t.Fatalf("status %d", status)
+		}
+		w.net.Until("the post", func() bool { return w.count("blog.example", "Create", post.ID) == 1 })
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		m := w.heard["blog.example"][1]
+		if m.By != inbox.ByDocument || m.Sender != w.kim.ID() || m.Group != cats {
+			t.Errorf("by %s, of %s, in %q", m.By, m.Sender, m.Group)
+		}
+	})
+}
+
+func TestAGroupAnnouncesWhatBecomesOfAPostInOrder(t *testing.T) {
+	t.Parallel()
+	inClub(t, nil, func(t *testing.T, w *clubWorld) {
+		post := page(w.ann, "whiskers")
+		w.ann.Create(post)
+		settle()
+		like := activity.Like("", w.ben.ID(), post)
+		like.ID, like.To, like.Audience = w.ben.ID()+"/activities/like-1", nil, activity.Refs{activity.IRI(cats)}
+		if status := w.ben.Send(like, cats); status != http.StatusAccepted {
+			t.Errorf("vote: %d", status)
+		}
+		settle()
+		// Only what it undoes names the group.
+		undo := activity.Undo(w.ben.ID()+"/activities/undo-1", like)
+		undo.Object = activity.Refs{activity.Embed(like)}
+		w.ben.Send(undo, cats)
+		reply := w.kim.Note("meow")
+		reply.InReplyTo, reply.Audience = activity.IRI(post.ID), activity.Refs{activity.IRI(cats)}
+		reply.To = activity.To(cats, activity.Public)
+		w.kim.Create(reply)
+		settle()
+		post.Content = "whiskers!"
+		w.ann.Update(post)
+		settle()
+		w.ann.Delete(post.ID)
+		settle()
+		want := []string{
+			"Create " + post.ID, post.ID, "Like " + post.ID, "Undo " + like.ID, "Create " + reply.ID, "Update " + post.ID,
+			"Delete " + post.ID, "Undo Announce " + post.ID,
+		}
+		if got := announced(w.kim); !slices.Equal(got[:2], want[:2]) || !sameInOrder(got, post.ID) || len(got) != len(want) {
+			t.Errorf("announced %q, want %q", got, want)
+		}
+	})
+}
+
+// sameInOrder tells whether the life of an object was told in the order in which it went.
+func sameInOrder(list []string, id string) bool {
+	at := func(what string) int { return slices.Index(list, what+" "+id) }
+	return 0 <= at("Create") && at("Create") < at("Update") && at("Update") < at("Delete")
+}
+
+func TestAGroupAnnouncesNothingElse(t *testing.T) {
+	t.Parallel()
+	inClub(t, nil, func(t *testing.T, w *clubWorld) {
+		w.banned[w.ben.ID()] = true
+		w.ben.Create(page(w.ben, "let me in")) // who is banned
+		w.ann.Create(page(w.ann, "a dog"))     // what the app does not want
+		private := page(w.ann, "psst")
+		private.To = activity.To(cats)
+		w.ann.Create(private)
+		notice := page(w.ann, "notice")
+		notice.To, notice.Audience = activity.To(news, activity.Public), activity.Refs{activity.IRI(news)}
+		w.ann.Create(notice) // not a moderator
+		elsewhere := w.kim.Note("of something else")
+		w.kim.Create(elsewhere)
+		share := activity.Announce(w.kim.ID()+"/activities/announce-1", w.kim.ID(), w.kim.ID()+"/followers", elsewhere, time.Now())
+		share.To = append(share.To, activity.IRI(cats))
+		w.kim.Send(share, cats)
+		w.kim.Flag(cats, "spam", elsewhere.ID)
+		w.ann.Send(&activity.Activity{Type: activity.Types{"Lock"}, Object: activity.Refs{activity.IRI(elsewhere.ID)}, To: activity.To(cats, activity.Public)})
+		blind := activity.Create(w.ann.ID()+"/activities/blind-1", page(w.ann, "blind"))
+		body, err := blind.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.ann.Post(club+"/ap/inbox", bytes.Replace(body, []byte(`"type":"Create"`), []byte(`"type":"Create","bto":["https://secret.example/"]`), 1))
+		wrapper := &activity.Activity{Type: activity.Types{"Announce"}, Object: activity.Refs{activity.Embed(activity.Create(w.kim.ID()+"/activities/x", page(w.kim, "x")))}, To: activity.To(activity.Public, cats)}
+		w.kim.Send(wrapper, cats) // no group
+		settle()
+		for _, member := range []*inboxtest.Actor{w.ann, w.ben, w.kim} {
+			if got := announced(member); len(got) != 0 {
+				t.Errorf("%s got %q", member.ID(), got)
+			}
+		}
+		// And who may: the same post by a moderator.
+		notice = page(w.kim, "notice")
+		notice.To, notice.Audience = activity.To(news, activity.Public), activity.Refs{activity.IRI(news)}
+		w.kim.Follow(news)
+		w.kim.Server().Wait("Accept")
+		w.kim.Create(notice)
+		w.net.Until("the notice", func() bool {
+			return slices.ContainsFunc(w.kim.Server().Received("Announce"), func(d inboxtest.Delivery) bool { return d.Activity.Actor.ID == news })
+		})
+	})
+}
+
+func TestAGroupThatCouldNotDecideAnnouncesOnce(t *testing.T) {
+	t.Parallel()
+	inClub(t, func(host string, c *fedihook.Config) { c.Hooks = inboxtest.Twice(c.Hooks) }, func(t *testing.T, w *clubWorld) {
+		w.mu.Lock()
+		w.busy = 2
+		w.mu.Unlock()
+		post := page(w.ann, "whiskers")
+		w.ann.Create(post)
+		settle()
+		if got, want := announced(w.ben), []string{"Create " + post.ID, post.ID}; !slices.Equal(got, want) {
+			t.Errorf("announced %q, want %q", got, want)
+		}
+	})
+}
+
+func TestModeratorsOfAGroupAreHeardWhereverTheyAre(t *testing.T) {
+	t.Parallel()
+	inClub(t, nil, func(t *testing.T, w *clubWorld) {
+		post := page(w.ann, "whiskers")
+		w.ann.Create(post)
+		settle()
+		removal := &activity.Activity{
+			ID: w.kim.ID() + "/activities/removal-1", Type: activity.Types{"Delete"}, Object: activity.Refs{activity.IRI(post.ID)}, Summary: "no whiskers",
+			To: activity.To(cats, activity.Public),
+		}
+		if status := w.kim.Send(removal, cats); status != http.StatusAccepted {
+			t.Errorf("a moderator's removal: %d", status)
+		}
+		forged := *removal
+		forged.ID = w.ben.ID() + "/activities/removal-1"
+		if status := w.ben.Send(&forged, cats); status != http.StatusForbidden {
+			t.Errorf("somebody else's removal: %d", status)
+		}
+		settle()
+		// A moderator here bans, and is told of by the group.
+		here := w.club.InGroup(cats)
+		ban, err := here.Block(t.Context(), "alma", w.ben.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		if _, err := here.Undo(t.Context(), "alma", ban); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := here.Send(t.Context(), "alma", &activity.Activity{Type: activity.Types{"Lock"}, Object: activity.Refs{activity.IRI(post.ID)}}); err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		got := announced(w.ann)
+		for _, want := range []string{"Delete " + post.ID, "Undo Announce " + post.ID, "Block " + w.ben.ID(), "Undo " + ban, "Lock " + post.ID} {
+			if !slices.Contains(got, want) {
+				t.Errorf("%s is missing in %q", want, got)
+			}
+		}
+		for host, want := range map[string]int{"club.example": 4, "blog.example": 4} {
+			w.mu.Lock()
+			n := 0
+			for _, s := range w.heard[host] {
+				if s.hook == "Moderate" && s.Group == cats && s.Moderates {
+					n++
+				} else if s.hook == "Delete" || s.hook == "Block" {
+					t.Errorf("%s: %s of %s", host, s.hook, s.ObjectID)
+				}
+			}
+			w.mu.Unlock()
+			if n != want {
+				t.Errorf("%s heard of %d acts of moderators, want %d", host, n, want)
+			}
+		}
+		// Who is shown as a moderator.
+		doc, err := w.blog.LookupURL(t.Context(), "", cats)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := doc.(*activity.Actor); a.AttributedTo.First() != cats+"/moderators" {
+			t.Errorf("moderators at %q", a.AttributedTo.First())
+		}
+		doc, err = w.blog.LookupURL(t.Context(), "", cats+"/moderators")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := doc.(*activity.Collection); !slices.Equal(c.OrderedItems.IDs(), w.moderators) {
+			t.Errorf("moderators %v", c.OrderedItems.IDs())
+		}
+	})
+}
+
+func TestWhatAModeratorRemovesStaysItsAuthors(t *testing.T) {
+	t.Parallel()
+	inClub(t, nil, func(t *testing.T, w *clubWorld) {
+		id, err := w.club.InGroup(cats).Publish(t.Context(), "alma", &activity.Object{Name: "Mine", Content: "whiskers"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		if got, want := announced(w.ben), []string{"Create " + id, id}; !slices.Equal(got, want) {
+			t.Fatalf("announced %q, want %q", got, want)
+		}
+		removed, err := w.club.InGroup(cats).RemovePost(t.Context(), "alma", id, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		doc, err := w.blog.LookupURL(t.Context(), "", id)
+		if err != nil || doc.(*activity.Object).Content != "whiskers" {
+			t.Errorf("%s shows %v, %v", id, doc, err)
+		}
+		if _, err := w.club.InGroup(cats).Undo(t.Context(), "alma", removed); err != nil {
+			t.Error(err)
+		}
+		if _, err := w.club.Delete(t.Context(), "alma", id); err != nil {
+			t.Error(err)
+		}
+		settle()
+		if doc, err := w.blog.LookupURL(t.Context(), "", id); err == nil {
+			t.Errorf("deleted, and shows %v", doc)
+		}
+		if _, err := w.club.RemovePost(t.Context(), "alma", id, ""); err == nil {
+			t.Error("removed from no group")
+		}
+		// Not a moderator: nobody hears of it.
+		other := page(w.ann, "hers")
+		w.ann.Create(other)
+		settle()
+		w.mu.Lock()
+		w.moderators = nil
+		before := len(w.heard["club.example"])
+		w.mu.Unlock()
+		if _, err := w.club.InGroup(cats).RemovePost(t.Context(), "alma", other.ID, "why not"); err != nil {
+			t.Error(err)
+		}
+		settle()
+		if w.mu.Lock(); len(w.heard["club.example"]) != before {
+			t.Errorf("heard %v", w.heard["club.example"][before:])
+		}
+		w.mu.Unlock()
+	})
+}
+
+func TestAPostInAGroupElsewhereIsAddressedAsGroupsExpect(t *testing.T) {
+	t.Parallel()
+	inClub(t, nil, func(t *testing.T, w *clubWorld) {
+		there := w.ann.Server().Actor("dogs")
+		there.Edit(func(a *activity.Actor) { a.Type = activity.Types{"Group"} })
+		dogs := w.blog.InGroup(there.ID())
+		id, err := dogs.Publish(t.Context(), "rita", &activity.Object{Name: "A dog", Content: "woof"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		create := there.Server().Wait("Create").Activity
+		doc, err := create.Object[0].Document()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := doc.(*activity.Object)
+		for name, to := range map[string]activity.Audience{"activity": create.To, "object": o.To} {
+			if got := to.IDs(); !slices.Equal(got, []string{there.ID(), activity.Public}) {
+				t.Errorf("%s to %q", name, got)
+			}
+		}
+		if o.Audience.First() != there.ID() || create.Audience.First() != there.ID() || !o.Is("Page") || o.Name != "A dog" || o.ID != id {
+			t.Errorf("%+v", o)
+		}
+		vote, err := dogs.Dislike(t.Context(), "rita", there.ID()+"/posts/1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := there.Server().Wait("Dislike").Activity; a.Audience.First() != there.ID() || a.IsFor(activity.Public) {
+			t.Errorf("%+v", a)
+		}
+		if _, err := dogs.Undo(t.Context(), "rita", vote); err != nil {
+			t.Fatal(err)
+		}
+		undo := there.Server().Wait("Undo").Activity
+		if inner, err := undo.Object[0].Document(); err != nil || !inner.Is("Dislike") || undo.Audience.First() != there.ID() {
+			t.Errorf("%+v, %v", undo, err)
+		}
+		comment := &activity.Object{Content: "hm", InReplyTo: activity.IRI(there.ID() + "/posts/1"), Name: ""}
+		if _, err := dogs.Publish(t.Context(), "rita", comment); err != nil {
+			t.Fatal(err)
+		}
+		if o, err := there.Server().Wait("Create").Activity.Object[0].Document(); err != nil || !o.Is("Note") {
+			t.Errorf("%v, %v", o, err)
+		}
+		if _, err := dogs.Update(t.Context(), "rita", &activity.Object{ID: id, Name: "A dog", Content: "wuff"}); err != nil {
+			t.Fatal(err)
+		}
+		if a := there.Server().Wait("Update").Activity; a.Audience.First() != there.ID() {
+			t.Errorf("%+v", a)
+		}
+		if _, err := dogs.Delete(t.Context(), "rita", id); err != nil {
+			t.Fatal(err)
+		}
+		if a := there.Server().Wait("Delete").Activity; a.Audience.First() != there.ID() || a.Summary != "" {
+			t.Errorf("%+v", a)
+		}
+		found, err := w.blog.Lookup(t.Context(), "!cats@club.example")
+		if err != nil || found.ID != cats {
+			t.Errorf("Lookup = %v, %v", found, err)
+		}
+	})
+}
