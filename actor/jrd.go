@@ -44,9 +44,9 @@ type JRDLink struct {
 	Rel  string `json:"rel"`
 	Type string `json:"type,omitempty"`
 	Href string `json:"href,omitempty"`
-	// Properties say more of the link, by IRI; of a stranger's only the type of the actor is read. RFC 7033 §4.4.4.
-	Properties map[string]string `json:"properties,omitempty"`
-	Template   string            `json:"template,omitempty"`
+
+	actor    string // the type of the actor that it leads to, where its properties say so
+	Template string `json:"template,omitempty"`
 }
 
 // Self is the id of the actor whom j is about: the first link "self" whose type is one of ActivityPub's
@@ -64,7 +64,7 @@ func (j JRD) Self() string {
 // one name. Else it is Self.
 func (j JRD) selfAs(typ string) string {
 	for _, l := range j.Links {
-		if l.Rel == relSelf && isActivityType(l.Type) && l.Properties[propertyType] == typ {
+		if l.Rel == relSelf && isActivityType(l.Type) && l.actor == typ {
 			return l.Href
 		}
 	}
@@ -139,10 +139,7 @@ func parseLink(raw jsontext.Value) (l JRDLink, ok bool) {
 	}
 	var properties map[string]jsontext.Value // a value may be null
 	if jsonv2.Unmarshal(members["properties"], &properties) == nil {
-		var typ string
-		if jsonv2.Unmarshal(properties[propertyType], &typ) == nil && typ != "" {
-			l.Properties = map[string]string{propertyType: typ}
-		}
+		_ = jsonv2.Unmarshal(properties[propertyType], &l.actor) // what is no string says nothing
 	}
 	return l, l.Rel != ""
 }
