@@ -39,14 +39,17 @@ func ExampleGroups() {
 		member.Server().Wait("Accept")
 	}
 	ann.Create(ann.Mention(cats, "whiskers"))
-	heard := ben.Server().Wait("Announce")
-	inner, err := heard.Activity.Object[0].Document()
-	fmt.Println(heard.Activity.Actor.ID, err, strings.Contains(string(heard.Body), "whiskers"))
-	fmt.Println(inner.(*activity.Activity).Type, "by", inner.(*activity.Activity).Actor.ID)
+	for range 2 { // once as it was said, once by the id of the post, for Mastodon
+		heard := ben.Server().Wait("Announce")
+		if inner, err := heard.Activity.Object[0].Document(); err == nil {
+			fmt.Println(heard.Activity.Actor.ID, strings.Contains(string(heard.Body), "whiskers"))
+			fmt.Println(inner.(*activity.Activity).Type, "by", inner.(*activity.Activity).Actor.ID)
+		}
+	}
 	stop()
 	fmt.Println(<-done)
 	// Output:
-	// https://club.example/ap/users/cats <nil> true
+	// https://club.example/ap/users/cats true
 	// Create by https://one.example/users/ann
 	// <nil>
 }

@@ -167,8 +167,11 @@ func page(a *inboxtest.Actor, text string) *activity.Object {
 	return o
 }
 
-// announced lists what cats has announced to a's server: "Create id", "id" for an object alone, "Undo Announce".
+// announced lists what cats has announced to a's server: "Create id", "Undo Announce id", and last "id" for each object alone,
+// which come apart from the others.
 func announced(a *inboxtest.Actor) (list []string) {
+	var alone []string
+	defer func() { list = append(list, alone...) }()
 	for _, d := range a.Server().Received("") {
 		if d.Activity.Actor.ID != cats || d.Activity.Is("Accept") {
 			continue
@@ -176,7 +179,7 @@ func announced(a *inboxtest.Actor) (list []string) {
 		ref := d.Activity.Object[0]
 		doc, err := ref.Document()
 		if err != nil {
-			list = append(list, ref.ID)
+			alone = append(alone, ref.ID)
 			continue
 		}
 		inner := doc.(*activity.Activity)
@@ -216,12 +219,17 @@ func TestAGroupAnnouncesWhatItsMembersSendByteForByte(t *testing.T) {
 			if got, want := announced(member), []string{"Create " + post.ID, post.ID}; !slices.Equal(got, want) {
 				t.Errorf("%s got %q, want %q", member.ID(), got, want)
 			}
-			d := member.Server().Received("Announce")[0]
-			if !bytes.Contains(d.Body, body) {
-				t.Errorf("%s is not in %s", body, d.Body)
+			exact := 0
+			for _, d := range member.Server().Received("Announce") {
+				if bytes.Contains(d.Body, body) {
+					exact++
+				}
+				if d.Activity.Actor.ID != cats || !d.Activity.To.Has(activity.Public) || !d.Activity.CC.Has(cats+"/followers") {
+					t.Errorf("%s", d.Body)
+				}
 			}
-			if d.Activity.Actor.ID != cats || !d.Activity.To.Has(activity.Public) || !d.Activity.CC.Has(cats+"/followers") {
-				t.Errorf("%s", d.Body)
+			if exact != 1 {
+				t.Errorf("%s is in %d", body, exact)
 			}
 		}
 		// Who reads groups takes it for ann's, by what her server shows, once, and not the copy.
@@ -279,10 +287,16 @@ func TestAGroupAnnouncesWhatBecomesOfAPostInOrder(t *testing.T) {
 		w.ann.Delete(post.ID)
 		settle()
 		want := []string{
-			"Create " + post.ID, post.ID, "Like " + post.ID, "Undo " + like.ID, "Create " + reply.ID, "Update " + post.ID,
-			"Delete " + post.ID, "Undo Announce " + post.ID,
+			"Create " + post.ID, "Like " + post.ID, "Undo " + like.ID, "Create " + reply.ID, "Update " + post.ID,
+			"Delete " + post.ID, "Undo Announce " + post.ID, post.ID,
 		}
-		if got := announced(w.kim); !slices.Equal(got[:2], want[:2]) || !sameInOrder(got, post.ID) || len(got) != len(want) {
+		got := announced(w.kim)
+		for _, one := range want {
+			if !slices.Contains(got, one) {
+				t.Errorf("%s is missing", one)
+			}
+		}
+		if !sameInOrder(got, post.ID) || len(got) != len(want) {
 			t.Errorf("announced %q, want %q", got, want)
 		}
 	})
@@ -297,6 +311,8 @@ func sameInOrder(list []string, id string) bool {
 func TestAGroupAnnouncesNothingElse(t *testing.T) {
 	t.Parallel()
 	inClub(t, nil, func(t *testing.T, w *clubWorld) {
+		w.kim.Follow(news)
+		w.kim.Server().Wait("Accept")
 		w.banned[w.ben.ID()] = true
 		w.ben.Create(page(w.ben, "let me in")) // who is banned
 		w.ann.Create(page(w.ann, "a dog"))     // what the app does not want
@@ -330,12 +346,17 @@ func TestAGroupAnnouncesNothingElse(t *testing.T) {
 		// And who may: the same post by a moderator.
 		notice = page(w.kim, "notice")
 		notice.To, notice.Audience = activity.To(news, activity.Public), activity.Refs{activity.IRI(news)}
-		w.kim.Follow(news)
-		w.kim.Server().Wait("Accept")
 		w.kim.Create(notice)
-		w.net.Until("the notice", func() bool {
-			return slices.ContainsFunc(w.kim.Server().Received("Announce"), func(d inboxtest.Delivery) bool { return d.Activity.Actor.ID == news })
-		})
+		settle()
+		var told []string
+		for _, d := range w.kim.Server().Received("Announce") {
+			if inner, err := d.Activity.Object[0].Document(); err == nil && d.Activity.Actor.ID == news {
+				told = append(told, inner.(*activity.Activity).Object.First())
+			}
+		}
+		if !slices.Equal(told, []string{notice.ID}) {
+			t.Errorf("news announced %q", told)
+		}
 	})
 }
 
@@ -458,6 +479,18 @@ func TestWhatAModeratorRemovesStaysItsAuthors(t *testing.T) {
 		}
 		if _, err := w.club.RemovePost(t.Context(), "alma", id, ""); err == nil {
 			t.Error("removed from no group")
+		}
+		// What waits to be said is not taken back by it either.
+		later, err := w.club.At(time.Now().Add(time.Hour)).Publish(t.Context(), "alma", &activity.Object{Content: "later"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.club.InGroup(cats).RemovePost(t.Context(), "alma", later, ""); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour)
+		if _, err := w.blog.LookupURL(t.Context(), "", later); err != nil {
+			t.Error(err)
 		}
 		// Not a moderator: nobody hears of it.
 		other := page(w.ann, "hers")

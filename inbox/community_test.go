@@ -275,6 +275,26 @@ func TestWhatAModeratorDoesInAGroupIsMarked(t *testing.T) {
 	}
 }
 
+func TestABanFromAGroupEndsNoFollow(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]int{"": 1, cats: 0} {
+		var got []string
+		_, knows := inGroups(&got)
+		b := newBench(t, knows)
+		var more []any
+		if target != "" {
+			more = []any{"target", target}
+		}
+		if status := b.post(bob, act("Block", there+"/a/1", bob, alice, more...)); status != http.StatusAccepted {
+			t.Errorf("status %d", status)
+		}
+		b.run()
+		if lines := b.book.all(); len(lines) != want || len(got) != 1 {
+			t.Errorf("from %q: %q, hooks %q", target, lines, got)
+		}
+	}
+}
+
 func TestAModeratorOfAGroupHereSpeaksToItDirectly(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
