@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/fedihook/fedihook/activity"
@@ -14,6 +15,13 @@ import (
 // collections are the app's, and ours where it has none of its own.
 func (s *Server) collections() actor.Collections {
 	c := s.config.Collections
+	if s.config.Groups != nil {
+		c.Own = maps.Clone(c.Own)
+		if c.Own == nil {
+			c.Own = make(map[string]actor.Source)
+		}
+		c.Own[s.prefix()+"/users/{handle}/moderators"] = s.moderatorsPage
+	}
 	if c.Outbox == nil {
 		c.Outbox = s.outboxPage
 	}

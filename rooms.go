@@ -100,10 +100,16 @@ func (s *Server) objectOwner(ctx context.Context, id string) (string, error) {
 	if s.names.Ours(id) {
 		return s.outbox.OwnerHere(ctx, id)
 	}
-	if s.config.Owner == nil {
+	if s.config.Owner != nil {
+		if owner, err := s.config.Owner(ctx, id); err != nil || owner != "" {
+			return owner, err
+		}
+	}
+	if s.config.Groups == nil {
 		return "", nil
 	}
-	return s.config.Owner(ctx, id)
+	_, author, err := s.outbox.Wrapped(ctx, id)
+	return author, err
 }
 
 func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (string, error) {

@@ -108,6 +108,9 @@ type Config struct {
 	// MoveCooldown is how long a user who has moved can't move elsewhere. Zero means 30 days, negative none. RefollowCooldown is
 	// how long no other Move is believed of an actor, here or elsewhere, of whom one was. Zero means 7 days, negative none.
 	MoveCooldown, RefollowCooldown time.Duration
+	// Groups makes communities of the users whose Profile.Type is "Group": what is said to one of them it announces to its
+	// followers. Nil: they are users like all others. FEP-1b12
+	Groups *Groups
 
 	// Policy tells who may be talked to. Nil: everyone.
 	Policy *moderation.Policy
@@ -181,6 +184,7 @@ type Server struct {
 	movedTo     *recent[string] // of each user, "" for who has not moved
 	began       chan struct{}   // a move is to be worked at
 
+	group  string         // of InGroup
 	tx     storage.Execer // of In
 	at     time.Time      // of At
 	except []string       // of Except
@@ -217,6 +221,9 @@ func New(c Config) (*Server, error) {
 		c.MoveCooldown = 30 * 24 * time.Hour // Mastodon's
 	}
 	c.MoveCooldown = max(0, c.MoveCooldown)
+	if c.Groups != nil {
+		c.Profile = moderated(c.Profile, names)
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -305,7 +312,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Peers: s.peers, Brings: s.brings, Take: s.take, Synchronise: compare, Forwarder: forward, Forwards: c.Storage.Forwards,
 		Moves: moves{s}, MoveCooldown: c.RefollowCooldown,
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
-		Proof: s.proofs(), LDSignature: s.ldSignatures(), Proxies: c.Proxies,
+		Proof: s.proofs(), LDSignature: s.ldSignatures(), Groups: (*groups)(s), Proxies: c.Proxies,
 		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
 	})
 	return err

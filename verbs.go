@@ -35,7 +35,7 @@ func (s *Server) Publish(ctx context.Context, handle string, o *activity.Object)
 		own.ID = s.outbox.ObjectID()
 	}
 	if len(own.Type) == 0 {
-		own.Type = activity.Types{"Note"}
+		own.Type = activity.Types{s.usualType(&own)}
 	}
 	if err := s.ours(own.ID); err != nil {
 		return "", err
@@ -53,7 +53,7 @@ func (s *Server) Publish(ctx context.Context, handle string, o *activity.Object)
 func (s *Server) Update(ctx context.Context, handle string, o *activity.Object) (id string, err error) {
 	own := *o
 	if len(own.Type) == 0 {
-		own.Type = activity.Types{"Note"}
+		own.Type = activity.Types{s.usualType(&own)}
 	}
 	if err := s.ours(own.ID); err != nil {
 		return "", err
@@ -81,7 +81,7 @@ func (s *Server) Send(ctx context.Context, handle string, a *activity.Activity) 
 			return "", err
 		}
 	}
-	if typ := own.Type.String(); len(own.Recipients()) == 0 && !slices.Contains(addressed, typ) {
+	if typ := own.Type.String(); len(own.Recipients()) == 0 && s.group == "" && !slices.Contains(addressed, typ) {
 		return "", fmt.Errorf("fedihook: %s is for nobody: %w", typ, outbox.ErrIncomplete)
 	}
 	switch own.Type.String() {
@@ -97,7 +97,7 @@ func (s *Server) Send(ctx context.Context, handle string, a *activity.Activity) 
 
 // addressed are the types of which it is known whom they are for.
 var addressed = []string{
-	"Create", "Update", "Delete", "Follow", "Accept", "Reject", "Undo", "Block", "Flag", "Move", "Like", "EmojiReact", "Announce",
+	"Create", "Update", "Delete", "Follow", "Accept", "Reject", "Undo", "Block", "Flag", "Move", "Like", "Dislike", "EmojiReact", "Announce",
 }
 
 // In returns the same verbs, written in the app's own transaction: what a verb says goes out when the transaction commits,
@@ -150,6 +150,9 @@ func (s *Server) undelivered(ctx context.Context, e *delivery.Event) error {
 
 // sayObject says that o was made or changed. Blind copies go to the activity: an object that is embedded shows none.
 func (s *Server) sayObject(ctx context.Context, handle, typ string, o *activity.Object) (string, error) {
+	if s.group != "" {
+		inGroup(o, s.group)
+	}
 	return s.say(ctx, handle, &activity.Activity{
 		Type: activity.Types{typ}, Object: activity.Refs{activity.Embed(o)}, BTo: o.BTo, BCC: o.BCC,
 	})
@@ -160,6 +163,9 @@ func (s *Server) sayOf(ctx context.Context, handle, typ, objectID string) (strin
 }
 
 func (s *Server) say(ctx context.Context, handle string, a *activity.Activity) (string, error) {
+	if s.group != "" {
+		s.sayInGroup(a)
+	}
 	var tx outbox.Execer
 	if s.tx != nil {
 		tx = s.tx

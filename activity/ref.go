@@ -20,6 +20,9 @@ type Ref struct {
 	// from is where Raw was read or written, so that it need not be scanned again. It is only
 	// believed as far as Raw is what stands there.
 	from value
+
+	// exact says that Raw is written as it is. See [Exact].
+	exact bool
 }
 
 // IRI makes a Ref of an id.
@@ -37,6 +40,15 @@ func Embed(d Document) Ref {
 	}
 	text, used := string(w.b), w.used
 	return Ref{ID: d.DocumentID(), Raw: json.RawMessage(text), from: value{in: &index{text: text, written: &used}}}
+}
+
+// Exact makes a Ref that holds a document as its bytes stand, whitespace, bto and bcc included, on the wire too: what somebody
+// else signed, or what is passed on unchanged, as a group does with what its members send. FEP-1b12. It fails as [Decode] does,
+// and on what is no object. The Ref keeps raw; reading it back from a document makes an ordinary one.
+func Exact(raw json.RawMessage) (Ref, error) {
+	r := Ref{exact: true}
+	err := scanDocument(raw, noLimits, func(top value) { r.ID, r.Raw = top.id(), raw })
+	return r, err
 }
 
 // ErrNotEmbedded is returned where a document is asked of a [Ref] that holds only its id.

@@ -37,6 +37,7 @@ var shapes = func() map[string]shape {
 		// ActivityStreams calls a Question an activity; every server posts it as the object of a Create.
 		TypeQuestion: shapeObject,
 
+		TypeLock:       shapeActivity,                                                                     // FEP-1b12
 		TypeEmojiReact: shapeActivity, TypeQuoteRequest: shapeActivity, TypeFeatureRequest: shapeActivity, // FEP-c0e0, FEP-044f
 		TypeLikeRequest: shapeActivity, TypeReplyRequest: shapeActivity, TypeAnnounceRequest: shapeActivity,
 		TypeHashtag:            shapeLink,

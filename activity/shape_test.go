@@ -28,7 +28,7 @@ var vocabulary = []struct {
 	{vocab.ObjectTypes, "*activity.Object", []string{
 		"Article", "Audio", "Document", "Event", "Image", "Note", "Page", "Place", "Profile", "Relationship", "Tombstone", "Video",
 	}},
-	{nil, "*activity.Activity", []string{"Activity", "IntransitiveActivity", "EmojiReact", "QuoteRequest", "LikeRequest", "ReplyRequest", "AnnounceRequest", "FeatureRequest"}},
+	{nil, "*activity.Activity", []string{"Activity", "IntransitiveActivity", "EmojiReact", "Lock", "QuoteRequest", "LikeRequest", "ReplyRequest", "AnnounceRequest", "FeatureRequest"}},
 	{nil, "*activity.Actor", []string{"Actor"}},
 	{nil, "*activity.Link", []string{"Hashtag"}},
 	{nil, "*activity.Collection", []string{"FeaturedCollection"}},

@@ -127,6 +127,7 @@ var terms = map[string]term{
 	"_misskey_reaction": {prefix: "misskey", iri: "misskey:_misskey_reaction"},
 	"_misskey_votes":    {prefix: "misskey", iri: "misskey:_misskey_votes"},
 
+	"Lock":                    {prefix: "lemmy", iri: "lemmy:Lock"},
 	"moderators":              {prefix: "lemmy", iri: "lemmy:moderators", kind: "@id"},
 	"postingRestrictedToMods": {prefix: "lemmy", iri: "lemmy:postingRestrictedToMods"},
 	"stickied":                {prefix: "lemmy", iri: "lemmy:stickied"},

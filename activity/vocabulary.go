@@ -13,6 +13,7 @@ const (
 	TypeCreate          = "Create"
 	TypeDelete          = "Delete"
 	TypeDislike         = "Dislike"
+	TypeLock            = "Lock" // of a thread in a group, Lemmy
 	TypeFlag            = "Flag"
 	TypeFollow          = "Follow"
 	TypeIgnore          = "Ignore"

@@ -176,6 +176,12 @@ func (w *writer) ref(r Ref) error {
 	}
 	in := r.from.in
 	switch {
+	case r.exact:
+		if err := scanDocument(r.Raw, noLimits, func(value) {}); err != nil {
+			return err
+		}
+		w.b = append(w.b, r.Raw...)
+		return nil
 	case in == nil:
 	case in.nodes != nil:
 		if string(r.Raw) == r.from.source() {

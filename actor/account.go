@@ -15,9 +15,14 @@ func (a account) same(b account) bool { return strings.EqualFold(a.user, b.user)
 
 var errAccount = errors.New("not of the form user@host")
 
-// parseAccount reads user@host with or without "acct:" or "@" in front. RFC 7565 §7.
+// parseAccount reads user@host with or without "acct:" in front, or "@", or "!" as groups are called. RFC 7565 §7.
 func parseAccount(text string) (account, error) {
-	text = strings.TrimPrefix(strings.TrimPrefix(text, "acct:"), "@")
+	text = strings.TrimPrefix(text, "acct:")
+	if group, ok := strings.CutPrefix(text, "!"); ok {
+		text = group
+	} else {
+		text = strings.TrimPrefix(text, "@")
+	}
 	user, host, ok := strings.Cut(text, "@")
 	if !ok || !usableKey(user) || len(user) > maxID || host == "" || strings.ContainsAny(user, "/?#&%\\ ") {
 		return account{}, errAccount

@@ -208,7 +208,7 @@ func (q Query) whole(p Page) *activity.Collection {
 	}
 	switch {
 	case p.Hidden:
-	case p.Next == "" && (len(p.Items) == 0 || q.Name == "featured" || q.Name == "featuredTags"):
+	case p.Next == "" && (p.Whole || len(p.Items) == 0 || q.Name == "featured" || q.Name == "featuredTags"):
 		*items = append(activity.List{}, p.Items...)
 	default:
 		c.First = activity.IRI(q.pageID(""))

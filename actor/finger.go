@@ -172,6 +172,9 @@ func (f fingers) lookup(ctx context.Context, query string) (known, string, error
 		return known{}, subject.host, err
 	}
 	id := j.Self()
+	if strings.HasPrefix(strings.TrimPrefix(query, "acct:"), "!") {
+		id = j.selfAs("Group")
+	}
 	if id == "" {
 		return known{}, subject.host, &Error{ID: "acct:" + subject.String(), Err: fmt.Errorf("%w: WebFinger names no actor", ErrNotActor)}
 	}
@@ -217,8 +220,8 @@ func (f fingers) handle(ctx context.Context, a *activity.Actor) (account, error)
 	if err != nil {
 		return subject, err
 	}
-	if self := j.Self(); self != a.ID {
-		return subject, &Error{ID: a.ID, Err: fmt.Errorf("%w: %s is %q", errInconsistent, subject, self)}
+	if !j.names(a.ID) {
+		return subject, &Error{ID: a.ID, Err: fmt.Errorf("%w: %s is %q", errInconsistent, subject, j.Self())}
 	}
 	return subject, nil
 }

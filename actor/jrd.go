@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime"
+	"slices"
 	"strings"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -27,6 +28,8 @@ const (
 	relIntent    = "https://w3id.org/fep/3b86/"        // FEP-3b86; the activity's type follows
 	relService   = activity.Namespace + "#Service"     // FEP-d556
 	relApp       = activity.Namespace + "#Application" // FEP-2677
+
+	propertyType = activity.Namespace + "#type" // what Lemmy says of links
 )
 
 // JRD is what WebFinger answers: whom a resource names and where to find them. RFC 7033 §4.4.
@@ -38,9 +41,11 @@ type JRD struct {
 
 // JRDLink is one link of a [JRD]. RFC 7033 §4.4.4.
 type JRDLink struct {
-	Rel      string `json:"rel"`
-	Type     string `json:"type,omitempty"`
-	Href     string `json:"href,omitempty"`
+	Rel  string `json:"rel"`
+	Type string `json:"type,omitempty"`
+	Href string `json:"href,omitempty"`
+
+	actor    string // the type of the actor that it leads to, where its properties say so
 	Template string `json:"template,omitempty"`
 }
 
@@ -53,6 +58,22 @@ func (j JRD) Self() string {
 		}
 	}
 	return ""
+}
+
+// selfAs is the id of the actor of a type, where j says the types of several: on Lemmy (0.19) a person and a community may go by
+// one name. Else it is Self.
+func (j JRD) selfAs(typ string) string {
+	for _, l := range j.Links {
+		if l.Rel == relSelf && isActivityType(l.Type) && l.actor == typ {
+			return l.Href
+		}
+	}
+	return j.Self()
+}
+
+// names tells whether j is about the actor with this id, among others perhaps.
+func (j JRD) names(id string) bool {
+	return slices.ContainsFunc(j.Links, func(l JRDLink) bool { return l.Rel == relSelf && isActivityType(l.Type) && l.Href == id })
 }
 
 // isActivityType tells whether a Content-Type says that the content is an ActivityPub document:
@@ -115,6 +136,10 @@ func parseLink(raw jsontext.Value) (l JRDLink, ok bool) {
 		if v, ok := members[name]; ok && jsonv2.Unmarshal(v, into) != nil {
 			return l, false
 		}
+	}
+	var properties map[string]jsontext.Value // a value may be null
+	if jsonv2.Unmarshal(members["properties"], &properties) == nil {
+		_ = jsonv2.Unmarshal(properties[propertyType], &l.actor) // what is no string says nothing
 	}
 	return l, l.Rel != ""
 }

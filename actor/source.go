@@ -57,6 +57,10 @@ type Page struct {
 	// Partial says that an asker other than this one may see more. Whoever signed the request is asked for again by name.
 	Partial bool
 
+	// Whole says that the items are all there are and stand in the collection itself, where some look for nothing else: Lemmy
+	// (0.19) reads a group's moderators there.
+	Whole bool
+
 	// Unordered says that the order means nothing. It is always so of featuredTags, replies, likes and shares.
 	Unordered bool
 }

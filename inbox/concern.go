@@ -45,14 +45,21 @@ func (in *Inbox) ours(id string) bool {
 func (in *Inbox) concernsNobody(ctx context.Context, c *matter) (bool, error) {
 	if ref := firstRef(c.a.Object); ref.Raw != nil && c.a.Type.String() != "Announce" {
 		c.object, _ = ref.Document()
+	} else if ref.Raw != nil && in.Groups != nil {
+		c.inner = in.inner(c, ref)
 	}
 	var err error
+	if n := c.inner; n != nil {
+		if n.audience, err = in.audienceOf(ctx, n.a, n.object, n.owner); err != nil {
+			return false, c.refuse(http.StatusServiceUnavailable, err)
+		}
+	}
 	if c.audience, err = in.audienceOf(ctx, c.a, c.object, c.owner); err != nil {
 		return false, c.refuse(http.StatusServiceUnavailable, err)
 	}
 	c.relation = c.ToFollowers || isInteractive(c.a, &c.audience)
 	switch {
-	case c.concerns(), c.a.Type.String() == "Delete":
+	case c.concerns(), c.inner != nil && c.inner.concerns(), c.a.Type.String() == "Delete":
 		return false, nil
 	case c.a.Type.String() == "Undo" && embedded(firstRef(c.a.Object)) == nil:
 		return false, nil
@@ -101,6 +108,7 @@ func (in *Inbox) audienceOf(ctx context.Context, a *activity.Activity, object ac
 	case *activity.Activity: // of an Undo, an Accept, a Reject
 		owned = append(owned, object.Actor.ID)
 		owned = append(owned, object.Object.IDs()...)
+		whom = append(whom, object.Audience.IDs()...) // a group that was told of what is undone
 	}
 	owned = append(owned, a.Target.ID, a.InReplyTo.ID)
 	if err := in.localAmong(ctx, &out, whom, owned); err != nil {

@@ -12,7 +12,11 @@ func (in *Inbox) apply(ctx context.Context, m *Message) error {
 	if taken, err := in.take(ctx, m); err != nil || taken {
 		return err
 	}
-	switch m.Activity.Type.String() {
+	typ := m.Activity.Type.String()
+	if m.Moderates {
+		typ = "" // nothing that is done to one's own
+	}
+	switch typ {
 	case "Follow":
 		return in.follow(ctx, m)
 	case "Accept", "Reject":
@@ -30,7 +34,10 @@ func (in *Inbox) apply(ctx context.Context, m *Message) error {
 	if err := run(ctx, effect, m); err != nil {
 		return err
 	}
-	return in.forward(ctx, m)
+	if err := in.forward(ctx, m); err != nil {
+		return err
+	}
+	return in.share(ctx, m)
 }
 
 func run(ctx context.Context, h Hook, m *Message) (err error) {

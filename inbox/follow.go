@@ -150,7 +150,7 @@ func (in *Inbox) unaccepted(ctx context.Context, m *Message, accept *activity.Ac
 // block ends both directions. ActivityPub §6.9
 func (in *Inbox) block(ctx context.Context, m *Message) error {
 	local, _, err := in.Local(ctx, m.ObjectID)
-	if err != nil || !local {
+	if err != nil || !local || m.Activity.Target.ID != "" { // from a group, say: not from the sender
 		return err
 	}
 	if err := in.Relations.Unfollowed(ctx, m.Sender, m.ObjectID); err != nil {

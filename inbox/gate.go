@@ -164,8 +164,8 @@ func (g *gate) leave(host string) {
 }
 
 // turn gives e its lane and its turn in it. What people wait for has a lane of its own in each host.
-func (g *gate) turn(e *Entry, interactive bool) {
-	e.Lane, _ = activity.Authority(e.Sender)
+func (g *gate) turn(e *Entry, from string, interactive bool) {
+	e.Lane, _ = activity.Authority(from)
 	lane := e.Lane
 	if interactive {
 		lane += " interactive"

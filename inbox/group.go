@@ -25,7 +25,7 @@ func (h *Hooks) announce() Hook {
 
 // many is the hook that takes a together with others like it, and by what they are alike; nil if there is none.
 func (h *Hooks) many(e task) (hook func(context.Context, string, []*Message) error, group string) {
-	if h.Likes == nil && h.Announces == nil || e.Attempts > 0 || e.Alone {
+	if h.Likes == nil && h.Announces == nil || e.Attempts > 0 || e.Alone || !e.NotBefore.IsZero() {
 		return nil, ""
 	}
 	a, err := e.activity()
@@ -73,6 +73,9 @@ func (in *Inbox) runMany(ctx context.Context, entries []task) []error {
 	for n, i := range which {
 		if errs[i] = err; err == nil {
 			errs[i] = in.forward(ctx, ms[n])
+		}
+		if errs[i] == nil {
+			errs[i] = in.share(ctx, ms[n])
 		}
 	}
 	return errs

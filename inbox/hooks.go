@@ -34,7 +34,7 @@ type Hooks struct {
 	Create   Hook
 	Update   Hook // of an actor, a post, or a poll with new counts; default for an actor: what is known of it is replaced
 	Delete   Hook // the app deletes what Sender made and nobody else's; default for an actor: it is forgotten
-	Like     Hook
+	Like     Hook // a Dislike goes to Other
 	React    Hook // EmojiReact, and a Like with content. FEP-c0e0
 	Announce Hook
 	Vote     Hook // a Create of a note with a name and no content, in reply to a local object
@@ -47,6 +47,13 @@ type Hooks struct {
 	Flag     Hook // Activity.Object names what is reported; who said it may be a server rather than a person
 	Other    Hook
 
+	// Moderate is what a moderator says in a group, Message.Group: a Delete of somebody's post there, a Block of somebody from
+	// it (its target), a Lock of a thread, an Add or a Remove of a moderator or of what is featured (its target is the
+	// collection), an Update of the group, or an Undo of one of these, of which Object is what is undone. Such a post may be hidden
+	// in the group; its author has not changed it, nor deleted it. Default for an Update: what is known of the group is
+	// replaced. FEP-1b12
+	Moderate Hook
+
 	// Likes and Announces, if set, get what Like and Announce would: all that waits about one object, at most 500, in one
 	// call, by their Turn. Its error is for all of them; after an error that means to try again each comes alone.
 	Likes     func(ctx context.Context, objectID string, ms []*Message) error
@@ -56,6 +63,9 @@ type Hooks struct {
 // choose finds the hook for m, and the built-in effect that follows it if it returns nil.
 func (in *Inbox) choose(m *Message) (hook Hook, effect Hook) {
 	h, none := &in.Hooks, Hook(nil)
+	if m.Moderates {
+		return h.Moderate, in.updateGroup
+	}
 	switch m.Activity.Type.String() {
 	case "Create":
 		if in.isVote(m) {

@@ -104,6 +104,8 @@ type Config struct {
 	// or no Delete and no Undo. ActivityPub §7.1.2
 	Forwarder Forwarder
 	Forwards  Forwards
+	// Groups tells what is known of groups. Nil: there are none, and the Announce of an activity is one like any other.
+	Groups Groups
 
 	Hooks  Hooks
 	Policy *moderation.Policy // nil: everyone

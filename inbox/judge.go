@@ -80,7 +80,20 @@ func (in *Inbox) judge(w http.ResponseWriter, r *http.Request, owner string) err
 	if err := in.prove(ctx, c, verified.Owner); err != nil { // 401, 403, 503: signed by one and said by another
 		return err
 	}
-	if err := in.settle(ctx, c); err != nil { // 403: not for this actor to say; 202, 403, 503 from the filter; 503: not kept
+	said, err := in.unwrap(ctx, c)                                  // what a group announces is judged as if it had come from its actor
+	if err == nil && said == c && c.inner != nil && !c.concerns() { // no group's; 202: what it says concerns nobody
+		wanted, failed := in.Wants(ctx, c.a)
+		if failed != nil {
+			return c.refuse(http.StatusServiceUnavailable, failed)
+		}
+		if !wanted {
+			return nil
+		}
+	}
+	if err == nil && said != nil {
+		err = in.settle(ctx, said) // 403: not for this actor to say; 202, 403, 503 from the filter; 503: not kept
+	}
+	if err != nil {
 		return err
 	}
 	if from, ok := activity.Authority(verified.Owner); ok {
@@ -91,10 +104,15 @@ func (in *Inbox) judge(w http.ResponseWriter, r *http.Request, owner string) err
 
 // settle is the part of the judgement that all ways in have in common, once it is known who said it.
 func (in *Inbox) settle(ctx context.Context, c *matter) error {
-	if err := authorise(c.a, c.object); err != nil {
-		return c.refuse(http.StatusForbidden, err)
+	if c.group != "" {
+		if drop, err := in.dropped(ctx, c); err != nil || drop {
+			return err
+		}
 	}
-	if err := in.ownerAgrees(ctx, c); err != nil { // of an object that is known here
+	if err := in.asModerator(ctx, c); err != nil {
+		return err
+	}
+	if err := in.mayBeSaid(ctx, c); err != nil {
 		return err
 	}
 	if idle, err := in.authorSuspended(ctx, c); err != nil || idle {
@@ -106,6 +124,20 @@ func (in *Inbox) settle(ctx context.Context, c *matter) error {
 		}
 	}
 	return in.keep(ctx, c)
+}
+
+// mayBeSaid decides whether it is for c's sender to say that.
+func (in *Inbox) mayBeSaid(ctx context.Context, c *matter) error {
+	if c.moderates {
+		if err := authoriseModeration(c.a); err != nil {
+			return c.refuse(http.StatusForbidden, err)
+		}
+		return nil
+	}
+	if err := authorise(c.a, c.object); err != nil {
+		return c.refuse(http.StatusForbidden, err)
+	}
+	return in.ownerAgrees(ctx, c) // of an object that is known here
 }
 
 // matter is an activity on its way through the judgement.
@@ -129,6 +161,12 @@ type matter struct {
 	object    activity.Document // that is embedded, nil if none was read
 	audience
 	verdict Verdict
+
+	inner     *matter // the activity that it announces, claimed
+	group     string  // that announced it, or a moderator of which says it
+	toMembers bool    // and for whoever follows that here
+	moderates bool
+	copied    bool // a group announces an object of which it may announce the Create too
 }
 
 func (c *matter) refuse(status int, err error) error {

@@ -40,6 +40,14 @@ type Message struct {
 	Alone bool
 	// Featured says that an Add or a Remove is about the sender's own featured collection.
 	Featured bool
+	// Group is the group that announced it, "" if it came from its sender; if Moderates, the one that it is said of. That the
+	// group announced it says nothing of whether it is for the group: Activity.IsFor and its object's do. FEP-1b12
+	Group string
+	// ToMembers says that it is also for those who follow Group here.
+	ToMembers bool
+	// Moderates says that it is a moderator of Group who says it, of what is there and not of what is the sender's own: whose
+	// object that is, is not asked. It reaches Hooks.Moderate alone.
+	Moderates bool
 	// Labels are the filter's.
 	Labels []string
 
@@ -58,6 +66,11 @@ type notes struct {
 	Sync      string   `json:"sync,omitempty"`
 	SyncAlone bool     `json:"syncAlone,omitempty"`
 	Verdict   *Verdict `json:"verdict,omitempty"`
+	Group     string   `json:"group,omitempty"`
+	ToMembers bool     `json:"members,omitempty"`
+	Moderates bool     `json:"moderates,omitempty"`
+	Copy      bool     `json:"copy,omitempty"`   // wait for the Create
+	Proved    bool     `json:"proved,omitempty"` // the body is what the origin showed
 	// Since is when it came back from a shelf.
 	Since time.Time `json:"since,omitzero"`
 }
@@ -76,6 +89,7 @@ func (n notes) marshal() []byte {
 func (c *matter) notes() []byte {
 	n := notes{
 		More: c.More, ToFollowers: c.ToFollowers, By: c.by, Via: c.via, Shown: c.shown, Sync: c.sync, SyncAlone: c.syncAlone,
+		Group: c.group, ToMembers: c.toMembers, Moderates: c.moderates, Copy: c.copied,
 	}
 	if c.verdict.Decision != Pass || c.verdict.StripMedia || c.verdict.StripTags || c.verdict.StripMentions || c.verdict.Labels != nil {
 		n.Verdict = &c.verdict
@@ -94,7 +108,7 @@ func readNotes(raw []byte) (n notes, err error) {
 func (c *matter) message() *Message {
 	return &Message{
 		Activity: c.a, Body: c.body, Sender: c.sender, By: c.by, Via: c.via, Received: c.received, ObjectID: c.a.Object.First(),
-		Owner: c.owner, To: c.To, More: c.More, ToFollowers: c.ToFollowers,
+		Owner: c.owner, To: c.To, More: c.More, ToFollowers: c.ToFollowers, Group: c.group, ToMembers: c.toMembers, Moderates: c.moderates,
 	}
 }
 
@@ -114,9 +128,13 @@ func (in *Inbox) message(ctx context.Context, e task) (*Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: notes: %w", ErrDrop, err)
 	}
+	if n.Copy {
+		return nil, in.afterCopyWait(ctx, e, a, n)
+	}
 	m := &Message{
 		Activity: a, Body: e.Body, Sender: e.Sender, By: n.By, Via: n.Via, Received: e.Received, ObjectID: a.Object.First(),
 		Owner: e.Owner, To: e.To, More: n.More, ToFollowers: n.ToFollowers && !e.Alone, Alone: e.Alone, key: e.Key, Object: e.object,
+		Group: n.Group, ToMembers: n.ToMembers && !e.Alone, Moderates: n.Moderates,
 	}
 	if n.Sync != "" && in.Synchronise != nil {
 		in.Synchronise(ctx, m.Sender, n.Sync)
@@ -124,10 +142,15 @@ func (in *Inbox) message(ctx context.Context, e task) (*Message, error) {
 	if n.SyncAlone {
 		return nil, errSynchronised
 	}
-	if m.By == ByOrigin && !n.Shown {
+	if m.By == ByOrigin && !n.Shown && !n.Proved {
 		m.Object = nil
 		if err := in.proveAtOrigin(ctx, m); err != nil {
 			return nil, err
+		}
+		if n.Group != "" {
+			if err := in.afterProof(ctx, e, a, m, n); err != nil {
+				return nil, err
+			}
 		}
 	}
 	asked := firstRef(m.Activity.Object).Raw == nil
@@ -165,7 +188,7 @@ func (in *Inbox) message(ctx context.Context, e task) (*Message, error) {
 func (m *Message) readEmbedded() error {
 	ref, doc := firstRef(m.Activity.Object), m.Object // which may have been read before
 	m.Object = nil
-	if ref.Raw == nil {
+	if ref.Raw == nil || m.Moderates {
 		return nil
 	}
 	switch m.Activity.Type.String() {
@@ -196,6 +219,8 @@ func (in *Inbox) readObject(ctx context.Context, m *Message) error {
 	}
 	ref := firstRef(m.Activity.Object)
 	switch typ := m.Activity.Type.String(); {
+	case m.Moderates:
+		return in.readModeration(ctx, m)
 	case typ == "Add" || typ == "Remove":
 		known, err := in.Peers.Collections(ctx, m.Sender)
 		m.Featured = err == nil && known.Featured != "" && m.Activity.Target.ID == known.Featured

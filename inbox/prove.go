@@ -24,6 +24,9 @@ const (
 	ByOrigin
 	// ByUs: a local actor said it, through this server's outbox.
 	ByUs
+	// ByGroup: a group announced it that lives on the actor's own server, which could have said anything in the actor's name; or
+	// it is what a moderator does in that group, which is the group's to say.
+	ByGroup
 )
 
 // String names the proof, for logs.
@@ -37,6 +40,8 @@ func (p Proof) String() string {
 		return "origin"
 	case ByUs:
 		return "ours"
+	case ByGroup:
+		return "group"
 	}
 	return "request"
 }

@@ -35,7 +35,11 @@ func (in *Inbox) Receive(ctx context.Context, raw []byte) error {
 	if err := in.prove(ctx, c, ""); err != nil {
 		return err
 	}
-	return in.settle(ctx, c)
+	said, err := in.unwrap(ctx, c)
+	if err != nil || said == nil {
+		return err
+	}
+	return in.settle(ctx, said)
 }
 
 // Deliver takes in what a local actor says to others here, which needs no signature: it is called by
@@ -51,6 +55,20 @@ func (in *Inbox) Deliver(ctx context.Context, sender string, body []byte) error 
 	}
 	if _, err := in.concernsNobody(ctx, c); err != nil {
 		return err
+	}
+	if c.inner != nil { // a group here announces what was judged when it came
+		return nil
+	}
+	if err := in.asModerator(ctx, c); err != nil {
+		return err
+	}
+	if c.a.Is("Delete") && !c.moderates { // from somebody who takes itself for a moderator
+		if err := in.mayBeSaid(ctx, c); errors.Is(err, ErrAuthority) {
+			in.Logger.InfoContext(ctx, "inbox: dropped", "activity", c.a.ID, "actor", sender, "error", err)
+			return nil
+		} else if err != nil {
+			return err
+		}
 	}
 	return in.keep(ctx, c)
 }
@@ -72,11 +90,12 @@ func (in *Inbox) keep(ctx context.Context, c *matter) error {
 		e.Rules = Rules{Unless: append(e.Rules.Unless, e.Mark)}
 		e.Mark = hearsayMark(c.a, c.body)
 	}
+	in.communityRules(c, &e)
 	if err := in.keyOfNamed(ctx, c.a, &e); err != nil {
 		return c.refuse(http.StatusServiceUnavailable, err)
 	}
-	interactive := isInteractive(c.a, &c.audience)
-	in.gate.turn(&e, interactive)
+	interactive := isInteractive(c.a, &c.audience) && (c.group == "" || len(c.To) > 0)
+	in.gate.turn(&e, c.lane(), interactive)
 	looks := in.looks.Load()
 	kept, err := in.Journal.Append(ctx, e, in.bounds(interactive))
 	if err != nil {

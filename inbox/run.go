@@ -262,7 +262,7 @@ func (in *Inbox) job(ctx context.Context, entries []task) []Outcome {
 
 func (in *Inbox) outcome(ctx context.Context, e Entry, err error) Outcome {
 	out := Outcome{Seq: e.Seq, State: Done, Attempts: e.Attempts + 1}
-	if err == nil {
+	if err == nil || errors.Is(err, errMoved) {
 		return out
 	}
 	switch now := time.Now(); {

@@ -29,6 +29,7 @@ func (in *Inbox) Show(ctx context.Context, s Shelf, seq int64) (Entry, *Message,
 	}
 	if n, err := readNotes(e.Notes); err == nil {
 		m.By, m.Via, m.More, m.ToFollowers = n.By, n.Via, n.More, n.ToFollowers && !e.Alone
+		m.Group, m.ToMembers, m.Moderates = n.Group, n.ToMembers && !e.Alone, n.Moderates
 		if n.Verdict != nil {
 			m.Labels = n.Verdict.Labels
 		}

@@ -46,6 +46,9 @@ func (o *Outbox) compose(ctx context.Context, r *Record) error {
 	composed.Actor = author.ID
 	composed.address(a.Recipients(), author)
 	composed.Waiting = slices.Clone(composed.To)
+	if err := exactly(a); err != nil {
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
 	if composed.Activity, err = activity.Encode(a); err != nil {
 		return fmt.Errorf("%w: %w", ErrGone, err)
 	}
@@ -62,6 +65,9 @@ func (o *Outbox) fill(ctx context.Context, r *Record, a *activity.Activity, auth
 	case "Create", "Update":
 		return o.composeObject(ctx, r, a, author, owner)
 	case "Delete":
+		if isRemoval(a) {
+			return nil
+		}
 		return o.composeDelete(ctx, r, a)
 	case "Undo":
 		return o.composeUndo(ctx, r, a)
@@ -79,7 +85,7 @@ func (o *Outbox) fill(ctx context.Context, r *Record, a *activity.Activity, auth
 		if len(a.Recipients()) == 0 {
 			a.To = activity.To(activity.Followers)
 		}
-	case "Like", "EmojiReact", "Announce":
+	case "Like", "Dislike", "EmojiReact", "Announce":
 		composeReaction(r, a, owner)
 	}
 	return nil
@@ -102,7 +108,10 @@ func (r *Record) address(recipients []string, author Author) {
 // ownedBy is whose owner is to be told of a: what is liked or shared, or the poll that is voted in.
 func ownedBy(a *activity.Activity) string {
 	switch a.Type.String() {
-	case "Like", "EmojiReact", "Announce":
+	case "Like", "Dislike", "EmojiReact", "Announce":
+		if len(a.Recipients()) > 0 { // nobody else is told
+			return ""
+		}
 		return a.Object.First()
 	case "Create":
 		if o, err := embeddedObject(a); err == nil && len(a.Recipients()) == 0 && isVote(o) {
@@ -205,6 +214,9 @@ func (o *Outbox) relate(ctx context.Context, r *Record) error {
 		}
 		change.Follower, change.Followed, change.FollowID = asked.Actor.ID, r.Actor, asked.ID
 	case "Block":
+		if a, err := activityOf(*r); err == nil && a.Target.ID != "" { // from a group: the moderator may go on following
+			return nil
+		}
 		change.FollowID = ""
 	default:
 		return nil

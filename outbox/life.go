@@ -16,7 +16,7 @@ func Lifetime(typ string, profile bool) time.Duration {
 		return 3 * day
 	case "Create":
 		return 3 * day
-	case "Like", "EmojiReact", "Announce":
+	case "Like", "Dislike", "EmojiReact", "Announce":
 		return day
 	}
 	return 7 * day

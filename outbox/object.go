@@ -40,6 +40,7 @@ func (o *Outbox) composeObject(ctx context.Context, r *Record, a *activity.Activ
 	if object.Published.IsZero() {
 		object.Published = r.At.Truncate(time.Second)
 	}
+	placeInGroup(a, object)
 	switch {
 	case owner != "": // a vote is for who asks alone
 		object.To = activity.To(owner)
@@ -92,7 +93,7 @@ func (o *Outbox) inherit(ctx context.Context, r *Record, a *activity.Activity, o
 			object.Published = was.Published
 		}
 		if len(object.Recipients()) == 0 && len(a.Recipients()) == 0 {
-			object.To, object.CC = was.To, was.CC
+			object.To, object.CC, object.Audience = was.To, was.CC, was.Audience
 		}
 		r.To = union(r.To, old.To)
 		r.Followers = r.Followers || old.Followers

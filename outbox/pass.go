@@ -346,6 +346,12 @@ func (o *Outbox) keyOf(ctx context.Context, r *Record) (string, error) {
 			return r.To[0] + " " + r.Actor, nil
 		}
 	}
+	if object, ok := strings.CutSuffix(r.Object, announced); ok && r.Type == "Announce" {
+		// Lemmy (0.19) refuses what Share says, so that it must not hold up what Wrap says.
+		if a, err := activityOf(*r); err == nil && wrapped(a) == nil {
+			return r.Actor + " " + object, nil
+		}
+	}
 	return r.Actor + " " + r.Object, nil
 }
 

@@ -196,7 +196,7 @@ func (o *Outbox) giveUp(ctx context.Context, r *Record, err error, expired bool)
 
 // expires is when r is not worth sending any more.
 func (o *Outbox) expires(r *Record) time.Time {
-	return r.At.Add(o.Lifetime(r.Type, r.Type == "Update" && r.Actor != "" && r.Object == r.Actor))
+	return r.At.Add(o.Lifetime(lifeType(r), r.Type == "Update" && r.Actor != "" && r.Object == r.Actor))
 }
 
 // save keeps how far r is.

@@ -54,7 +54,9 @@ func (o *Outbox) record(ctx context.Context, in Intent) (Record, error) {
 		return r, nil
 	}
 	r.Type = a.Type.String()
-	r.Object, err = o.about(ctx, a)
+	if r.Object, err = o.about(ctx, a); o.isShare(in.Author, a) {
+		r.Object += announced // after what says more
+	}
 	return r, err
 }
 
@@ -75,6 +77,14 @@ func (o *Outbox) about(ctx context.Context, a *activity.Activity) (string, error
 			if asked, ok := doc.(*activity.Activity); ok && asked.Actor.ID != "" {
 				return asked.Actor.ID, nil
 			}
+		}
+	case "Announce":
+		if inner := wrapped(a); inner != nil {
+			return wrappedAbout(inner), nil
+		}
+	case "Delete":
+		if isRemoval(a) {
+			return a.Object.First() + removed, nil
 		}
 	}
 	return a.Object.First(), nil

@@ -107,6 +107,9 @@ func (o *Outbox) inheritFrom(ctx context.Context, r *Record, a *activity.Activit
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrGone, err)
 	}
+	if len(a.Audience) == 0 {
+		a.Audience = was.Audience
+	}
 	visible, named := was.Recipients(), a.Recipients()
 	for _, id := range reached {
 		switch {

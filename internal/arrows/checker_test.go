@@ -50,6 +50,7 @@ func TestTheCheckerTellsGoodEdgesFromBadOnes(t *testing.T) {
 		{"an example does not import another", "examples/blog/main.go", "/examples/goap/page", false},
 		{"an internal package imports no room", "internal/sqldb/tx.go", "/storage", false},
 		{"a double imports no room", "internal/threadslike/server.go", "/signature", false},
+		{"nor does that of Lemmy", "internal/lemmylike/server.go", "/activity", false},
 		{"nor do its tests", "internal/threadslike/server_test.go", "/signature", false},
 		{"nor another's library", "internal/threadslike/server.go", "golang.org/x/sync/errgroup", false},
 		{"nor telemetry", "internal/threadslike/server.go", "/internal/telemetry", false},

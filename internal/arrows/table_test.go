@@ -39,6 +39,7 @@ var rooms = map[string][]string{
 	"internal/sqldb":                 {},
 	"internal/telemetry":             {},
 	"internal/threadslike":           {},
+	"internal/lemmylike":             {},
 	"internal/arrows":                {},
 	"internal/spec":                  {},
 	"internal/bench/...":             {"..."},
@@ -46,7 +47,7 @@ var rooms = map[string][]string{
 
 // alone are packages that import nothing but the standard library, not even in tests: a double of another server can
 // disagree with us only as long as it shares no code with us.
-var alone = []string{"internal/threadslike"}
+var alone = []string{"internal/threadslike", "internal/lemmylike"}
 
 // Tests may import any package of ours but these: a room's test that needs the façade, an example or a
 // foreign server belongs with them.

@@ -44,6 +44,9 @@ func (o *ours) profile(_ context.Context, handle string) (actor.Profile, error) 
 		Handle: handle, Name: "Name of " + handle, Summary: "<p>I am " + handle + ".</p>", ManuallyApprovesFollowers: handle == asks,
 		Featured: o.featuredOf(handle),
 	}
+	if handle == club {
+		p.Type = "Group"
+	}
 	var err error
 	o.app.change(func() {
 		if name, ok := o.app.names[handle]; ok {

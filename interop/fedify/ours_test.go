@@ -35,7 +35,7 @@ const (
 )
 
 var users = []string{
-	"alice", "bea", "carol", "dora", "emma", "flo", "gina", "hugo", "ivy", "jack", "kim", "lou", "mia", "ned", "olga", "pam", asks, refuses,
+	"alice", "bea", "carol", "dora", "emma", "flo", "gina", "hugo", "ivy", "jack", "kim", "lou", "mia", "ned", "olga", "pam", club, asks, refuses,
 }
 
 // ours is a server made with Fedihook, in SQLite files, that keeps nothing but what its hooks heard.
@@ -116,7 +116,7 @@ func (o *ours) start(listener net.Listener) (err error) {
 	config := fedihook.Config{
 		Origin: o.Origin, Storage: o.storage, Profile: o.profile, Hooks: o.hooks(), RootCAs: o.ca.pool(),
 		InsecureAllowLoopback: o.peers, Logger: logger, Completed: o.complete,
-		Collections: actor.Collections{Featured: o.featured},
+		Collections: actor.Collections{Featured: o.featured}, Groups: new(fedihook.Groups),
 		NodeInfo: func(context.Context) (actor.NodeInfo, error) {
 			return actor.NodeInfo{Software: "fedihook-interop", Version: "1.2.3", Users: int64(len(users)), Posts: 45}, nil
 		},

@@ -35,7 +35,7 @@ var kinds = []string{
 	"Create", "Create with a reply", "Create with a mention", "Create with a tag", "Create with media", "Create with a poll", "Create with a vote",
 	"Update of a post", "Update of a poll", "Update of an actor", "Update of a key", "Delete of a post", "Delete of an actor",
 	"Like", "Undo of a Like", "EmojiReact", "Undo of an EmojiReact", "Announce", "Undo of an Announce",
-	"Add", "Remove", "Block", "Undo of a Block", "Flag", "Move", "signature", "replay", "restart",
+	"Add", "Remove", "Block", "Undo of a Block", "Flag", "Move", "group", "signature", "replay", "restart",
 }
 
 // cells run in this order on the same two servers. The first two Follows make fred and alice follow each
@@ -125,6 +125,12 @@ var cells = []cell{
 	{"Undo of a Block", toFedify, "it is taken back", hugoUnblocksFred, ""},
 	{"Flag", toOurs, "the app hears who and what is reported, and why", fredReportsAlice, ""},
 	{"Flag", toFedify, "fred's server hears who and what is reported, and why, from the instance actor", oursReportsFred, ""},
+
+	{"group", toFedify, "fred follows a group of ours, which Fedify takes for one", fredFollowsClub, ""},
+	{"group", toOurs, "what fred says to the group comes back announced byte for byte, and once more by its id", fredPostsInClub, ""},
+	{"group", toOurs, "what he deletes is announced, and shared no more", fredDeletesInClub, ""},
+	{"group", toFedify, "alice's post in the group is announced to fred", alicePostsInClub, ""},
+	{"group", toOurs, "what a group there announces", nil, "the peer is one person; Fedify 2.3.6 leaves groups to who writes the server"},
 
 	{"signature", toOurs, "by RFC 9421 first: 202 at once", fredKnocksByRFC9421, ""},
 	{"signature", toOurs, "by draft-cavage first: 202 at once", fredKnocksByCavage, ""},
