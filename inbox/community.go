@@ -85,6 +85,9 @@ func (in *Inbox) unwrap(ctx context.Context, c *matter) (*matter, error) {
 	if activity.SameAuthority(n.sender, in.Origin) {
 		return nil, nil // said here, so known
 	}
+	if drop, err := in.dropped(ctx, n); err != nil || drop { // before anything of its host's is fetched
+		return nil, err
+	}
 	return n, in.believe(ctx, n, g)
 }
 

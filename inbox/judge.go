@@ -104,11 +104,6 @@ func (in *Inbox) judge(w http.ResponseWriter, r *http.Request, owner string) err
 
 // settle is the part of the judgement that all ways in have in common, once it is known who said it.
 func (in *Inbox) settle(ctx context.Context, c *matter) error {
-	if c.group != "" {
-		if drop, err := in.dropped(ctx, c); err != nil || drop {
-			return err
-		}
-	}
 	if err := in.asModerator(ctx, c); err != nil {
 		return err
 	}
