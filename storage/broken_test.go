@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/consent"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/moderation"
 	"github.com/fedihook/fedihook/outbox"
@@ -75,6 +76,11 @@ func brokenStores() map[string][]broken {
 	for _, b := range brokenRules {
 		all["Rules"] = append(all["Rules"], broken{b.check, func(t *testing.T) {
 			storagetest.RunRules(t, func(*testing.T) moderation.Rules { return b.fault(storage.Memory().Rules) })
+		}})
+	}
+	for _, b := range brokenStamps {
+		all["Stamps"] = append(all["Stamps"], broken{b.check, func(t *testing.T) {
+			storagetest.RunStamps(t, func(*testing.T) consent.Stamps { return b.fault(storage.Memory().Stamps) })
 		}})
 	}
 	return all

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/consent"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/moderation"
 	"github.com/fedihook/fedihook/outbox"
@@ -22,7 +23,7 @@ func reopening(t *testing.T, f files) storage.Storage {
 	o := &opener{t: t, files: f, kept: openSQLite(t, openApp(t, f.app), openSQL(t, f.own))}
 	return storage.Storage{
 		Intents: reIntents{o}, Log: reLog{o}, Journal: reJournal{o}, Followers: reFollowers{o},
-		Keys: reKeys{o}, Remotes: reRemotes{o}, Rules: reRules{o},
+		Keys: reKeys{o}, Remotes: reRemotes{o}, Rules: reRules{o}, Stamps: reStamps{o},
 	}
 }
 
@@ -207,4 +208,19 @@ func (r reRules) MatchRules(ctx context.Context, domains []string) ([]moderation
 
 func (r reRemotes) PruneRemotes(ctx context.Context, before time.Time, limit int) (int, error) {
 	return one(r.o, func(s storage.Storage) (int, error) { return s.Remotes.PruneRemotes(ctx, before, limit) })
+}
+
+type reStamps struct{ o *opener }
+
+func (r reStamps) SaveStamp(ctx context.Context, st consent.Stamp) error {
+	return r.o.with(func(s storage.Storage) error { return s.Stamps.SaveStamp(ctx, st) })
+}
+func (r reStamps) Stamp(ctx context.Context, k consent.Kind, interaction, target string) (consent.Stamp, error) {
+	return one(r.o, func(s storage.Storage) (consent.Stamp, error) { return s.Stamps.Stamp(ctx, k, interaction, target) })
+}
+func (r reStamps) Stamps(ctx context.Context, q consent.Query) ([]consent.Stamp, error) {
+	return one(r.o, func(s storage.Storage) ([]consent.Stamp, error) { return s.Stamps.Stamps(ctx, q) })
+}
+func (r reStamps) ForgetStamps(ctx context.Context, before time.Time) error {
+	return r.o.with(func(s storage.Storage) error { return s.Stamps.ForgetStamps(ctx, before) })
 }

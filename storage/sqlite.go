@@ -59,6 +59,7 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 		{"keys", keysTables},
 		{"remotes", remotesTables},
 		{"rules", rulesTables},
+		{"stamps", stampsTables},
 	} {
 		if err := sqldb.Migrate(ctx, own, room.name, room.steps); err != nil {
 			return Storage{}, fmt.Errorf("storage: open SQLite: %w", err)
@@ -86,6 +87,7 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 		Keys:      &sqliteKeys{db: own},
 		Remotes:   &sqliteRemotes{db: own},
 		Rules:     &sqliteRules{db: own},
+		Stamps:    &sqliteStamps{db: own},
 		Queue:     queued,
 	}, nil
 }

@@ -12,6 +12,7 @@ package storage
 
 import (
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/consent"
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/moderation"
@@ -39,6 +40,7 @@ type Storage struct {
 	Keys      actor.Keys       // the private keys of local actors
 	Remotes   actor.Remotes    // actors of other servers
 	Rules     moderation.Rules // which domains are refused
+	Stamps    consent.Stamps   // leave to quote, answer, like and share
 	Queue     delivery.Store   // what is still to be posted where
 }
 
@@ -54,6 +56,7 @@ func Memory() Storage {
 		Keys:      &memoryKeys{pairs: map[string][]actor.KeyPair{}, owner: map[string][]string{}},
 		Remotes:   &memoryRemotes{actors: map[string]actor.Remote{}, byKey: map[string]map[string]bool{}},
 		Rules:     &memoryRules{rules: map[string]moderation.Rule{}},
+		Stamps:    &memoryStamps{known: map[stampKey]*consent.Stamp{}},
 		Queue:     queue.Memory(),
 	}
 }

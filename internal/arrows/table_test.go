@@ -12,14 +12,15 @@ var rooms = map[string][]string{
 	"activity":   {},
 	"signature":  {},
 	"moderation": {},
+	"consent":    {"activity"},
 	"delivery":   {"internal/safehttp"},
 	"media":      {"internal/safehttp"},
 	"actor":      {"activity", "signature", "moderation", "internal/safehttp"},
-	"inbox":      {"activity", "signature", "moderation"},
+	"inbox":      {"activity", "signature", "moderation", "consent"},
 	"outbox":     {"activity", "moderation"},
 
 	"storage/queue": {"delivery", "internal/sqldb"},
-	"storage": {"activity", "signature", "moderation", "delivery", "media", "actor", "inbox", "outbox",
+	"storage": {"activity", "signature", "moderation", "consent", "delivery", "media", "actor", "inbox", "outbox",
 		"storage/queue", "internal/sqldb"},
 
 	".":            {"exported", "internal/safehttp"},
@@ -30,7 +31,7 @@ var rooms = map[string][]string{
 	"signature/ldsig": {"signature"},
 
 	"inbox/inboxtest": {"activity", "signature", "inbox"},
-	"storage/storagetest": {"activity", "signature", "moderation", "delivery", "media", "actor", "inbox", "outbox",
+	"storage/storagetest": {"activity", "signature", "moderation", "consent", "delivery", "media", "actor", "inbox", "outbox",
 		"storage", "storage/queue"},
 	"interop/...": {"..."},
 
