@@ -149,6 +149,7 @@ type Server struct {
 	suites      *signature.Hosts          // how each host wants requests signed
 	expired     *atomic.Int64             // in the queue
 	heardLately *recent[signature.Scheme] // of each authority
+	free        *recent[bool]             // posts of ours without a policy
 
 	tx     storage.Execer // of In
 	at     time.Time      // of At
@@ -198,8 +199,8 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, names: names, base: client.Transport,
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts), expired: new(atomic.Int64),
-		heardLately: new(recent[signature.Scheme]),
-		keys:        &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
+		heardLately: new(recent[signature.Scheme]), free: new(recent[bool]),
+		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
 	s.handler = &actor.Handler{
 		Names: names, Profile: c.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
@@ -245,7 +246,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Intents: c.Storage.Intents, Log: c.Storage.Log, NewID: s.newID, Author: s.author, Local: s.names.Ours,
 		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets,
 		Enqueue: s.enqueue, Loop: s.loop, Relate: relations.relate, FollowID: relations.followID, Text: html.Text,
-		Ended: c.Ended, Logger: c.Logger,
+		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Logger: c.Logger,
 	})
 	if err != nil {
 		return err
@@ -255,7 +256,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Peers: &peers{store: c.Storage.Remotes, resolver: s.resolver},
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
 		Proof: s.proofs(), LDSignature: s.ldSignatures(), Proxies: c.Proxies,
-		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
+		Consent: s.consent, Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
 	})
 	return err
 }
@@ -267,6 +268,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.inbox.Run(ctx) })
 	g.Go(func() error { return s.keys.Run(ctx) })
+	g.Go(func() error { return s.forgetStamps(ctx) })
 	if s.config.Queue == nil {
 		g.Go(func() error { return s.queue.Run(ctx) })
 	}

@@ -9,6 +9,13 @@ import (
 
 // apply runs the hook for m and the built-in effect. An error other than [ErrDrop] means try again.
 func (in *Inbox) apply(ctx context.Context, m *Message) error {
+	if in.Consent == nil {
+		return in.do(ctx, m)
+	}
+	return run(ctx, func(ctx context.Context, m *Message) error { return in.Consent(ctx, m, in.do) }, m)
+}
+
+func (in *Inbox) do(ctx context.Context, m *Message) error {
 	switch m.Activity.Type.String() {
 	case "Follow":
 		return in.follow(ctx, m)

@@ -48,8 +48,11 @@ func (in *Inbox) runMany(ctx context.Context, entries []task) []error {
 	var which []int
 	for i, e := range entries {
 		m, err := in.message(ctx, e)
-		if err != nil {
-			errs[i] = err
+		agreed := false
+		if err == nil {
+			agreed, err = in.agreed(ctx, m)
+		}
+		if errs[i] = err; !agreed {
 			continue
 		}
 		ms, which = append(ms, m), append(which, i)
@@ -70,4 +73,18 @@ func (in *Inbox) runMany(ctx context.Context, entries []task) []error {
 		errs[i] = err
 	}
 	return errs
+}
+
+// agreed asks Consent whether m is to be among those that a hook takes.
+func (in *Inbox) agreed(ctx context.Context, m *Message) (yes bool, err error) {
+	if in.Consent == nil {
+		return true, nil
+	}
+	err = run(ctx, func(ctx context.Context, m *Message) error {
+		return in.Consent(ctx, m, func(context.Context, *Message) error {
+			yes = true
+			return nil
+		})
+	}, m)
+	return yes && err == nil, err
 }

@@ -37,6 +37,9 @@ func (o *Outbox) compose(ctx context.Context, r *Record) error {
 			return err
 		}
 	}
+	if err := o.leave(ctx, author, a); err != nil {
+		return err
+	}
 	composed := *r
 	defer o.locks.lock(r.Object)()
 	if err := o.fill(ctx, &composed, a, author, owner); err != nil {
@@ -79,7 +82,7 @@ func (o *Outbox) fill(ctx context.Context, r *Record, a *activity.Activity, auth
 		if len(a.Recipients()) == 0 {
 			a.To = activity.To(activity.Followers)
 		}
-	case "Like", "EmojiReact", "Announce":
+	case "Like", "EmojiReact", "Announce", "QuoteRequest":
 		composeReaction(r, a, owner)
 	}
 	return nil
@@ -104,6 +107,10 @@ func ownedBy(a *activity.Activity) string {
 	switch a.Type.String() {
 	case "Like", "EmojiReact", "Announce":
 		return a.Object.First()
+	case "QuoteRequest":
+		if len(a.Recipients()) == 0 {
+			return a.Object.First()
+		}
 	case "Create":
 		if o, err := embeddedObject(a); err == nil && len(a.Recipients()) == 0 && isVote(o) {
 			return o.InReplyTo.ID
