@@ -115,10 +115,9 @@ type Question struct {
 	Followers string // the id of the collection of Author's followers, "" if it is not known
 	Following string // the id of the collection of those whom Author follows, "" if it is not known
 
-	Actor       string // who would do it
-	Follows     bool   // Actor is an accepted follower of Author
-	IsFollowed  bool   // Author follows Actor
-	Unpublished bool   // Post itself waits for leave of others
+	Actor      string // who would do it
+	Follows    bool   // Actor is an accepted follower of Author
+	IsFollowed bool   // Author follows Actor
 }
 
 // Decide reads the post's policy. Of the lists that name the actor the more specific one counts, the actor itself before a
@@ -129,7 +128,7 @@ type Question struct {
 // shares, they are free to all. Who is mentioned in a post or was answered by it may answer. FEP-044f; GoToSocial's
 // interaction policies.
 func Decide(q Question) Decision {
-	if q.Post == nil || q.Actor == "" {
+	if q.Post == nil || q.Actor == "" || q.Kind.String() == "" {
 		return Denied
 	}
 	if q.Actor == q.Author {

@@ -54,13 +54,15 @@ func (s State) String() string {
 	return [...]string{"none", "requested", "granted", "refused", "revoked"}[min(s, Revoked)]
 }
 
-// Document is what is served under s.ID while s is Granted. It embeds neither of the two. FEP-044f
+// Document is what is served under s.ID while s is Granted. It embeds neither of the two. Who did something without asking
+// for leave is given it in the words of GoToSocial up to 0.20, where nobody asks. FEP-044f
 func (s Stamp) Document() *activity.Object {
 	o := &activity.Object{
 		ID: s.ID, Type: activity.Types{s.Kind.Authorization()}, AttributedTo: activity.Refs{activity.IRI(s.Author)},
 		InteractingObject: activity.IRI(s.Interaction), InteractionTarget: activity.IRI(s.Target),
 	}
-	if s.Kind != Quote { // GoToSocial up to 0.20 reads these two
+	if s.Kind != Quote && s.Request == "" {
+		o.Type = activity.Types{kinds[s.Kind].approval}
 		o.Object, o.Target = activity.Refs{activity.IRI(s.Interaction)}, activity.IRI(s.Target)
 	}
 	return o

@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 	"internal/sqldb":                 {},
 	"internal/telemetry":             {},
 	"internal/threadslike":           {},
+	"internal/gtslike":               {},
 	"internal/arrows":                {},
 	"internal/spec":                  {},
 	"internal/bench/...":             {"..."},
@@ -47,7 +48,7 @@ var rooms = map[string][]string{
 
 // alone are packages that import nothing but the standard library, not even in tests: a double of another server can
 // disagree with us only as long as it shares no code with us.
-var alone = []string{"internal/threadslike"}
+var alone = []string{"internal/threadslike", "internal/gtslike"}
 
 // Tests may import any package of ours but these: a room's test that needs the façade, an example or a
 // foreign server belongs with them.
