@@ -41,6 +41,11 @@ var madeOnce = sync.OnceValue(func() actor.Keys { return storage.Memory().Keys }
 // inFediverse runs f in a bubble, with an app whose hooks note what they hear.
 func inFediverse(t *testing.T, f func(t *testing.T, v *fediverse)) {
 	t.Helper()
+	inFediverseWith(t, func(*fedihook.Config) {}, f)
+}
+
+func inFediverseWith(t *testing.T, change func(*fedihook.Config), f func(t *testing.T, v *fediverse)) {
+	t.Helper()
 	keys := madeOnce()
 	synctest.Test(t, func(t *testing.T) {
 		n := inboxtest.NewNet(t)
@@ -48,7 +53,7 @@ func inFediverse(t *testing.T, f func(t *testing.T, v *fediverse)) {
 		var err error
 		h, store := v.hear, storage.Memory()
 		store.Keys = keys
-		v.Server, err = fedihook.New(fedihook.Config{
+		c := fedihook.Config{
 			Origin: "https://blog.example", Storage: store, InsecureDial: n.Dial, RootCAs: n.RootCAs(), Logger: slog.New(slog.DiscardHandler),
 			Profile: func(_ context.Context, handle string) (actor.Profile, error) {
 				if handle != "alice" {
@@ -66,7 +71,9 @@ func inFediverse(t *testing.T, f func(t *testing.T, v *fediverse)) {
 				defer v.mu.Unlock()
 				v.ended = append(v.ended, e)
 			},
-		})
+		}
+		change(&c)
+		v.Server, err = fedihook.New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
