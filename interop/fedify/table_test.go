@@ -35,7 +35,7 @@ var kinds = []string{
 	"Create", "Create with a reply", "Create with a mention", "Create with a tag", "Create with media", "Create with a poll", "Create with a vote",
 	"Update of a post", "Update of a poll", "Update of an actor", "Update of a key", "Delete of a post", "Delete of an actor",
 	"Like", "Undo of a Like", "EmojiReact", "Undo of an EmojiReact", "Announce", "Undo of an Announce",
-	"Add", "Remove", "Block", "Undo of a Block", "Flag", "signature", "replay", "restart",
+	"Add", "Remove", "Block", "Undo of a Block", "Flag", "QuoteRequest", "Accept of a QuoteRequest", "Delete of a QuoteAuthorization", "signature", "replay", "restart",
 }
 
 // cells run in this order on the same two servers. The first two Follows make fred and alice follow each
@@ -125,6 +125,13 @@ var cells = []cell{
 	{"Undo of a Block", toFedify, "it is taken back", hugoUnblocksFred, ""},
 	{"Flag", toOurs, "the app hears who and what is reported, and why", fredReportsAlice, ""},
 	{"Flag", toFedify, "fred's server hears who and what is reported, and why, from the instance actor", oursReportsFred, ""},
+
+	{"QuoteRequest", toOurs, "alice's app hears what would be quoted, and by whom; her policy answers", fredAsksToQuote, ""},
+	{"QuoteRequest", toFedify, "it has alice's quote within it, and Fedify reads in that what is quoted", aliceAsksToQuote, ""},
+	{"Accept of a QuoteRequest", toFedify, "Fedify reads the authorization, for fred's quote of alice's post; with it his quote is approved", aliceLetsFredQuote, ""},
+	{"Accept of a QuoteRequest", toOurs, "alice's quote has fred's authorization wherever it was sent", fredLetsAliceQuote, ""},
+	{"Delete of a QuoteAuthorization", toFedify, "fred hears of it, and the authorization is gone", aliceRevokes, ""},
+	{"Delete of a QuoteAuthorization", toOurs, "alice's quote has no authorization any more", fredRevokes, ""},
 
 	{"signature", toOurs, "by RFC 9421 first: 202 at once", fredKnocksByRFC9421, ""},
 	{"signature", toOurs, "by draft-cavage first: 202 at once", fredKnocksByCavage, ""},
