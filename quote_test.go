@@ -593,6 +593,15 @@ func TestWhatOthersQuoteOfOthersIsVerified(t *testing.T) {
 		if q := tell(bobs.ID, stamp.ID); q == nil || q.Approved {
 			t.Errorf("with leave for another quote: %+v", q)
 		}
+		forged := quotes(carol, bobs.ID) // with leave of somebody else on bob's server
+		forgery := activity.QuoteAuthorization(v.there.Origin()+"/stamps/3", v.there.Actor("eve").ID(), forged.ID, bobs.ID)
+		v.there.Put(forgery)
+		forged.QuoteAuthorization = activity.IRI(forgery.ID)
+		carol.Create(forged)
+		v.settle()
+		if q := v.quoteOf(forged.ID); q == nil || q.Approved || q.Unsure {
+			t.Errorf("with leave of another: %+v", q)
+		}
 		v.there.Down()
 		if q := tell(bobs.ID, v.there.Origin()+"/stamps/9"); q == nil || q.Approved || !q.Unsure {
 			t.Errorf("while the server is down: %+v", q)
