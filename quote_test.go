@@ -681,3 +681,44 @@ func TestOneQuotesOneselfWithoutAsking(t *testing.T) {
 		}
 	})
 }
+
+func TestAQuoteOfANeighbourIsAskedForToo(t *testing.T) {
+	t.Parallel()
+	here := newSites(t, nil, "here.example")[0]
+	quoted, err := here.Publish(t.Context(), "bob", &activity.Object{
+		Content: "<p>mine</p>", InteractionPolicy: quotable(activity.To(activity.Public), nil).Ref(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	here.until("it is served", func() bool {
+		status, _, _ := here.get(quoted, activity.ContentType, nil, "")
+		return status == http.StatusOK
+	})
+	id, err := here.Publish(t.Context(), "alice", &activity.Object{Content: "<p>look</p>", Quote: activity.IRI(quoted)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stamp := ""
+	shown := func() bool {
+		_, body, _ := here.get(id, activity.ContentType, nil, "")
+		doc, err := activity.Decode([]byte(body))
+		o, ok := doc.(*activity.Object)
+		if err != nil || !ok {
+			return false
+		}
+		stamp = o.QuoteAuthorization.ID
+		return stamp != ""
+	}
+	here.until("leave", shown)
+	if status, _, _ := here.get(stamp, activity.ContentType, nil, ""); status != http.StatusOK {
+		t.Errorf("the stamp: %d", status)
+	}
+	if _, err := here.Revoke(t.Context(), "alice", stamp); !errors.Is(err, consent.ErrNone) {
+		t.Errorf("alice revokes what bob gave: %v", err)
+	}
+	if _, err := here.Revoke(t.Context(), "bob", stamp); err != nil {
+		t.Fatal(err)
+	}
+	here.until("no leave", func() bool { return !shown() })
+}
