@@ -15,6 +15,7 @@ import (
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/inbox/inboxtest"
+	"github.com/fedihook/fedihook/outbox"
 	"github.com/fedihook/fedihook/storage"
 )
 
@@ -27,8 +28,11 @@ type fediverse struct {
 	there *inboxtest.Server
 	bob   *inboxtest.Actor
 
-	mu    sync.Mutex
-	heard []*inbox.Message
+	mu     sync.Mutex
+	heard  []*inbox.Message
+	told   []inbox.Message // by Hooks.Leave, Hooks.Quote and Hooks.Request
+	answer error           // of the latter two
+	ended  []outbox.Ended
 }
 
 // madeOnce keeps the keys of alice and the site: making them takes longer than most of these tests.
@@ -37,6 +41,11 @@ var madeOnce = sync.OnceValue(func() actor.Keys { return storage.Memory().Keys }
 // inFediverse runs f in a bubble, with an app whose hooks note what they hear.
 func inFediverse(t *testing.T, f func(t *testing.T, v *fediverse)) {
 	t.Helper()
+	inFediverseWith(t, func(*fedihook.Config) {}, f)
+}
+
+func inFediverseWith(t *testing.T, change func(*fedihook.Config), f func(t *testing.T, v *fediverse)) {
+	t.Helper()
 	keys := madeOnce()
 	synctest.Test(t, func(t *testing.T) {
 		n := inboxtest.NewNet(t)
@@ -44,7 +53,7 @@ func inFediverse(t *testing.T, f func(t *testing.T, v *fediverse)) {
 		var err error
 		h, store := v.hear, storage.Memory()
 		store.Keys = keys
-		v.Server, err = fedihook.New(fedihook.Config{
+		c := fedihook.Config{
 			Origin: "https://blog.example", Storage: store, InsecureDial: n.Dial, RootCAs: n.RootCAs(), Logger: slog.New(slog.DiscardHandler),
 			Profile: func(_ context.Context, handle string) (actor.Profile, error) {
 				if handle != "alice" {
@@ -55,8 +64,16 @@ func inFediverse(t *testing.T, f func(t *testing.T, v *fediverse)) {
 			Hooks: inbox.Hooks{
 				Follow: h, Unfollow: h, Accepted: h, Rejected: h, Create: h, Update: h, Delete: h, Like: h, React: h, Announce: h, Vote: h,
 				Block: h, Add: h, Remove: h, Undo: h, Move: h, Flag: h, Other: h,
+				Quote: v.ask, Request: v.ask, Leave: v.ask,
 			},
-		})
+			Ended: func(_ context.Context, e outbox.Ended) {
+				v.mu.Lock()
+				defer v.mu.Unlock()
+				v.ended = append(v.ended, e)
+			},
+		}
+		change(&c)
+		v.Server, err = fedihook.New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,6 +96,14 @@ func (v *fediverse) hear(_ context.Context, m *inbox.Message) error {
 	defer v.mu.Unlock()
 	v.heard = append(v.heard, m)
 	return nil
+}
+
+// ask is what the app says to who asks for leave.
+func (v *fediverse) ask(_ context.Context, m *inbox.Message) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.told = append(v.told, *m)
+	return v.answer
 }
 
 // times counts the messages of a type about an object.

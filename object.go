@@ -24,6 +24,9 @@ func (s *Server) document(ctx context.Context, id, asker string) (activity.Docum
 	if kind, _, ok := s.names.Parse(id); ok && kind == actor.KindActivity {
 		return s.activity(ctx, id, asker)
 	}
+	if s.isStamp(id) {
+		return s.stampDocument(ctx, id, asker)
+	}
 	o, err := s.object(ctx, id, asker)
 	if o == nil {
 		return nil, err
@@ -66,6 +69,9 @@ func (s *Server) object(ctx context.Context, id, asker string) (*activity.Object
 		author = sent.author
 	}
 	if err := s.mayRead(ctx, id, asker, author, append(shown.Recipients(), sent.audience...)); err != nil {
+		return nil, err
+	}
+	if shown, err = s.asShown(ctx, shown, author); err != nil {
 		return nil, err
 	}
 	return shown, partial

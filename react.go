@@ -8,7 +8,9 @@ import (
 	"github.com/fedihook/fedihook/outbox"
 )
 
-// Like tells whoever made the object that handle likes it, and returns the id of the Like. ActivityPub §6.8
+// Like tells whoever made the object that handle likes it, and returns the id of the Like. Where the object's policy wants to be
+// asked first, it is said when leave came, as with React, Announce and a reply; an Undo takes back what still waits.
+// ActivityPub §6.8
 func (s *Server) Like(ctx context.Context, handle, objectID string) (id string, err error) {
 	return s.sayOf(ctx, handle, "Like", objectID)
 }

@@ -15,8 +15,8 @@ import (
 
 const (
 	maxRelays = 50 // each gets every public post
-	// maxNamed bounds the posts that one Announce of a relay may name.
-	maxNamed = 10
+	// maxAnnounced bounds the posts that one Announce of a relay may name.
+	maxAnnounced = 10
 )
 
 // FollowRelay subscribes the site to a relay, in the name of the instance actor, and returns the id of the Follow that is sent.
@@ -257,7 +257,7 @@ func (s *Server) relayNames(ctx context.Context, r outbox.Relay, m *inbox.Messag
 	if !r.Wanted {
 		return nil
 	}
-	for _, id := range ids[:min(len(ids), maxNamed)] {
+	for _, id := range ids[:min(len(ids), maxAnnounced)] {
 		err := s.relayNamed(ctx, r, id)
 		refusal := (*inbox.Refusal)(nil)
 		switch {

@@ -183,6 +183,7 @@ type Server struct {
 	comparisons chan comparison
 	movedTo     *recent[string] // of each user, "" for who has not moved
 	began       chan struct{}   // a move is to be worked at
+	free        *recent[bool]   // posts of ours without a policy
 
 	group  string         // of InGroup
 	tx     storage.Execer // of In
@@ -240,7 +241,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, names: names, base: client.Transport,
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts), expired: new(atomic.Int64),
-		heardLately: new(recent[signature.Scheme]), movedTo: new(recent[string]), began: make(chan struct{}, 1),
+		heardLately: new(recent[signature.Scheme]), free: new(recent[bool]), movedTo: new(recent[string]), began: make(chan struct{}, 1),
 		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
 	s.relays, s.relayPace = new(recent[[]outbox.Relay]), newPace(time.Minute, cmp.Or(c.MaxRelayed, 300), maxRelays)
@@ -293,7 +294,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Intents: c.Storage.Intents, Log: c.Storage.Log, NewID: s.newID, Author: s.author, Local: s.names.Ours,
 		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets, Everyone: s.forRelays,
 		Enqueue: s.enqueue, Loop: s.loop, Relate: relations.relate, FollowID: relations.followID, Text: html.Text,
-		Ended: c.Ended, Logger: c.Logger,
+		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Logger: c.Logger,
 	})
 	if err != nil {
 		return err
@@ -313,7 +314,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Moves: moves{s}, MoveCooldown: c.RefollowCooldown,
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
 		Proof: s.proofs(), LDSignature: s.ldSignatures(), Groups: (*groups)(s), Proxies: c.Proxies,
-		Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
+		Consent: s.consent, Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
 	})
 	return err
 }
@@ -328,6 +329,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.compareFollowers(ctx) })
 	g.Go(func() error { return s.askRelays(ctx) })
 	g.Go(func() error { return s.runMoves(ctx) })
+	g.Go(func() error { return s.forgetStamps(ctx) })
 	if s.config.Queue == nil {
 		g.Go(func() error { return s.queue.Run(ctx) })
 	}

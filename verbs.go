@@ -29,6 +29,11 @@ var (
 // or after Config.PublishDelay, or at the time that [Server.At] says; published is then. The URL is the app's to set: Mastodon
 // and Threads send who wants to see the original to the page that it names, and without one to the id, which people are shown
 // JSON at. ActivityPub §6.2
+//
+// What sets Quote, or any other spelling of it, goes out in all that peers read, with the line for people in Content if no
+// element there has the class quote-inline, and its author is asked for leave; when that comes an Update says so. A reply to a
+// post whose policy wants to be asked waits for the answer; what a policy denies is not said: see [ErrNotAllowed]. In an
+// interactionPolicy [activity.Followers] stands for the author's followers too. FEP-044f
 func (s *Server) Publish(ctx context.Context, handle string, o *activity.Object) (id string, err error) {
 	own := *o
 	if own.ID == "" {

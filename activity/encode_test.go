@@ -21,13 +21,13 @@ func TestMediaTypesAndKeywordsAreWhatPeersExpect(t *testing.T) {
 	got := string(mustEncode(t, &activity.Object{
 		Type:       activity.Types{"Image"},
 		FocalPoint: json.RawMessage(`[0.1,0.2]`),
-		Extra:      activity.Extra{"quoteUrl": json.RawMessage(`"https://b.example/2"`)},
+		Extra:      activity.Extra{"quote": json.RawMessage(`"https://b.example/2"`)},
 	}))
 	want := `{"@context":["https://www.w3.org/ns/activitystreams",{` +
 		`"focalPoint":{"@container":"@list","@id":"toot:focalPoint"},` +
-		`"quoteUrl":{"@id":"as:quoteUrl","@type":"@id"},` +
+		`"quote":{"@id":"https://w3id.org/fep/044f#quote","@type":"@id"},` +
 		`"toot":"http://joinmastodon.org/ns#"}],` +
-		`"type":"Image","quoteUrl":"https://b.example/2","focalPoint":[0.1,0.2]}`
+		`"type":"Image","quote":"https://b.example/2","focalPoint":[0.1,0.2]}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

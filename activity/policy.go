@@ -58,8 +58,13 @@ func (v value) audience(names ...string) (a Audience) {
 	return nil
 }
 
+// older are the rules for which GoToSocial up to 0.20 reads older names, and these names.
+var older = map[string]struct{ automatic, manual string }{
+	"canLike": {"always", "approvalRequired"}, "canReply": {"always", "approvalRequired"}, "canAnnounce": {"always", "approvalRequired"},
+}
+
 // Ref makes the value of an InteractionPolicy, in the names that GoToSocial since 0.20 and
-// Mastodon read.
+// Mastodon read, and for likes, replies and shares also in those that GoToSocial read before.
 func (p Policy) Ref() Ref {
 	o := &Object{}
 	for name, at := range p.rules() {
@@ -67,11 +72,15 @@ func (p Policy) Ref() Ref {
 			continue
 		}
 		lists := make(map[string]Audience)
-		for name, a := range map[string]Audience{"automaticApproval": (*at).Automatic, "manualApproval": (*at).Manual} {
-			if a != nil {
+		set := func(name string, a Audience) {
+			if a != nil && name != "" {
 				lists[name] = a
 			}
 		}
+		set("automaticApproval", (*at).Automatic)
+		set("manualApproval", (*at).Manual)
+		set(older[name].automatic, (*at).Automatic)
+		set(older[name].manual, (*at).Manual)
 		if err := o.Extra.Set(name, lists); err != nil {
 			return Ref{Raw: json.RawMessage(err.Error())} // fails, as in Embed, when the outer document is encoded
 		}

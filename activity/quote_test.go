@@ -84,7 +84,8 @@ func TestAPolicyIsReadInBothGenerations(t *testing.T) {
 	if p.CanAnnounce != nil || p.CanQuote != nil || p.CanFeature != nil {
 		t.Errorf("%+v", p)
 	}
-	if got := string(p.Ref().Raw); got != `{"canLike":{"automaticApproval":["`+activity.Public+`"],"manualApproval":[]},"canReply":{"automaticApproval":["`+followers+`"],"manualApproval":["`+activity.Public+`"]}}` {
+	if got := string(p.Ref().Raw); got != `{"canLike":{"always":["`+activity.Public+`"],"approvalRequired":[],"automaticApproval":["`+activity.Public+`"],"manualApproval":[]},`+
+		`"canReply":{"always":["`+followers+`"],"approvalRequired":["`+activity.Public+`"],"automaticApproval":["`+followers+`"],"manualApproval":["`+activity.Public+`"]}}` {
 		t.Errorf("written as %s", got)
 	}
 	for _, d := range []string{`{"type":"Person"}`, `{"type":"Person","interactionPolicy":"https://a.example/policy"}`, `{"type":"Person","interactionPolicy":5}`} {

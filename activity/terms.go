@@ -58,9 +58,9 @@ var terms = map[string]term{
 	"movedTo":                   {iri: "as:movedTo", kind: "@id"},
 
 	"quote":              {iri: "https://w3id.org/fep/044f#quote", kind: "@id"},
-	"quoteUrl":           {iri: "as:quoteUrl", kind: "@id"},
-	"quoteUri":           {prefix: "fedibird", iri: "fedibird:quoteUri", kind: "@id"},
-	"_misskey_quote":     {prefix: "misskey", iri: "misskey:_misskey_quote", kind: "@id"},
+	"quoteUrl":           {iri: "as:quoteUrl"}, // these three are strings to all who write them, and Fedify 2.3.6 (seen 2026-11) refuses an @id
+	"quoteUri":           {prefix: "fedibird", iri: "fedibird:quoteUri"},
+	"_misskey_quote":     {prefix: "misskey", iri: "misskey:_misskey_quote"},
 	"quoteAuthorization": {iri: "https://w3id.org/fep/044f#quoteAuthorization", kind: "@id"},
 	"QuoteRequest":       {iri: "https://w3id.org/fep/044f#QuoteRequest"},
 	"QuoteAuthorization": {iri: "https://w3id.org/fep/044f#QuoteAuthorization"},

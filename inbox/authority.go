@@ -63,10 +63,10 @@ func authoriseAs(typ string, a *activity.Activity, doc activity.Document) error 
 		if object.ID != sender {
 			return denied("%s can't move %s", sender, object.ID)
 		}
-	case "QuoteRequest":
-		// Who asks to quote does so in a post of its own. FEP-044f
+	case "QuoteRequest", "LikeRequest", "ReplyRequest", "AnnounceRequest":
+		// Who asks for leave does so for something of its own. FEP-044f
 		if a.Instrument.ID != "" && !activity.SameAuthority(a.Instrument.ID, sender) {
-			return denied("%s is no post of %s", a.Instrument.ID, sender)
+			return denied("%s is not %s's to ask for", a.Instrument.ID, sender)
 		}
 	}
 	return nil

@@ -85,7 +85,7 @@ func (in *Inbox) concernsNobody(ctx context.Context, c *matter) (bool, error) {
 // isInteractive tells what people wait for: it is admitted while there is room for nothing else.
 func isInteractive(a *activity.Activity, whom *audience) bool {
 	switch a.Type.String() {
-	case "Follow", "Accept", "Reject", "Undo", "Block", "Move", "QuoteRequest":
+	case "Follow", "Accept", "Reject", "Undo", "Block", "Move", "QuoteRequest", "LikeRequest", "ReplyRequest", "AnnounceRequest":
 		return true
 	case "Create":
 		return len(whom.To) > 0 // a reply, a mention, a direct note, a vote

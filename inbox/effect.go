@@ -12,6 +12,13 @@ func (in *Inbox) apply(ctx context.Context, m *Message) error {
 	if taken, err := in.take(ctx, m); err != nil || taken {
 		return err
 	}
+	if in.Consent == nil || m.Moderates {
+		return in.do(ctx, m)
+	}
+	return run(ctx, func(ctx context.Context, m *Message) error { return in.Consent(ctx, m, in.do) }, m)
+}
+
+func (in *Inbox) do(ctx context.Context, m *Message) error {
 	typ := m.Activity.Type.String()
 	if m.Moderates {
 		typ = "" // nothing that is done to one's own

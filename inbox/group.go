@@ -48,12 +48,14 @@ func (in *Inbox) runMany(ctx context.Context, entries []task) []error {
 	var which []int
 	for i, e := range entries {
 		m, err := in.message(ctx, e)
-		taken := false
+		taken, agreed := false, false
 		if err == nil {
 			taken, err = in.take(ctx, m)
 		}
-		if err != nil || taken {
-			errs[i] = err
+		if err == nil && !taken {
+			agreed, err = in.agreed(ctx, m)
+		}
+		if errs[i] = err; !agreed {
 			continue
 		}
 		ms, which = append(ms, m), append(which, i)
@@ -79,4 +81,18 @@ func (in *Inbox) runMany(ctx context.Context, entries []task) []error {
 		}
 	}
 	return errs
+}
+
+// agreed asks Consent whether m is to be among those that a hook takes.
+func (in *Inbox) agreed(ctx context.Context, m *Message) (yes bool, err error) {
+	if in.Consent == nil {
+		return true, nil
+	}
+	err = run(ctx, func(ctx context.Context, m *Message) error {
+		return in.Consent(ctx, m, func(context.Context, *Message) error {
+			yes = true
+			return nil
+		})
+	}, m)
+	return yes && err == nil, err
 }

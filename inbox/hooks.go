@@ -9,9 +9,9 @@ import (
 
 // What a hook's error does, found with errors.Is. Any other error means: try again later.
 var (
-	// ErrRefuse answers a Follow with a Reject and stores nothing. For other types it is [ErrDrop].
+	// ErrRefuse answers a Follow, or who asks for leave, with a Reject and stores nothing. For other types it is [ErrDrop].
 	ErrRefuse = errors.New("refused")
-	// ErrPending keeps a Follow as a request, for a later Accept or Reject. For other types it is [ErrDrop].
+	// ErrPending keeps a Follow, or who asks for leave, as a request, for a later answer. For other types it is [ErrDrop].
 	ErrPending = errors.New("pending")
 	// ErrDrop is final: the activity has no effect and is not tried again.
 	ErrDrop = errors.New("dropped")
@@ -38,7 +38,9 @@ type Hooks struct {
 	React    Hook // EmojiReact, and a Like with content. FEP-c0e0
 	Announce Hook
 	Vote     Hook // a Create of a note with a name and no content, in reply to a local object
-	Quote    Hook // QuoteRequest. FEP-044f
+	Quote    Hook // QuoteRequest: see Message.Stamp for what follows if it returns nil. FEP-044f
+	Request  Hook // LikeRequest, ReplyRequest, AnnounceRequest, and a like, a reply or a share that waits for leave
+	Leave    Hook // leave was given for something of ours, was refused or was taken back, or taken back from others: see Message.Stamp
 	Block    Hook // default: both stop following each other
 	Add      Hook
 	Remove   Hook
@@ -87,6 +89,8 @@ func (in *Inbox) choose(m *Message) (hook Hook, effect Hook) {
 		return h.announce(), none
 	case "QuoteRequest":
 		return h.Quote, none
+	case "LikeRequest", "ReplyRequest", "AnnounceRequest":
+		return h.Request, none
 	case "Block":
 		return h.Block, in.block
 	case "Add":

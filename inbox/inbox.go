@@ -106,6 +106,10 @@ type Config struct {
 	Forwards  Forwards
 	// Groups tells what is known of groups. Nil: there are none, and the Announce of an activity is one like any other.
 	Groups Groups
+	// Consent is called in place of what else would be done about m, its hook and the default, which is next. It sees to it that
+	// authors agree with what is done to their posts, and fills in Message.Quote and Message.Stamp. Of what a hook takes in groups
+	// it is called with each, and next lets that one through. Its errors mean what a hook's do. Nil: next is called. FEP-044f
+	Consent func(ctx context.Context, m *Message, next Hook) error
 
 	Hooks  Hooks
 	Policy *moderation.Policy // nil: everyone

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/consent"
 )
 
 // Message is one activity for a hook. Everything in it was verified, or was read from what was.
@@ -51,7 +52,22 @@ type Message struct {
 	// Labels are the filter's.
 	Labels []string
 
+	// Quote tells of a Create or an Update whose object quotes something whether the author of that agreed; nil if it quotes
+	// nothing. FEP-044f
+	Quote *Quote
+	// Stamp is the leave that is asked for, or that was given, refused or taken back; in [Hooks.Quote] and [Hooks.Request] its State
+	// is what the author's policy says: Granted at once, or Requested, to be answered later. Else nil.
+	Stamp *consent.Stamp
+
 	key string // the entry's
+}
+
+// Quote is what an object quotes.
+type Quote struct {
+	ID            string // of what is quoted
+	Approved      bool   // its author is the same, or gave leave that was verified
+	Authorization string // the document that gives leave; "" if there is none, or none is needed
+	Unsure        bool   // it could not be found out now whether leave was given; until it is, there is none
 }
 
 // notes are what judgement found out and the hook shall know.

@@ -37,6 +37,9 @@ func (o *Outbox) compose(ctx context.Context, r *Record) error {
 			return err
 		}
 	}
+	if err := o.leave(ctx, author, a); err != nil {
+		return err
+	}
 	composed := *r
 	defer o.locks.lock(r.Object)()
 	if err := o.fill(ctx, &composed, a, author, owner); err != nil {
@@ -85,7 +88,7 @@ func (o *Outbox) fill(ctx context.Context, r *Record, a *activity.Activity, auth
 		if len(a.Recipients()) == 0 {
 			a.To = activity.To(activity.Followers)
 		}
-	case "Like", "Dislike", "EmojiReact", "Announce":
+	case "Like", "Dislike", "EmojiReact", "Announce", "QuoteRequest":
 		composeReaction(r, a, owner)
 	}
 	return nil
@@ -113,6 +116,10 @@ func ownedBy(a *activity.Activity) string {
 			return ""
 		}
 		return a.Object.First()
+	case "QuoteRequest":
+		if len(a.Recipients()) == 0 {
+			return a.Object.First()
+		}
 	case "Create":
 		if o, err := embeddedObject(a); err == nil && len(a.Recipients()) == 0 && isVote(o) {
 			return o.InReplyTo.ID

@@ -57,7 +57,7 @@ func (o *Outbox) composeObject(ctx context.Context, r *Record, a *activity.Activ
 		a.To, a.CC = object.To, object.CC
 	}
 	if r.Type == "Update" && object.Updated.IsZero() {
-		if object.Updated = r.At.Truncate(time.Second); was != nil && tallied(was, object) {
+		if object.Updated = r.At.Truncate(time.Second); was != nil && (tallied(was, object) || restamped(was, object)) {
 			object.Updated = was.Updated // Mastodon (4.6) shows everything else as edited, and tells who voted
 		}
 	}

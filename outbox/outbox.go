@@ -27,6 +27,9 @@ import (
 // ErrGone is wrapped by errors of Inboxes, Owner, FollowID and Author about what will never be found again.
 var ErrGone = errors.New("outbox: gone")
 
+// ErrHeld is wrapped by errors of Leave about what waits for somebody's leave.
+var ErrHeld = errors.New("outbox: waits for leave")
+
 // Author is who says something.
 type Author struct {
 	ID        string // of the actor
@@ -95,6 +98,12 @@ type Config struct {
 	Loop func(ctx context.Context, sender string, body []byte) error
 	// Relate is told of a change before what brings it about goes out. Nil: nobody is.
 	Relate func(ctx context.Context, change Relation) error
+	// Leave is asked before a Like, an EmojiReact, an Announce, or a Create or Update of an object is composed, whether author may
+	// say it. It may ask elsewhere, and change a. With an error that wraps [ErrHeld] it stays unsaid until [Outbox.Resume], with one
+	// that wraps [ErrGone] for ever. Nil: anything may be said.
+	Leave func(ctx context.Context, author Author, a *activity.Activity) error
+	// Leaving is told of a composed Create, Update or Delete of an object before it goes out. Nil: nobody is.
+	Leaving func(ctx context.Context, actorID string, a *activity.Activity) error
 	// FollowID finds the id of the Follow by which follower follows, or asked to follow, followed. Nil finds none.
 	FollowID func(ctx context.Context, follower, followed string) (string, error)
 

@@ -35,6 +35,9 @@ func (o *Outbox) step(ctx context.Context, r *Record) error {
 		if err := o.relate(ctx, r); err != nil {
 			return err
 		}
+		if err := o.leaving(ctx, r); err != nil {
+			return err
+		}
 	}
 	if len(r.Targets) > 0 { // by who crashed, or was refused by a full queue
 		if done, err := o.pass(ctx, r, nil); err != nil || done {

@@ -159,6 +159,8 @@ func (o *Outbox) advance(ctx context.Context, r Record) error {
 	case errors.Is(err, errNothing):
 		o.Logger.InfoContext(ctx, "outbox: nothing to do", "activity", r.ID, "type", r.Type, "author", r.Author, "error", err)
 		r.State, r.LastError = Failed, err.Error()
+	case errors.Is(err, ErrHeld):
+		return o.hold(ctx, r, err)
 	case errors.Is(err, ErrStale), errors.Is(err, ErrUnknown) && !errors.Is(err, ErrGone):
 		return nil // somebody else has changed or removed it; if it is due, it is found again
 	case errors.Is(err, ErrGone), expired, time.Since(r.At) > o.GiveUp:

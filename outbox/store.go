@@ -85,6 +85,7 @@ const (
 	Sent                 // all recipients are in the delivery queue
 	Failed               // given up, see LastError
 	Partly               // handed over, but some recipients' inboxes are not known yet
+	Held                 // it was not composed yet, and waits for somebody's leave
 )
 
 // Target is where to post something.

@@ -156,6 +156,12 @@ func (o *Outbox) settleOne(ctx context.Context, r Record, before []Record) error
 		if old.State == Failed && old.Actor == "" {
 			continue
 		}
+		if old.State == Held { // nobody heard of it either
+			old.State = Pending
+			if err := o.save(ctx, &old); err != nil {
+				return err
+			}
+		}
 		if !unsaid(old) {
 			return nil
 		}

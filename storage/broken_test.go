@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/consent"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/moderation"
 	"github.com/fedihook/fedihook/outbox"
@@ -90,6 +91,11 @@ func brokenStores() map[string][]broken {
 	for _, b := range brokenMoves {
 		all["Moves"] = append(all["Moves"], broken{b.check, func(t *testing.T) {
 			storagetest.RunMoves(t, func(*testing.T) actor.Moves { return b.fault(storage.Memory().Moves) })
+		}})
+	}
+	for _, b := range brokenStamps {
+		all["Stamps"] = append(all["Stamps"], broken{b.check, func(t *testing.T) {
+			storagetest.RunStamps(t, func(*testing.T) consent.Stamps { return b.fault(storage.Memory().Stamps) })
 		}})
 	}
 	return all

@@ -8,7 +8,7 @@ func (s Storage) Missing() string {
 	}{
 		{"Intents", s.Intents != nil}, {"Log", s.Log != nil}, {"Journal", s.Journal != nil}, {"Followers", s.Followers != nil},
 		{"Keys", s.Keys != nil}, {"Remotes", s.Remotes != nil}, {"Rules", s.Rules != nil}, {"Queue", s.Queue != nil},
-		{"Relays", s.Relays != nil}, {"Forwards", s.Forwards != nil}, {"Moves", s.Moves != nil},
+		{"Relays", s.Relays != nil}, {"Forwards", s.Forwards != nil}, {"Moves", s.Moves != nil}, {"Stamps", s.Stamps != nil},
 	} {
 		if !store.is {
 			return store.name

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/consent"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/moderation"
 	"github.com/fedihook/fedihook/outbox"
@@ -23,7 +24,7 @@ func reopening(t *testing.T, f files) storage.Storage {
 	return storage.Storage{
 		Intents: reIntents{o}, Log: reLog{o}, Journal: reJournal{o}, Followers: reFollowers{o},
 		Keys: reKeys{o}, Remotes: reRemotes{o}, Rules: reRules{o}, Relays: reRelays{o}, Forwards: reForwards{o},
-		Moves: reMoves{o},
+		Moves: reMoves{o}, Stamps: reStamps{o},
 	}
 }
 
@@ -223,4 +224,19 @@ func (r reMoves) SaveMove(ctx context.Context, m actor.Move) (bool, error) {
 }
 func (r reMoves) ListMoves(ctx context.Context, q actor.MoveQuery) ([]actor.Move, error) {
 	return one(r.o, func(s storage.Storage) ([]actor.Move, error) { return s.Moves.ListMoves(ctx, q) })
+}
+
+type reStamps struct{ o *opener }
+
+func (r reStamps) SaveStamp(ctx context.Context, st consent.Stamp) error {
+	return r.o.with(func(s storage.Storage) error { return s.Stamps.SaveStamp(ctx, st) })
+}
+func (r reStamps) Stamp(ctx context.Context, k consent.Kind, interaction, target string) (consent.Stamp, error) {
+	return one(r.o, func(s storage.Storage) (consent.Stamp, error) { return s.Stamps.Stamp(ctx, k, interaction, target) })
+}
+func (r reStamps) Stamps(ctx context.Context, q consent.Query) ([]consent.Stamp, error) {
+	return one(r.o, func(s storage.Storage) ([]consent.Stamp, error) { return s.Stamps.Stamps(ctx, q) })
+}
+func (r reStamps) ForgetStamps(ctx context.Context, before time.Time) error {
+	return r.o.with(func(s storage.Storage) error { return s.Stamps.ForgetStamps(ctx, before) })
 }

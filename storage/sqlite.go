@@ -62,6 +62,7 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 		{"relays", relaysTables},
 		{"forwards", forwardsTables},
 		{"moves", movesTables},
+		{"stamps", stampsTables},
 	} {
 		if err := sqldb.Migrate(ctx, own, room.name, room.steps); err != nil {
 			return Storage{}, fmt.Errorf("storage: open SQLite: %w", err)
@@ -92,6 +93,7 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 		Relays:    &sqliteRelays{db: own},
 		Forwards:  &sqliteForwards{db: own},
 		Moves:     &sqliteMoves{db: own},
+		Stamps:    &sqliteStamps{db: own},
 		Queue:     queued,
 	}, nil
 }

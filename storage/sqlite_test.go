@@ -38,7 +38,7 @@ func TestAnotherApplicationsFileIsRefused(t *testing.T) {
 
 func TestTablesOfALaterVersionAreRefused(t *testing.T) {
 	t.Parallel()
-	for _, room := range []string{"intents", "journal", "log", "followers", "keys", "remotes", "rules", "dropped intents"} {
+	for _, room := range []string{"intents", "journal", "log", "followers", "keys", "remotes", "rules", "stamps", "dropped intents"} {
 		f := newFiles(t)
 		app, own := openApp(t, f.app), openSQL(t, f.own)
 		openSQLite(t, app, own)

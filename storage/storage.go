@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/consent"
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/moderation"
@@ -44,6 +45,7 @@ type Storage struct {
 	Relays    outbox.Relays    // which relays were subscribed to
 	Forwards  inbox.Forwards   // what was forwarded to whose followers
 	Moves     actor.Moves      // who moved where
+	Stamps    consent.Stamps   // leave to quote, answer, like and share
 	Queue     delivery.Store   // what is still to be posted where
 }
 
@@ -62,6 +64,7 @@ func Memory() Storage {
 		Relays:    &memoryRelays{relays: map[string]outbox.Relay{}},
 		Forwards:  &memoryForwards{list: map[forwarded]map[string]time.Time{}},
 		Moves:     &memoryMoves{moves: map[string]actor.Move{}},
+		Stamps:    &memoryStamps{known: map[stampKey]*consent.Stamp{}},
 		Queue:     queue.Memory(),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/consent"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/moderation"
 	"github.com/fedihook/fedihook/outbox"
@@ -142,6 +143,9 @@ func runAll(t *testing.T, open func(t *testing.T) storage.Storage) {
 	})
 	t.Run("Remotes", func(t *testing.T) {
 		storagetest.RunRemotes(t, func(t *testing.T) actor.Remotes { return open(t).Remotes })
+	})
+	t.Run("Stamps", func(t *testing.T) {
+		storagetest.RunStamps(t, func(t *testing.T) consent.Stamps { return open(t).Stamps })
 	})
 	t.Run("Rules", func(t *testing.T) {
 		storagetest.RunRules(t, func(t *testing.T) moderation.Rules { return open(t).Rules })

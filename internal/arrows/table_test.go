@@ -12,14 +12,15 @@ var rooms = map[string][]string{
 	"activity":   {},
 	"signature":  {},
 	"moderation": {},
+	"consent":    {"activity"},
 	"delivery":   {"internal/safehttp"},
 	"media":      {"internal/safehttp"},
 	"actor":      {"activity", "signature", "moderation", "internal/safehttp"},
-	"inbox":      {"activity", "signature", "moderation"},
+	"inbox":      {"activity", "signature", "moderation", "consent"},
 	"outbox":     {"activity", "moderation"},
 
 	"storage/queue": {"delivery", "internal/sqldb"},
-	"storage": {"activity", "signature", "moderation", "delivery", "media", "actor", "inbox", "outbox",
+	"storage": {"activity", "signature", "moderation", "consent", "delivery", "media", "actor", "inbox", "outbox",
 		"storage/queue", "internal/sqldb"},
 
 	".":            {"exported", "internal/safehttp"},
@@ -30,7 +31,7 @@ var rooms = map[string][]string{
 	"signature/ldsig": {"signature"},
 
 	"inbox/inboxtest": {"activity", "signature", "signature/ldsig", "inbox"},
-	"storage/storagetest": {"activity", "signature", "moderation", "delivery", "media", "actor", "inbox", "outbox",
+	"storage/storagetest": {"activity", "signature", "moderation", "consent", "delivery", "media", "actor", "inbox", "outbox",
 		"storage", "storage/queue"},
 	"interop/...": {"..."},
 
@@ -40,6 +41,7 @@ var rooms = map[string][]string{
 	"internal/telemetry":             {},
 	"internal/threadslike":           {},
 	"internal/lemmylike":             {},
+	"internal/gtslike":               {},
 	"internal/arrows":                {},
 	"internal/spec":                  {},
 	"internal/bench/...":             {"..."},
@@ -47,7 +49,7 @@ var rooms = map[string][]string{
 
 // alone are packages that import nothing but the standard library, not even in tests: a double of another server can
 // disagree with us only as long as it shares no code with us.
-var alone = []string{"internal/threadslike", "internal/lemmylike"}
+var alone = []string{"internal/threadslike", "internal/lemmylike", "internal/gtslike"}
 
 // Tests may import any package of ours but these: a room's test that needs the façade, an example or a
 // foreign server belongs with them.

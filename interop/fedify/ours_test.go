@@ -204,7 +204,7 @@ func (o *ours) hooks() inbox.Hooks {
 		},
 		Unfollow: as("Unfollow"), Accepted: as("Accepted"), Rejected: as("Rejected"),
 		Create: as("Create"), Update: as("Update"), Delete: as("Delete"), Like: as("Like"), React: as("React"),
-		Announce: as("Announce"), Vote: as("Vote"), Quote: as("Quote"), Block: as("Block"), Add: as("Add"),
+		Announce: as("Announce"), Vote: as("Vote"), Quote: as("Quote"), Leave: as("Leave"), Block: as("Block"), Add: as("Add"),
 		Remove: as("Remove"), Undo: as("Undo"), Move: as("Move"), Flag: as("Flag"), Other: as("Other"),
 	}
 }

@@ -6,7 +6,7 @@ import {
   InProcessMessageQueue,
   MemoryKvStore,
 } from "@fedify/fedify";
-import { Accept, Activity, Create, Endpoints, Follow, Image, Link, Note, Person, Reject, Tombstone, Undo, Update } from "@fedify/vocab";
+import { Accept, Activity, Create, Endpoints, Follow, Image, Link, Note, Person, QuoteAuthorization, Reject, Tombstone, Undo, Update } from "@fedify/vocab";
 import { Temporal } from "@js-temporal/polyfill";
 import { Journal } from "./journal.mjs";
 import { describe } from "./reading.mjs";
@@ -43,6 +43,7 @@ export class Peer {
   requests = new Map(); // id of a Follow that waits for an answer → Follow
   following = new Set(); // actor ids that accepted
   posts = new Map(); // path id → { note, audience, recipients }
+  stamps = new Map(); // path id → QuoteAuthorization
   tombstones = new Map(); // path id → when
   sent = new Map(); // activity id → { activity, recipients, sharedInbox }
   pins = []; // path ids of the featured posts
@@ -224,6 +225,7 @@ export class Peer {
   }
 
   #servePosts(federation) {
+    federation.setObjectDispatcher(QuoteAuthorization, "/stamps/{id}", (_, { id }) => this.stamps.get(id) ?? null);
     federation
       .setObjectDispatcher(Note, "/notes/{id}", (_, { id }) => this.posts.get(id)?.note ?? null)
       .authorize(async (context, { id }) => {

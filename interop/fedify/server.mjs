@@ -14,6 +14,7 @@ import { Readable } from "node:stream";
 import { inspect } from "node:util";
 import { configure } from "@logtape/logtape";
 import { Control } from "./control.mjs";
+import { Quoting } from "./quoting.mjs";
 import { Journal, note, watchFetch } from "./journal.mjs";
 import { Looking } from "./looking.mjs";
 import { Peer } from "./peer.mjs";
@@ -46,6 +47,7 @@ const verbs = new Map([
     "firstknock", "answer", "strict", "rotate", "rename", "alias", "move", "leave", "drain", "follow", "accept", "reject", "dismiss", "post", "reply",
     "like", "react", "announce", "vote", "tally", "pin", "unpin", "block", "flag", "update", "delete", "undo", "forge",
   ]],
+  [Quoting, ["quotable", "quote", "stamp", "grant", "revoke", "authorization"]],
 ]);
 
 const exchanges = new Journal(1000);
@@ -55,6 +57,7 @@ const tls = { cert: readFileSync(needed("FEDIFY_CERT")), key: readFileSync(neede
 let peer;
 let control;
 let looking;
+let quoting;
 const front = https.createServer(tls, (incoming, outgoing) => answer(outgoing, () => serve(incoming)));
 const back = http.createServer((incoming, outgoing) => answer(outgoing, () => command(incoming)));
 
@@ -62,6 +65,7 @@ const port = await listen(front, process.env.FEDIFY_PORT);
 peer = await Peer.create(`https://${process.env.FEDIFY_HOST ?? "localhost"}:${port}`);
 looking = new Looking(peer);
 control = new Control(peer, looking);
+quoting = new Quoting(peer, looking);
 const controlPort = await listen(back, process.env.FEDIFY_CONTROL_PORT);
 console.log(`ready ${JSON.stringify({ origin: peer.origin, control: `http://${loopback}:${controlPort}` })}`);
 
@@ -141,7 +145,7 @@ async function command(incoming) {
     if (verb === "exchanges") return Response.json(exchanges.after(after));
     throw new Refusal(404, `there is no GET ${url.pathname}`);
   }
-  const room = [control, looking].find((room) => verbs.get(room.constructor).includes(verb));
+  const room = [control, looking, quoting].find((room) => verbs.get(room.constructor).includes(verb));
   if (incoming.method !== "POST" || room === undefined) throw new Refusal(404, `there is no ${incoming.method} ${url.pathname}`);
   const body = await read(incoming);
   let parameters;

@@ -35,7 +35,8 @@ var kinds = []string{
 	"Create", "Create with a reply", "Create with a mention", "Create with a tag", "Create with media", "Create with a poll", "Create with a vote",
 	"Update of a post", "Update of a poll", "Update of an actor", "Update of a key", "Delete of a post", "Delete of an actor",
 	"Like", "Undo of a Like", "EmojiReact", "Undo of an EmojiReact", "Announce", "Undo of an Announce",
-	"Add", "Remove", "Block", "Undo of a Block", "Flag", "Move", "group", "signature", "replay", "restart",
+	"Add", "Remove", "Block", "Undo of a Block", "Flag", "Move", "group",
+	"QuoteRequest", "Accept of a QuoteRequest", "Delete of a QuoteAuthorization", "signature", "replay", "restart",
 }
 
 // cells run in this order on the same two servers. The first two Follows make fred and alice follow each
@@ -131,6 +132,12 @@ var cells = []cell{
 	{"group", toOurs, "what he deletes is announced, and shared no more", fredDeletesInClub, ""},
 	{"group", toFedify, "alice's post in the group is announced to fred", alicePostsInClub, ""},
 	{"group", toOurs, "what a group there announces", nil, "the peer is one person; Fedify 2.3.6 leaves groups to who writes the server"},
+	{"QuoteRequest", toOurs, "alice's app hears what would be quoted, and by whom; her policy answers", fredAsksToQuote, ""},
+	{"QuoteRequest", toFedify, "it has alice's quote within it, and Fedify reads in that what is quoted", aliceAsksToQuote, ""},
+	{"Accept of a QuoteRequest", toFedify, "Fedify reads the authorization, for fred's quote of alice's post; with it his quote is approved", aliceLetsFredQuote, ""},
+	{"Accept of a QuoteRequest", toOurs, "alice's quote has fred's authorization wherever it was sent", fredLetsAliceQuote, ""},
+	{"Delete of a QuoteAuthorization", toFedify, "fred hears of it, and the authorization is gone", aliceRevokes, ""},
+	{"Delete of a QuoteAuthorization", toOurs, "alice's quote has no authorization any more", fredRevokes, ""},
 
 	{"signature", toOurs, "by RFC 9421 first: 202 at once", fredKnocksByRFC9421, ""},
 	{"signature", toOurs, "by draft-cavage first: 202 at once", fredKnocksByCavage, ""},

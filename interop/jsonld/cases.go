@@ -43,6 +43,8 @@ func set(field reflect.Value, name, iri string) bool {
 		return false
 	case "AttributionDomains": // bare domains: read as IRIs they would be relative ones, and vanish
 		return false
+	case "QuoteURI", "QuoteURL", "MisskeyQuote": // texts to all who write them
+		return false
 	}
 	switch p := field.Addr().Interface().(type) {
 	case *activity.Ref:
