@@ -42,6 +42,11 @@ type Message struct {
 	// Labels are the filter's.
 	Labels []string
 
+	// Limited says that a rule of moderation limits who said this, or whose object it shares, quotes or answers: it should show to
+	// nobody who did not ask for it, by following or by having written. NoMedia says that a rule has taken attachments,
+	// icons, images, previews and emoji out of it, which [Message.Body] still names: none of them is to be fetched.
+	Limited, NoMedia bool
+
 	key string // the entry's
 }
 
@@ -138,6 +143,9 @@ func (in *Inbox) message(ctx context.Context, e task) (*Message, error) {
 		case Hold:
 			return nil, fmt.Errorf("%w: %s", errReview, verdict.Reason)
 		}
+	}
+	if err := in.moderate(ctx, m, &verdict); err != nil {
+		return nil, err
 	}
 	m.strip(verdict)
 	return m, nil

@@ -77,6 +77,11 @@ func brokenStores() map[string][]broken {
 			storagetest.RunRules(t, func(*testing.T) moderation.Rules { return b.fault(storage.Memory().Rules) })
 		}})
 	}
+	for _, b := range brokenHosts {
+		all["Hosts"] = append(all["Hosts"], broken{b.check, func(t *testing.T) {
+			storagetest.RunHosts(t, func(*testing.T) moderation.Hosts { return b.fault(storage.Memory().Hosts) })
+		}})
+	}
 	return all
 }
 

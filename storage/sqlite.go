@@ -86,6 +86,7 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 		Keys:      &sqliteKeys{db: own},
 		Remotes:   &sqliteRemotes{db: own},
 		Rules:     &sqliteRules{db: own},
+		Hosts:     &sqliteHosts{db: own},
 		Queue:     queued,
 	}, nil
 }

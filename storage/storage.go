@@ -38,7 +38,8 @@ type Storage struct {
 	Followers actor.Followers  // who follows whom
 	Keys      actor.Keys       // the private keys of local actors
 	Remotes   actor.Remotes    // actors of other servers
-	Rules     moderation.Rules // which domains are refused
+	Rules     moderation.Rules // who may talk to whom
+	Hosts     moderation.Hosts // when servers were first heard from
 	Queue     delivery.Store   // what is still to be posted where
 }
 
@@ -53,7 +54,8 @@ func Memory() Storage {
 		Followers: &memoryFollowers{pairs: map[pair]*actor.Follow{}},
 		Keys:      &memoryKeys{pairs: map[string][]actor.KeyPair{}, owner: map[string][]string{}},
 		Remotes:   &memoryRemotes{actors: map[string]actor.Remote{}, byKey: map[string]map[string]bool{}},
-		Rules:     &memoryRules{rules: map[string]moderation.Rule{}},
+		Rules:     newMemoryRules(),
+		Hosts:     &memoryHosts{hosts: map[string]*sighting{}},
 		Queue:     queue.Memory(),
 	}
 }

@@ -146,4 +146,7 @@ func runAll(t *testing.T, open func(t *testing.T) storage.Storage) {
 	t.Run("Rules", func(t *testing.T) {
 		storagetest.RunRules(t, func(t *testing.T) moderation.Rules { return open(t).Rules })
 	})
+	t.Run("Hosts", func(t *testing.T) {
+		storagetest.RunHosts(t, func(t *testing.T) moderation.Hosts { return open(t).Hosts })
+	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/moderation"
 )
 
 func (w *world) comeBack() error {
@@ -87,7 +88,7 @@ func (w *world) suspend() error {
 	_, err = w.a.f.Lookup(w.ctx, "@bob@b.test")
 	var blocked *actor.LookupError
 	w.check(errors.As(err, &blocked) && blocked.Reason == actor.Blocked, "bob can't be looked up", err)
-	if err := w.a.policy.Lift(w.ctx, "b.test"); err != nil {
+	if err := w.a.policy.Lift(w.ctx, "", "", moderation.Key{About: "b.test"}); err != nil {
 		return err
 	}
 	after, err := w.a.publish(w.ctx, w.a.f, "alice", &activity.Object{Content: "<p>welcome back</p>"}, false)
