@@ -120,10 +120,14 @@ func normal(about string) (string, error) {
 
 func normalDomain(domain string) (string, error) {
 	ascii, err := idna.Lookup.ToASCII(strings.TrimSuffix(domain, "."))
-	if err != nil || ascii == "" || strings.ContainsAny(ascii, "/:@ ") || strings.HasPrefix(ascii, ".") || len(ascii) > 253 {
+	if err != nil || ascii == "" || strings.ContainsAny(ascii, "/:@ ") || strings.HasPrefix(ascii, ".") || strings.HasSuffix(ascii, ".") || strings.Contains(ascii, "..") || len(ascii) > 253 || !utf8.ValidString(domain) {
 		return "", fmt.Errorf("%w: %.200q", ErrBadDomain, domain)
 	}
-	return strings.ToLower(ascii), nil
+	ascii = strings.ToLower(ascii)
+	if again, err := idna.Lookup.ToASCII(ascii); err != nil || again != ascii { // else hosts would be compared with another name
+		return "", fmt.Errorf("%w: %.200q", ErrBadDomain, domain)
+	}
+	return ascii, nil
 }
 
 // normal checks and completes r.
@@ -165,7 +169,7 @@ func hostOf(who string) string {
 			rest = name
 		}
 	}
-	rest = strings.TrimSuffix(rest, ".")
+	rest = strings.TrimRight(rest, ".")
 	if plain(rest) {
 		return rest
 	}
