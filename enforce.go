@@ -207,7 +207,7 @@ func (s *Server) endAll(ctx context.Context, local string) (e moderation.Effect,
 		if err != nil {
 			return e, err
 		}
-		if !v.Refuse {
+		if !s.of(t.remote, v).Refuse {
 			continue
 		}
 		if err := s.part(ctx, f); err != nil {
@@ -216,6 +216,15 @@ func (s *Server) endAll(ctx context.Context, local string) (e moderation.Effect,
 		e.End(t.user, t.count)
 	}
 	return e, nil
+}
+
+// of is the verdict about an actor as far as it counts: the site's rules are not about who is here, even where they are about a domain
+// above it.
+func (s *Server) of(id string, v moderation.Verdict) moderation.Verdict {
+	if s.names.Ours(id) {
+		return moderation.Verdict{Refuse: v.Own, Own: v.Own}
+	}
+	return v
 }
 
 // relationsOf walks those of a user, or all.
@@ -352,6 +361,7 @@ func (s *Server) foretellTies(ctx context.Context, trial *moderation.Trial, loca
 				continue // counted already
 			}
 		}
+		before, after = s.of(t.remote, before), s.of(t.remote, after)
 		switch {
 		case after.Refuse && !before.Refuse:
 			e.End(t.user, t.count)
