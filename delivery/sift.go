@@ -8,8 +8,13 @@ import (
 )
 
 // Count counts the targets that wait for an inbox and for which yes is true, given the activity's ID and the inbox. It reads all that
-// waits from the Store; what was settled in the last tenth of a second may still count.
+// waits from the Store; what another process has settled in the last tenth of a second may still count.
 func (q *Queue) Count(ctx context.Context, yes func(activity, inbox string) bool) (int, error) {
+	if w := q.running(); w != nil {
+		if err := w.flush(); err != nil {
+			return 0, fmt.Errorf("delivery: count: %w", err)
+		}
+	}
 	n, err := q.sift(ctx, yes, func([]Ack) error { return nil })
 	if err != nil {
 		return n, fmt.Errorf("delivery: count: %w", err)
