@@ -95,7 +95,8 @@ type Policy struct {
 	// MaxHosts bounds Hosts; those who were heard from longest ago are forgotten. Zero means 100,000.
 	MaxHosts int
 
-	// MaxRules bounds the site's rules, MaxOwn those of each user. Zero means 100,000 and 10,000.
+	// MaxRules bounds the site's rules, MaxOwn those of each user. Zero means 100,000 and 10,000. With more in the store than that
+	// Judge fails: what was left out might be what counts.
 	MaxRules, MaxOwn int
 
 	loading sync.Mutex

@@ -77,15 +77,6 @@ type Rule struct {
 // AboutDomain tells a rule about a domain from one about an id.
 func (k Key) AboutDomain() bool { return !strings.Contains(k.About, "://") }
 
-// covers tells whether the rule is about this actor, object or host at all, itself or by its domain.
-func (k Key) covers(who string) bool {
-	if !k.AboutDomain() {
-		return canonical(who) == k.About
-	}
-	host := hostOf(who)
-	return host == k.About || strings.HasSuffix(host, "."+k.About)
-}
-
 func (r *Rule) verdict() Verdict {
 	v := Verdict{Refuse: r.Severity == Suspend, Limit: r.Severity == Limit, NoMedia: r.RejectMedia, NoReports: r.RejectReports}
 	if v.Any() {
