@@ -126,7 +126,7 @@ func TestTheSuspendedMayOnlyEndWhatWas(t *testing.T) {
 				if n := w.gets(); n != gets {
 					t.Errorf("%d documents were asked for", n-gets)
 				}
-				time.Sleep(48 * time.Hour) // the key that is known is old by now, and may not be fetched again
+				time.Sleep(48 * time.Hour) // the key that is known is old by now, and may not be fetched again: see package actor
 				if got := w.bob.Delete(post.ID); name == "the domain" && got != http.StatusAccepted {
 					t.Errorf("two days later: %d", got)
 				}
