@@ -31,6 +31,7 @@ func (s *Server) collections() actor.Collections {
 	if c.Following == nil {
 		c.Following = s.followsPage
 	}
+	c.Outbox, c.Featured = s.unlessHidden(c.Outbox), s.unlessHidden(c.Featured)
 	return c
 }
 

@@ -2,10 +2,12 @@ package fedihook
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/moderation"
 )
 
 // ActorID is the id of the app's user with this handle, for mentions, audiences and hooks' Message.To. The error is what
@@ -36,7 +38,14 @@ func (s *Server) Handle(ctx context.Context, actorID string) (string, error) {
 // Lookup finds an actor anywhere by "@user@host", "acct:user@host" or URL. The error is an *actor.LookupError with
 // a sentence that an app may show.
 func (s *Server) Lookup(ctx context.Context, handleOrURL string) (*activity.Actor, error) {
-	return s.resolver.Lookup(ctx, handleOrURL)
+	a, err := s.resolver.Lookup(ctx, handleOrURL)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.found(ctx, handleOrURL, a); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // LookupURL finds what is at a URL that a person pasted: an actor, a post, or the page of one. What is shown to handle alone is
@@ -46,11 +55,18 @@ func (s *Server) LookupURL(ctx context.Context, handle, address string) (activit
 	if err != nil {
 		return nil, err
 	}
-	return r.LookupURL(ctx, address)
+	doc, err := r.LookupURL(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.found(ctx, address, doc); err != nil {
+		return nil, err
+	}
+	return doc, nil
 }
 
 // Thread walks the conversation around a post elsewhere, as far as handle may see it; "" asks in the site's name. Posts of this
-// site are left out. See [actor.Resolver.Thread].
+// site are left out, and those that rules of moderation are against. See [actor.Resolver.Thread].
 func (s *Server) Thread(ctx context.Context, handle, objectID string) iter.Seq2[*activity.Object, error] {
 	return func(yield func(*activity.Object, error) bool) {
 		r, err := s.seenBy(ctx, handle)
@@ -58,7 +74,18 @@ func (s *Server) Thread(ctx context.Context, handle, objectID string) iter.Seq2[
 			yield(nil, err)
 			return
 		}
-		r.Thread(ctx, objectID, actor.Caps{})(yield)
+		for o, err := range r.Thread(ctx, objectID, actor.Caps{}) {
+			if err == nil {
+				if err = s.permitted(ctx, o); errors.Is(err, moderation.ErrRefused) {
+					continue
+				} else if err != nil {
+					o = nil
+				}
+			}
+			if !yield(o, err) {
+				return
+			}
+		}
 	}
 }
 

@@ -95,6 +95,11 @@ func (s *Server) serveShared(w http.ResponseWriter, r *http.Request) bool {
 
 // asker finds out who signed a request, and whether that one may read here.
 func (s *Server) asker(r *http.Request) (string, error) {
+	if keyID, err := signature.KeyID(r); err == nil { // nothing is fetched to learn who is refused
+		if err := s.allowSigner(r.Context(), keyID); err != nil {
+			return "", signerError(keyID, err)
+		}
+	}
 	v, err := s.config.Verifier.Verify(r, nil)
 	if err != nil {
 		return "", err

@@ -115,6 +115,9 @@ func (s *Server) senderOf(ctx context.Context, d outbox.Delivery) (string, error
 // follow after a space is for Transport alone.
 func (s *Server) Transport(sender string) (http.RoundTripper, error) {
 	id, number, former := strings.Cut(strings.TrimSuffix(sender, " "+toFollowers), " ")
+	if number == parts && s.names.Ours(id) {
+		return &signature.Transport{Base: s.parting, Signers: s.signers, Memory: s.suites, Key: ourFault(s.keyOf(id))}, nil
+	}
 	serial, err := strconv.ParseInt(number, 10, 64)
 	if !s.names.Ours(id) || former && err != nil {
 		return nil, fmt.Errorf("fedihook: %s is not an actor of %s: %w", sender, s.names.Origin, delivery.ErrRefused)

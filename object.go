@@ -166,8 +166,11 @@ func complete(o, sent *activity.Object) *activity.Object {
 }
 
 // mayRead says who may see what is addressed to audience: everyone, if that is meant; else its author, who is
-// addressed, and the author's accepted followers if they are.
+// addressed, and the author's accepted followers if they are. Whom the author has blocked sees nothing.
 func (s *Server) mayRead(ctx context.Context, id, asker, author string, audience []string) error {
+	if blocked, err := s.hiddenFrom(ctx, author, asker); err != nil || blocked {
+		return errors.Join(err, fmt.Errorf("fedihook: %s: %w", id, actor.ErrHidden))
+	}
 	if slices.ContainsFunc(audience, activity.IsPublic) {
 		return nil
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // about is a policy with one rule for all that GoToSocial speaks of.
-func about(automatic, manual activity.Audience) activity.Policy {
+func policyOf(automatic, manual activity.Audience) activity.Policy {
 	r := &activity.Rule{Automatic: automatic, Manual: manual}
 	return activity.Policy{CanLike: r, CanReply: r, CanAnnounce: r}
 }
@@ -26,8 +26,8 @@ func about(automatic, manual activity.Audience) activity.Policy {
 func TestWhatAPolicyDoesNotAllowReachesNoHook(t *testing.T) {
 	t.Parallel()
 	inFediverse(t, func(t *testing.T, v *fediverse) {
-		closed := v.post(t, about(activity.To(alice), nil))
-		open := v.post(t, about(activity.To(activity.Public), nil))
+		closed := v.post(t, policyOf(activity.To(alice), nil))
+		open := v.post(t, policyOf(activity.To(activity.Public), nil))
 		silent := v.post(t, activity.Policy{})
 		for _, post := range []string{closed, open, silent} {
 			v.bob.Like(post)
@@ -67,7 +67,7 @@ func TestWhatAPolicyDoesNotAllowReachesNoHook(t *testing.T) {
 func TestWhoMayAnswerAfterAskingIsLetInWhenTheAppSaysSo(t *testing.T) {
 	t.Parallel()
 	inFediverse(t, func(t *testing.T, v *fediverse) {
-		post := v.post(t, about(nil, activity.To(activity.Public)))
+		post := v.post(t, policyOf(nil, activity.To(activity.Public)))
 		reply := v.bob.Reply(post, "<p>well</p>")
 		v.bob.Create(reply)
 		v.bob.Like(post)
@@ -127,7 +127,7 @@ func TestFollowersAreLetInWithAProofForOthers(t *testing.T) {
 	t.Parallel()
 	inFediverse(t, func(t *testing.T, v *fediverse) {
 		v.followed(t)
-		post := v.post(t, about(activity.To(activity.Followers), nil))
+		post := v.post(t, policyOf(activity.To(activity.Followers), nil))
 		reply := v.bob.Reply(post, "<p>well</p>")
 		v.bob.Create(reply)
 		v.settle()
@@ -159,7 +159,7 @@ func TestPoliciesHoldForWhatHooksTakeInGroups(t *testing.T) {
 	}
 	inFediverseWith(t, take, func(t *testing.T, v *fediverse) {
 		carol := v.there.Actor("carol")
-		post := v.post(t, about(activity.To(alice, carol.ID()), nil))
+		post := v.post(t, policyOf(activity.To(alice, carol.ID()), nil))
 		silent := v.post(t, activity.Policy{})
 		for _, by := range []*inboxtest.Actor{v.bob, carol, v.there.Actor("dan")} {
 			by.Like(post)
@@ -194,7 +194,7 @@ func TestGoToSocialAsksAndIsAnswered(t *testing.T) {
 				t.Parallel()
 				inFediverse(t, func(t *testing.T, v *fediverse) {
 					gts := zorks(t, v, old)
-					post := v.post(t, about(activity.To(alice), activity.To(activity.Public)))
+					post := v.post(t, policyOf(activity.To(alice), activity.To(activity.Public)))
 					for _, yes := range []bool{true, false} {
 						id, err := gts.Interact(t.Context(), kind, post)
 						if err != nil {
@@ -227,7 +227,7 @@ func TestGoToSocialAsksAndIsAnswered(t *testing.T) {
 							t.Errorf("%d times %s after another was refused", n, typ)
 						}
 					}
-					closed := v.post(t, about(activity.To(alice), nil))
+					closed := v.post(t, policyOf(activity.To(alice), nil))
 					if _, err := gts.Interact(t.Context(), kind, closed); !errors.Is(err, gtslike.ErrForbidden) {
 						t.Errorf("a closed post: %v", err)
 					}

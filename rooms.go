@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,10 +26,6 @@ func as(refusal, err error) error {
 		return fmt.Errorf("%w: %w", refusal, err)
 	}
 	return err
-}
-
-func (s *Server) allowDelivery(ctx context.Context, host string) error {
-	return as(delivery.ErrRefused, s.config.Policy.Allow(ctx, host))
 }
 
 func (s *Server) allowSigner(ctx context.Context, host string) error {
@@ -135,6 +132,9 @@ func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (st
 // second will do; but a host may have been stopped and be back within one.
 func (s *Server) heard(ctx context.Context, authority string, v signature.Verified) {
 	s.queue.Wake(authority)
+	if err := s.config.Policy.Saw(ctx, authority); err != nil {
+		s.config.Logger.WarnContext(ctx, "fedihook: not noted", "host", authority, "error", err)
+	}
 	scheme, ok, version := s.heardLately.get(authority)
 	if ok && scheme == v.Scheme {
 		return
@@ -162,13 +162,17 @@ func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[out
 	for _, v := range d.Variants {
 		a.Other = append(a.Other, delivery.Body{Name: v.Form, Bytes: v.Body})
 	}
-	receipt, err := s.queue.Enqueue(ctx, nil, a, func(yield func(delivery.Target) bool) {
-		for t := range to {
-			if !yield(delivery.Target{Inbox: t.Inbox, SharedInbox: t.SharedInbox}) {
-				return
-			}
+	var targets []delivery.Target // all of them before one is handed over, or a second try would be a duplicate of the first
+	for t := range to {
+		ok, err := s.mayDeliver(ctx, t)
+		if err != nil {
+			return err
 		}
-	})
+		if ok {
+			targets = append(targets, delivery.Target{Inbox: t.Inbox, SharedInbox: t.SharedInbox})
+		}
+	}
+	receipt, err := s.queue.Enqueue(ctx, nil, a, slices.Values(targets))
 	if left := (*delivery.TargetError)(nil); errors.As(err, &left) {
 		s.config.Logger.WarnContext(ctx, "fedihook: recipients left out", "activity", d.ID, "error", err)
 		err = nil
@@ -265,10 +269,14 @@ type relations struct {
 	store    actor.Followers
 	resolver *actor.Resolver
 	names    actor.Names
+	policy   *moderation.Policy
 	followed recent[bool] // whether anybody here follows an actor
 }
 
 func (r *relations) inboxes(ctx context.Context, id string) (outbox.Target, error) {
+	if err := r.permit(ctx, id, ""); err != nil {
+		return outbox.Target{}, err
+	}
 	inbox, shared, err := r.resolver.Inboxes(ctx, id)
 	return outbox.Target{Inbox: inbox, SharedInbox: shared}, gone(err)
 }
@@ -403,6 +411,9 @@ func (r *relations) relate(ctx context.Context, c outbox.Relation) error {
 	case "Follow":
 		if same { // it was answered already
 			return nil
+		}
+		if err := r.permit(ctx, c.Followed, c.Follower); err != nil {
+			return err
 		}
 		state := actor.Pending
 		if known {

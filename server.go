@@ -112,7 +112,8 @@ type Config struct {
 	// followers. Nil: they are users like all others. FEP-1b12
 	Groups *Groups
 
-	// Policy tells who may be talked to. Nil: everyone.
+	// Policy tells who may be talked to, and how: see [Server.Moderate]. Nil: everyone, until Moderate says otherwise; the rules are
+	// in Storage.Rules. A Policy with AllowList asks at least for FetchSigned.
 	Policy *moderation.Policy
 	// PublishDelay is how long each Publish waits before it goes out, so that its author can take it back: what is deleted
 	// within it was never said to anybody, and what is updated goes out as it is then. See also [Server.At]. Zero: none.
@@ -170,6 +171,9 @@ type Server struct {
 	mux      *http.ServeMux
 
 	base        http.RoundTripper
+	parting     http.RoundTripper // to those too whom Policy refuses
+	relations   *relations
+	enforcing   chan struct{} // one does at a time
 	signers     *semaphore.Weighted
 	suites      *signature.Hosts          // how each host wants requests signed
 	expired     *atomic.Int64             // in the queue
@@ -225,21 +229,33 @@ func New(c Config) (*Server, error) {
 	if c.Groups != nil {
 		c.Profile = moderated(c.Profile, names)
 	}
+	if c.Policy == nil {
+		c.Policy = &moderation.Policy{Rules: c.Storage.Rules, Hosts: c.Storage.Hosts}
+	}
+	if c.Policy.AllowList && c.AuthorizedFetch == actor.FetchOpen {
+		c.AuthorizedFetch = actor.FetchSigned // what is for some servers alone must not be read by all
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
 	if c.UserAgent == "" {
 		c.UserAgent = "Fedihook (+" + c.Origin + "/)"
 	}
-	client, err := safehttp.New(safehttp.Config{
+	guard := safehttp.Config{
 		UserAgent: c.UserAgent, RootCAs: c.RootCAs, InsecureAllowLoopback: c.InsecureAllowLoopback,
-		InsecureDial: c.InsecureDial, Allow: c.Policy.Allow,
-	})
+		InsecureDial: c.InsecureDial,
+	}
+	parting, err := safehttp.New(guard)
+	if err != nil {
+		return nil, fmt.Errorf("fedihook: Config.InsecureAllowLoopback: %w", err)
+	}
+	guard.Allow = c.Policy.Allow
+	client, err := safehttp.New(guard)
 	if err != nil {
 		return nil, fmt.Errorf("fedihook: Config.InsecureAllowLoopback: %w", err)
 	}
 	s := &Server{
-		config: c, names: names, base: client.Transport,
+		config: c, names: names, base: refusing{client.Transport}, parting: parting.Transport, enforcing: make(chan struct{}, 1),
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts), expired: new(atomic.Int64),
 		heardLately: new(recent[signature.Scheme]), free: new(recent[bool]), movedTo: new(recent[string]), began: make(chan struct{}, 1),
 		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
@@ -275,7 +291,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	}
 	if s.queue = c.Queue; s.queue == nil {
 		s.queue, err = delivery.New(delivery.Config{
-			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.allowDelivery, Policy: c.Delivery,
+			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.canJudge, Policy: c.Delivery,
 			Local:  func(host string) bool { return host == s.names.Authority() },
 			Choose: outbox.Form, Prepare: s.Prepare, OnDelivered: s.delivered, OnDead: s.undelivered, Owner: c.Node,
 			UserAgent: c.UserAgent, Logger: c.Logger,
@@ -286,10 +302,11 @@ func (s *Server) wire(client *http.Client) (err error) {
 	}
 	if c.Verifier == nil {
 		c.Verifier = &signature.Verifier{
-			Keys: s.resolver, Authorities: []string{s.names.Authority()}, Scheme: s.scheme(), Allow: s.allowSigner,
+			Keys: s.resolver, Authorities: []string{s.names.Authority()}, Scheme: s.scheme(),
 		}
 	}
-	relations := &relations{store: c.Storage.Followers, resolver: s.resolver, names: s.names}
+	relations := &relations{store: c.Storage.Followers, resolver: s.resolver, names: s.names, policy: c.Policy}
+	s.relations = relations
 	s.outbox, err = outbox.New(outbox.Config{
 		Intents: c.Storage.Intents, Log: c.Storage.Log, NewID: s.newID, Author: s.author, Local: s.names.Ours,
 		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets, Everyone: s.forRelays,
@@ -330,6 +347,7 @@ func (s *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return s.askRelays(ctx) })
 	g.Go(func() error { return s.runMoves(ctx) })
 	g.Go(func() error { return s.forgetStamps(ctx) })
+	g.Go(func() error { return s.enforceAll(ctx) })
 	if s.config.Queue == nil {
 		g.Go(func() error { return s.queue.Run(ctx) })
 	}

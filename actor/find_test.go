@@ -2,6 +2,7 @@ package actor_test
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,18 @@ func (m *memory) PruneRemotes(_ context.Context, before time.Time, limit int) (i
 		}
 	}
 	return n, m.fail
+}
+
+func (m *memory) RemoteIDs(_ context.Context, after string, limit int) (ids []string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id := range m.remotes {
+		if id > after {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids[:min(limit, len(ids))], m.fail
 }
 
 // held is how many actors are stored.

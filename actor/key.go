@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/moderation"
 	"github.com/fedihook/fedihook/signature"
 )
 
@@ -74,7 +75,7 @@ func (ks *keys) keep(keyID string) {
 }
 
 // PublicKey returns the key with this id and its owner: from memory or the store if it was fetched in
-// the last 24 hours, else from its server. The document at the key's id is the owner's and lists the
+// the last 24 hours, else from its server; where Allow refuses that, what is known serves, however old. The document at the key's id is the owner's and lists the
 // key, under publicKey or as a Multikey under assertionMethod (FEP-521a), or it is the key's own (a stub of the owner
 // counts as such) and the owner on the same host lists the same key. What was fetched is kept in memory only, see
 // [Resolver.Trust]. The error tells a signature.Verifier what to answer: gone or no such key 401, refused 403, all
@@ -124,8 +125,8 @@ func (r *Resolver) key(ctx context.Context, ks *keys, keyID string) (signature.P
 	}
 	got, err := r.fetchKey(ctx, ks, keyID, r.lasts(k))
 	var e *Error
-	if err != nil && have && errors.As(err, &e) && e.Passing && !errors.Is(err, ErrBlocked) {
-		return k.key, nil
+	if err != nil && have && errors.As(err, &e) && (e.Passing && !errors.Is(err, ErrBlocked) || errors.Is(err, moderation.ErrRefused)) {
+		return k.key, nil // of who may not be asked too, however old: whoever asks for it decides what for
 	}
 	return got.key, err
 }

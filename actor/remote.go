@@ -45,6 +45,9 @@ type Remotes interface {
 	// PutRemote adds r or replaces the actor of its id, KeyIDs included.
 	PutRemote(ctx context.Context, r Remote) error
 
+	// RemoteIDs returns the ids, ascending byte by byte, that are greater than after, at most limit, of actors that are not gone.
+	RemoteIDs(ctx context.Context, after string, limit int) ([]string, error)
+
 	// DeleteRemote forgets the actor. There being none is no error.
 	DeleteRemote(ctx context.Context, id string) error
 

@@ -114,6 +114,9 @@ func (m *Message) strip(v Verdict) {
 	tags := func(list activity.List) (kept activity.List) {
 		for _, r := range list {
 			mention := isMention(r)
+			if m.NoMedia && !mention && isEmoji(r) {
+				continue
+			}
 			if mention && !v.StripMentions || !mention && !v.StripTags {
 				kept = append(kept, r)
 			}
@@ -131,6 +134,9 @@ func (m *Message) strip(v Verdict) {
 			o.Attachment, o.Icon, o.Image, o.Preview = nil, nil, nil, activity.Ref{}
 		}
 	case *activity.Actor:
+		if m.NoMedia {
+			o.Tag = tags(o.Tag)
+		}
 		if v.StripMedia {
 			o.Icon, o.Image = nil, nil
 		}
@@ -140,6 +146,11 @@ func (m *Message) strip(v Verdict) {
 	if m.Activity.Object != nil {
 		m.Activity.Object = activity.Refs{activity.Embed(m.Object)}
 	}
+}
+
+func isEmoji(r activity.Ref) bool {
+	doc, err := r.Document()
+	return err == nil && doc.Is("Emoji")
 }
 
 func isMention(r activity.Ref) bool {

@@ -67,15 +67,21 @@ func (in *Inbox) follow(ctx context.Context, m *Message) error {
 		}
 		return in.Sender.Answer(ctx, m.ObjectID, "Reject", m.Activity)
 	}
-	err = run(ctx, in.Hooks.Follow, m)
-	pending := errors.Is(err, ErrPending) || in.Hooks.Follow == nil && approves
+	blocked, err := in.blockedBy(ctx, m, m.ObjectID)
+	if err != nil {
+		return err
+	}
+	if err = ErrRefuse; !blocked {
+		err = run(ctx, in.Hooks.Follow, m)
+	}
+	pending := errors.Is(err, ErrPending) || err == nil && (m.Limited || in.Hooks.Follow == nil && approves)
 	switch {
 	case errors.Is(err, ErrRefuse):
 		if err := in.Relations.Unfollowed(ctx, m.Sender, m.ObjectID); err != nil {
 			return err
 		}
 		return in.Sender.Answer(ctx, m.ObjectID, "Reject", m.Activity)
-	case err != nil && !pending:
+	case err != nil && !errors.Is(err, ErrPending):
 		return err
 	case had && old.Accepted:
 		pending = false // who asks again was let in before: the other side lost our answer

@@ -67,6 +67,9 @@ func (in *Inbox) judge(w http.ResponseWriter, r *http.Request, owner string) err
 	}
 	verified, err := in.Verifier.Verify(r, body) // 401, 403, 503
 	done()
+	if err == nil {
+		err = in.signerAllowed(ctx, c, verified) // 403, 503: another key than was claimed first
+	}
 	if errors.Is(err, signature.ErrKeyGone) && isSelfDelete(c.a) { // 202: it can't be signed any more; its server is asked
 		c.by = ByOrigin
 		return in.settle(ctx, c)
@@ -110,7 +113,7 @@ func (in *Inbox) settle(ctx context.Context, c *matter) error {
 	if err := in.mayBeSaid(ctx, c); err != nil {
 		return err
 	}
-	if idle, err := in.authorSuspended(ctx, c); err != nil || idle {
+	if idle, err := in.othersRefused(ctx, c); err != nil || idle { // 202: of a suspended author, or a report that nobody wants
 		return err
 	}
 	if (c.by != ByOrigin || c.shown) && !c.syncAlone { // else its content is not proved yet, and judged before the hook runs
@@ -231,26 +234,6 @@ func read(body []byte) (*activity.Activity, error) {
 	return a, nil
 }
 
-// allowed asks the policy about the host that claims to sign and the actor that claims to speak, before
-// anything is fetched from either.
-func (in *Inbox) allowed(ctx context.Context, c *matter, r *http.Request) error {
-	q := moderation.Question{Purpose: moderation.Receive, Actor: c.sender, Local: c.owner, Type: c.a.Type.String()}
-	if r != nil {
-		if keyID, err := signature.KeyID(r); err == nil {
-			c.signer, _ = activity.Authority(keyID)
-		}
-		q.Host = c.signer
-	}
-	v, err := in.Policy.Judge(ctx, q)
-	if err != nil {
-		return c.refuse(http.StatusServiceUnavailable, err)
-	}
-	if v.Refuse {
-		return c.refuse(http.StatusForbidden, moderation.ErrRefused)
-	}
-	return nil
-}
-
 // isFarewell tells whether this is the Delete of itself by an actor that nobody here knows. A server that deletes an
 // account tells everyone, and there is no key to verify it with: the actor is gone.
 func (in *Inbox) isFarewell(ctx context.Context, c *matter) (bool, error) {
@@ -269,29 +252,6 @@ func (in *Inbox) isFarewell(ctx context.Context, c *matter) (bool, error) {
 
 func isSelfDelete(a *activity.Activity) bool {
 	return a.Type.String() == "Delete" && a.Object.First() == a.Actor.ID
-}
-
-// authorSuspended tells whether this shares or likes what somebody made who may not talk to us. It is no fault of the
-// sender's. Mastodon CVE-2026-23961.
-func (in *Inbox) authorSuspended(ctx context.Context, c *matter) (bool, error) {
-	if c.a.Type.String() == "Flag" { // it complains about them
-		return false, nil
-	}
-	for _, ref := range c.a.Object {
-		if ref.ID == "" || activity.SameAuthority(ref.ID, c.sender) || in.ours(ref.ID) {
-			continue
-		}
-		q := moderation.Question{Purpose: moderation.Receive, Actor: ref.ID, Local: c.owner, Type: c.a.Type.String()}
-		v, err := in.Policy.Judge(ctx, q)
-		if err != nil {
-			return false, c.refuse(http.StatusServiceUnavailable, err)
-		}
-		if v.Refuse {
-			in.Logger.InfoContext(ctx, "inbox: dropped, its object is of a suspended host", "activity", c.a.ID, "actor", c.sender)
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // ownerAgrees refuses to let anyone change, delete or move what is known to be somebody else's.

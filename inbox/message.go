@@ -58,6 +58,10 @@ type Message struct {
 	// Stamp is the leave that is asked for, or that was given, refused or taken back; in [Hooks.Quote] and [Hooks.Request] its State
 	// is what the author's policy says: Granted at once, or Requested, to be answered later. Else nil.
 	Stamp *consent.Stamp
+	// Limited says that a rule of moderation limits who said this, or whose object it shares, quotes or answers: it should show to
+	// nobody who did not ask for it, by following or by having written. NoMedia says that a rule has taken attachments,
+	// icons, images, previews and emoji out of it, which [Message.Body] still names: none of them is to be fetched.
+	Limited, NoMedia bool
 
 	key string // the entry's
 }
@@ -195,6 +199,9 @@ func (in *Inbox) message(ctx context.Context, e task) (*Message, error) {
 		case Hold:
 			return nil, fmt.Errorf("%w: %s", errReview, verdict.Reason)
 		}
+	}
+	if err := in.moderate(ctx, m, &verdict); err != nil {
+		return nil, err
 	}
 	m.strip(verdict)
 	return m, nil

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/actor"
-	"github.com/fedihook/fedihook/moderation"
 )
 
 // brokenFollower does what its funcs do, where they are set.
@@ -144,84 +143,6 @@ var brokenFollowers = []struct {
 		return &brokenFollower{Followers: s, count: func(ctx context.Context, q actor.FollowQuery) (int64, error) {
 			n, err := s.CountFollows(ctx, q)
 			return min(n, int64(max(q.Limit, 10))), err
-		}}
-	}},
-}
-
-type brokenRule struct {
-	moderation.Rules
-	put    func(ctx context.Context, r moderation.Rule) error
-	remove func(ctx context.Context, domain string) error
-	match  func(ctx context.Context, domains []string) ([]moderation.Rule, error)
-}
-
-func (b *brokenRule) PutRule(ctx context.Context, r moderation.Rule) error {
-	if b.put != nil {
-		return b.put(ctx, r)
-	}
-	return b.Rules.PutRule(ctx, r)
-}
-
-func (b *brokenRule) DeleteRule(ctx context.Context, domain string) error {
-	if b.remove != nil {
-		return b.remove(ctx, domain)
-	}
-	return b.Rules.DeleteRule(ctx, domain)
-}
-
-func (b *brokenRule) MatchRules(ctx context.Context, domains []string) ([]moderation.Rule, error) {
-	if b.match != nil {
-		return b.match(ctx, domains)
-	}
-	return b.Rules.MatchRules(ctx, domains)
-}
-
-var brokenRules = []struct {
-	check string
-	fault func(s moderation.Rules) moderation.Rules
-}{
-	{"a rule comes back as it was put", func(s moderation.Rules) moderation.Rules {
-		return &brokenRule{Rules: s, put: func(ctx context.Context, r moderation.Rule) error {
-			r.At = r.At.Truncate(time.Second)
-			return s.PutRule(ctx, r)
-		}}
-	}},
-	{"a rule about the same domain is replaced", func(s moderation.Rules) moderation.Rules {
-		return &brokenRule{Rules: s, put: func(ctx context.Context, r moderation.Rule) error {
-			if list, _ := s.MatchRules(ctx, []string{r.Domain}); len(list) > 0 {
-				return nil
-			}
-			return s.PutRule(ctx, r)
-		}}
-	}},
-	{"of ten simultaneous rules about a domain one is kept", func(s moderation.Rules) moderation.Rules {
-		return &brokenRule{Rules: s, match: func(ctx context.Context, domains []string) ([]moderation.Rule, error) {
-			list, err := s.MatchRules(ctx, domains)
-			return append(list, list...), err
-		}}
-	}},
-	{"a deleted rule is gone", func(s moderation.Rules) moderation.Rules {
-		return &brokenRule{Rules: s, remove: func(ctx context.Context, domain string) error {
-			s.DeleteRule(ctx, "b."+domain) // what is below it too
-			return s.DeleteRule(ctx, domain)
-		}}
-	}},
-	{"the rules about the domains that are asked for come back, each once", func(s moderation.Rules) moderation.Rules {
-		return &brokenRule{Rules: s, match: func(ctx context.Context, domains []string) ([]moderation.Rule, error) {
-			var list []moderation.Rule
-			for some := range slices.Chunk(domains, 1000) {
-				more, err := s.MatchRules(ctx, some)
-				if err != nil {
-					return nil, err
-				}
-				list = append(list, more...)
-			}
-			return list, nil
-		}}
-	}},
-	{"the rules about the domains that are asked for come back, each once", func(s moderation.Rules) moderation.Rules {
-		return &brokenRule{Rules: s, match: func(ctx context.Context, domains []string) ([]moderation.Rule, error) {
-			return s.MatchRules(ctx, domains[:min(len(domains), 999)])
 		}}
 	}},
 }

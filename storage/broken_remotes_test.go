@@ -18,6 +18,14 @@ type brokenRemote struct {
 	put    func(ctx context.Context, r actor.Remote) error
 	remove func(ctx context.Context, id string) error
 	prune  func(ctx context.Context, before time.Time, limit int) (int, error)
+	ids    func(ctx context.Context, after string, limit int) ([]string, error)
+}
+
+func (b *brokenRemote) RemoteIDs(ctx context.Context, after string, limit int) ([]string, error) {
+	if b.ids != nil {
+		return b.ids(ctx, after, limit)
+	}
+	return b.Remotes.RemoteIDs(ctx, after, limit)
 }
 
 func (b *brokenRemote) Remote(ctx context.Context, id string) (actor.Remote, error) {
@@ -155,6 +163,18 @@ var brokenRemotes = []struct {
 		return &brokenRemote{Remotes: s, put: func(ctx context.Context, r actor.Remote) error {
 			r.Proved = r.Fetched
 			return s.PutRemote(ctx, r)
+		}}
+	}},
+	{"pages of ids neither skip nor repeat, and leave out who is gone", func(s actor.Remotes) actor.Remotes {
+		return &brokenRemote{Remotes: s, put: func(ctx context.Context, r actor.Remote) error {
+			r.Gone = time.Time{}
+			return s.PutRemote(ctx, r)
+		}}
+	}},
+	{"pages of ids neither skip nor repeat, and leave out who is gone", func(s actor.Remotes) actor.Remotes {
+		return &brokenRemote{Remotes: s, ids: func(ctx context.Context, after string, limit int) ([]string, error) {
+			ids, err := s.RemoteIDs(ctx, after, limit+1)
+			return ids[min(1, len(ids)):], err
 		}}
 	}},
 	{"what is given and returned is the caller's", func(s actor.Remotes) actor.Remotes {

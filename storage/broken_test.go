@@ -98,6 +98,11 @@ func brokenStores() map[string][]broken {
 			storagetest.RunStamps(t, func(*testing.T) consent.Stamps { return b.fault(storage.Memory().Stamps) })
 		}})
 	}
+	for _, b := range brokenHosts {
+		all["Hosts"] = append(all["Hosts"], broken{b.check, func(t *testing.T) {
+			storagetest.RunHosts(t, func(*testing.T) moderation.Hosts { return b.fault(storage.Memory().Hosts) })
+		}})
+	}
 	return all
 }
 

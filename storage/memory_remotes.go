@@ -63,6 +63,22 @@ func (m *memoryRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
 	return nil
 }
 
+func (m *memoryRemotes) RemoteIDs(ctx context.Context, after string, limit int) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ids []string
+	for id, r := range m.actors {
+		if id > after && r.Gone.IsZero() {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids[:min(len(ids), max(0, limit))], nil
+}
+
 func (m *memoryRemotes) DeleteRemote(ctx context.Context, id string) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -24,7 +24,7 @@ func reopening(t *testing.T, f files) storage.Storage {
 	return storage.Storage{
 		Intents: reIntents{o}, Log: reLog{o}, Journal: reJournal{o}, Followers: reFollowers{o},
 		Keys: reKeys{o}, Remotes: reRemotes{o}, Rules: reRules{o}, Relays: reRelays{o}, Forwards: reForwards{o},
-		Moves: reMoves{o}, Stamps: reStamps{o},
+		Moves: reMoves{o}, Stamps: reStamps{o}, Hosts: reHosts{o},
 	}
 }
 
@@ -197,16 +197,37 @@ func (r reRemotes) DeleteRemote(ctx context.Context, id string) error {
 
 type reRules struct{ o *opener }
 
-func (r reRules) PutRule(ctx context.Context, v moderation.Rule) error {
-	return r.o.with(func(s storage.Storage) error { return s.Rules.PutRule(ctx, v) })
+func (r reRules) ChangeRules(ctx context.Context, entries []moderation.Entry) error {
+	return r.o.with(func(s storage.Storage) error { return s.Rules.ChangeRules(ctx, entries) })
 }
-func (r reRules) DeleteRule(ctx context.Context, domain string) error {
-	return r.o.with(func(s storage.Storage) error { return s.Rules.DeleteRule(ctx, domain) })
+func (r reRules) ListRules(ctx context.Context, q moderation.Query) ([]moderation.Rule, error) {
+	return one(r.o, func(s storage.Storage) ([]moderation.Rule, error) { return s.Rules.ListRules(ctx, q) })
 }
-func (r reRules) MatchRules(ctx context.Context, domains []string) ([]moderation.Rule, error) {
-	return one(r.o, func(s storage.Storage) ([]moderation.Rule, error) { return s.Rules.MatchRules(ctx, domains) })
+func (r reRules) RulesHead(ctx context.Context) (moderation.Head, error) {
+	return one(r.o, func(s storage.Storage) (moderation.Head, error) { return s.Rules.RulesHead(ctx) })
+}
+func (r reRules) Trail(ctx context.Context, after int64, limit int) ([]moderation.Entry, error) {
+	return one(r.o, func(s storage.Storage) ([]moderation.Entry, error) { return s.Rules.Trail(ctx, after, limit) })
+}
+func (r reRules) SetEnforced(ctx context.Context, seq int64) error {
+	return r.o.with(func(s storage.Storage) error { return s.Rules.SetEnforced(ctx, seq) })
+}
+func (r reRules) ForgetTrail(ctx context.Context, keep int) error {
+	return r.o.with(func(s storage.Storage) error { return s.Rules.ForgetTrail(ctx, keep) })
 }
 
+type reHosts struct{ o *opener }
+
+func (r reHosts) FirstSeen(ctx context.Context, host string) (time.Time, error) {
+	return one(r.o, func(s storage.Storage) (time.Time, error) { return s.Hosts.FirstSeen(ctx, host) })
+}
+func (r reHosts) See(ctx context.Context, host string, now time.Time, max int) error {
+	return r.o.with(func(s storage.Storage) error { return s.Hosts.See(ctx, host, now, max) })
+}
+
+func (r reRemotes) RemoteIDs(ctx context.Context, after string, limit int) ([]string, error) {
+	return one(r.o, func(s storage.Storage) ([]string, error) { return s.Remotes.RemoteIDs(ctx, after, limit) })
+}
 func (r reRemotes) PruneRemotes(ctx context.Context, before time.Time, limit int) (int, error) {
 	return one(r.o, func(s storage.Storage) (int, error) { return s.Remotes.PruneRemotes(ctx, before, limit) })
 }

@@ -94,6 +94,7 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 		Forwards:  &sqliteForwards{db: own},
 		Moves:     &sqliteMoves{db: own},
 		Stamps:    &sqliteStamps{db: own},
+		Hosts:     &sqliteHosts{db: own},
 		Queue:     queued,
 	}, nil
 }

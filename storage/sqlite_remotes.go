@@ -90,6 +90,15 @@ func (s *sqliteRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
 	return nil
 }
 
+func (s *sqliteRemotes) RemoteIDs(ctx context.Context, after string, limit int) ([]string, error) {
+	ids, err := all(ctx, s.db, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
+		`SELECT id FROM fedihook_remotes WHERE id > ? AND gone = 0 ORDER BY id LIMIT ?`, after, max(0, limit))
+	if err != nil {
+		return nil, fmt.Errorf("storage: ids of remote actors: %w", err)
+	}
+	return ids, nil
+}
+
 func (s *sqliteRemotes) DeleteRemote(ctx context.Context, id string) error {
 	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error { return deleteRemote(ctx, tx, id) })
 	if err != nil {

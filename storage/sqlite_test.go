@@ -169,9 +169,15 @@ func TestEveryStoreReportsABrokenDatabase(t *testing.T) {
 		"RemoteByKey":   func() error { _, err := s.Remotes.RemoteByKey(ctx, "a"); return err },
 		"PutRemote":     func() error { return s.Remotes.PutRemote(ctx, actor.Remote{}) },
 		"DeleteRemote":  func() error { return s.Remotes.DeleteRemote(ctx, "a") },
-		"PutRule":       func() error { return s.Rules.PutRule(ctx, moderation.Rule{}) },
-		"DeleteRule":    func() error { return s.Rules.DeleteRule(ctx, "a") },
-		"MatchRules":    func() error { _, err := s.Rules.MatchRules(ctx, []string{"a"}); return err },
+		"RemoteIDs":     func() error { _, err := s.Remotes.RemoteIDs(ctx, "", 1); return err },
+		"ChangeRules":   func() error { return s.Rules.ChangeRules(ctx, []moderation.Entry{{}}) },
+		"ListRules":     func() error { _, err := s.Rules.ListRules(ctx, moderation.Query{}); return err },
+		"RulesHead":     func() error { _, err := s.Rules.RulesHead(ctx); return err },
+		"Trail":         func() error { _, err := s.Rules.Trail(ctx, 0, 1); return err },
+		"SetEnforced":   func() error { return s.Rules.SetEnforced(ctx, 1) },
+		"ForgetTrail":   func() error { return s.Rules.ForgetTrail(ctx, 1) },
+		"FirstSeen":     func() error { _, err := s.Hosts.FirstSeen(ctx, "a"); return err },
+		"See":           func() error { return s.Hosts.See(ctx, "a", time.Now(), 1) },
 	}
 	for name, call := range calls {
 		err := call()

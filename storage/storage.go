@@ -41,11 +41,12 @@ type Storage struct {
 	Followers actor.Followers  // who follows whom
 	Keys      actor.Keys       // the private keys of local actors
 	Remotes   actor.Remotes    // actors of other servers
-	Rules     moderation.Rules // which domains are refused
 	Relays    outbox.Relays    // which relays were subscribed to
 	Forwards  inbox.Forwards   // what was forwarded to whose followers
 	Moves     actor.Moves      // who moved where
 	Stamps    consent.Stamps   // leave to quote, answer, like and share
+	Rules     moderation.Rules // who may talk to whom
+	Hosts     moderation.Hosts // when servers were first heard from
 	Queue     delivery.Store   // what is still to be posted where
 }
 
@@ -60,11 +61,12 @@ func Memory() Storage {
 		Followers: &memoryFollowers{pairs: map[pair]*actor.Follow{}},
 		Keys:      &memoryKeys{pairs: map[string][]actor.KeyPair{}, owner: map[string][]string{}},
 		Remotes:   &memoryRemotes{actors: map[string]actor.Remote{}, byKey: map[string]map[string]bool{}},
-		Rules:     &memoryRules{rules: map[string]moderation.Rule{}},
 		Relays:    &memoryRelays{relays: map[string]outbox.Relay{}},
 		Forwards:  &memoryForwards{list: map[forwarded]map[string]time.Time{}},
 		Moves:     &memoryMoves{moves: map[string]actor.Move{}},
 		Stamps:    &memoryStamps{known: map[stampKey]*consent.Stamp{}},
+		Rules:     newMemoryRules(),
+		Hosts:     &memoryHosts{hosts: map[string]*sighting{}},
 		Queue:     queue.Memory(),
 	}
 }

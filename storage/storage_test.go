@@ -159,4 +159,7 @@ func runAll(t *testing.T, open func(t *testing.T) storage.Storage) {
 	t.Run("Moves", func(t *testing.T) {
 		storagetest.RunMoves(t, func(t *testing.T) actor.Moves { return open(t).Moves })
 	})
+	t.Run("Hosts", func(t *testing.T) {
+		storagetest.RunHosts(t, func(t *testing.T) moderation.Hosts { return open(t).Hosts })
+	})
 }

@@ -22,7 +22,7 @@ type app struct {
 
 const schema = `
 CREATE TABLE IF NOT EXISTS post (id TEXT PRIMARY KEY, object TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS timeline (id TEXT PRIMARY KEY, sender TEXT NOT NULL, object TEXT NOT NULL, recipients TEXT NOT NULL, deleted INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS timeline (id TEXT PRIMARY KEY, sender TEXT NOT NULL, object TEXT NOT NULL, recipients TEXT NOT NULL, limited INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS reaction (kind TEXT, sender TEXT, object TEXT, PRIMARY KEY (kind, sender, object));
 CREATE TABLE IF NOT EXISTS heard (n INTEGER PRIMARY KEY, type TEXT NOT NULL, sender TEXT NOT NULL, id TEXT NOT NULL);`
 
@@ -155,8 +155,8 @@ func (a *app) keep(ctx context.Context, m *inbox.Message) error {
 	if err != nil {
 		return err
 	}
-	return a.exec(ctx, `INSERT INTO timeline (id, sender, object, recipients) VALUES (?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET object = excluded.object WHERE sender = excluded.sender`, o.ID, m.Sender, string(text), string(to))
+	return a.exec(ctx, `INSERT INTO timeline (id, sender, object, recipients, limited) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET object = excluded.object WHERE sender = excluded.sender`, o.ID, m.Sender, string(text), string(to), m.Limited)
 }
 
 func (a *app) react(ctx context.Context, m *inbox.Message) error {
@@ -174,6 +174,7 @@ type read struct {
 	object  *activity.Object
 	sender  string
 	to      []string
+	limited bool
 	deleted bool
 }
 
@@ -181,7 +182,8 @@ type read struct {
 func (a *app) timeline(ctx context.Context, id string) *read {
 	var r read
 	var text, to string
-	err := a.db.QueryRowContext(ctx, `SELECT object, sender, recipients, deleted FROM timeline WHERE id = ?`, id).Scan(&text, &r.sender, &to, &r.deleted)
+	err := a.db.QueryRowContext(ctx, `SELECT object, sender, recipients, limited, deleted FROM timeline WHERE id = ?`, id).
+		Scan(&text, &r.sender, &to, &r.limited, &r.deleted)
 	if err != nil {
 		return nil
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
@@ -59,44 +58,6 @@ func (w *world) rollBack() error {
 	w.check(w.b.timeline(w.ctx, phantom) == nil, "the one that was rolled back does not")
 	got := w.get(w.a, path(phantom), activity.ContentType, "")
 	w.check(got.status == 404, "its id is 404", got.status)
-	return nil
-}
-
-func (w *world) suspend() error {
-	w.begin("a suspended domain gets nothing and is refused")
-	if err := w.a.policy.Suspend(w.ctx, "b.test", "spam"); err != nil {
-		return err
-	}
-	before := w.b.posts.Load()
-	kept, err := w.a.publish(w.ctx, w.a.f, "alice", &activity.Object{Content: "<p>not for b.test</p>"}, false)
-	if err != nil {
-		return err
-	}
-	outbox := func() bool {
-		records, err := w.a.storage.Log.ObjectRecords(w.ctx, kept, 1)
-		return err == nil && len(records) == 1 && records[0].State != 0
-	}
-	w.until(outbox)
-	body := note(w.bob, w.bob+"/notes/spam", "<p>buy this</p>")
-	r := w.request(w.a, http.MethodPost, "/ap/users/alice/inbox", body)
-	if err := w.sign(r, body, w.bob); err != nil {
-		return err
-	}
-	got := w.do(r)
-	w.check(got.status == 403, "what bob sends is 403", got.status)
-	_, err = w.a.f.Lookup(w.ctx, "@bob@b.test")
-	var blocked *actor.LookupError
-	w.check(errors.As(err, &blocked) && blocked.Reason == actor.Blocked, "bob can't be looked up", err)
-	if err := w.a.policy.Lift(w.ctx, "b.test"); err != nil {
-		return err
-	}
-	after, err := w.a.publish(w.ctx, w.a.f, "alice", &activity.Object{Content: "<p>welcome back</p>"}, false)
-	if err != nil {
-		return err
-	}
-	w.check(w.until(func() bool { return w.b.timeline(w.ctx, after) != nil }), "what is posted after the rule was lifted arrives")
-	w.check(w.b.timeline(w.ctx, kept) == nil && w.b.posts.Load() == before+1, "what was posted before never does", w.b.posts.Load()-before)
-	w.check(w.a.timeline(w.ctx, w.bob+"/notes/spam") == nil, "alice's server kept nothing of the spam")
 	return nil
 }
 

@@ -33,6 +33,7 @@ func TestTheWalkFailsWithoutARule(t *testing.T) {
 		"retry":     "and pulls in what it missed",
 		"private":   "a stranger's GET is 404",
 		"tombstone": "its id answers 410",
+		"limit":     "carol's follow waits for alice",
 	} {
 		t.Run(rule, func(t *testing.T) {
 			t.Parallel()
@@ -45,8 +46,8 @@ func TestTheWalkFailsWithoutARule(t *testing.T) {
 			}
 		})
 	}
-	if len(rules) != 8 {
-		t.Errorf("%d rules can be switched off, 8 are tried", len(rules))
+	if len(rules) != 9 {
+		t.Errorf("%d rules can be switched off, 9 are tried", len(rules))
 	}
 }
 

@@ -13,13 +13,14 @@ import (
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/moderation"
 	"github.com/fedihook/fedihook/outbox"
 	"github.com/fedihook/fedihook/signature"
 )
 
 // rules are what -break can switch off, each in one server. The library has no such switches: what is put in its place
 // here are an app's own verifier, stores and answers, as they would be if they had the fault.
-var rules = []string{"sign", "digest", "target", "authority", "dedupe", "retry", "private", "tombstone"}
+var rules = []string{"sign", "digest", "target", "authority", "dedupe", "retry", "private", "tombstone", "limit"}
 
 func (s *site) sabotage(c *fedihook.Config) (err error) {
 	if s.host == "b.test" {
@@ -39,6 +40,8 @@ func (s *site) sabotage(c *fedihook.Config) (err error) {
 		c.Object = s.everyonesBusiness
 	case "tombstone":
 		c.Storage.Log = undeleted{c.Storage.Log}
+	case "limit":
+		c.Storage.Rules = lenient{c.Storage.Rules}
 	}
 	return nil
 }
@@ -140,4 +143,17 @@ func (u undeleted) ObjectRecords(ctx context.Context, id string, limit int) ([]o
 		}
 	}
 	return kept, err
+}
+
+// lenient are rules that limit nobody.
+type lenient struct{ moderation.Rules }
+
+func (l lenient) ListRules(ctx context.Context, q moderation.Query) ([]moderation.Rule, error) {
+	list, err := l.Rules.ListRules(ctx, q)
+	for i := range list {
+		if list[i].Severity == moderation.Limit {
+			list[i].Severity = moderation.Noop
+		}
+	}
+	return list, err
 }

@@ -22,7 +22,6 @@ import (
 
 	"github.com/fedihook/fedihook"
 	"github.com/fedihook/fedihook/actor"
-	"github.com/fedihook/fedihook/moderation"
 	"github.com/fedihook/fedihook/storage"
 )
 
@@ -40,7 +39,6 @@ type site struct {
 
 	f       *fedihook.Server
 	storage storage.Storage
-	policy  *moderation.Policy
 	posts   atomic.Int64 // requests to its inboxes
 
 	own    *sql.DB
@@ -66,13 +64,12 @@ func (s *site) start(ctx context.Context, l net.Listener) (err error) {
 	if s.storage, err = storage.OpenSQLite(ctx, s.db, s.own); err != nil {
 		return err
 	}
-	s.policy = &moderation.Policy{Rules: s.storage.Rules}
 	config := fedihook.Config{
 		Origin: "http://" + s.host, Storage: s.storage, Profile: s.profile, Object: s.object, Hooks: s.hooks(),
 		NodeInfo: func(context.Context) (actor.NodeInfo, error) {
 			return actor.NodeInfo{Software: "twoservers", Version: "1"}, nil
 		},
-		Policy: s.policy, InsecureAllowLoopback: s.names, Logger: s.logger.With("site", s.host),
+		InsecureAllowLoopback: s.names, Logger: s.logger.With("site", s.host),
 	}
 	if err := s.sabotage(&config); err != nil {
 		return err

@@ -58,7 +58,8 @@ func walk(ctx context.Context, dir, broken string, verbose, stay bool, logger *s
 	}
 	for _, step := range []func() error{
 		w.discover, w.followAndAccept, w.publicPost, w.replyArrives, w.likeAndBoost, w.editReplaces, w.followersOnly,
-		w.deleteLeavesTombstone, w.liars, w.replay, w.comeBack, w.rollBack, w.grantAndRevoke, w.suspend, w.unfollow, w.moveHouse,
+		w.deleteLeavesTombstone, w.liars, w.replay, w.comeBack, w.rollBack, w.grantAndRevoke, w.limit, w.suspend, w.unfollow,
+		w.moveHouse,
 	} {
 		if err := step(); err != nil {
 			return err

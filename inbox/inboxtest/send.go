@@ -285,34 +285,3 @@ func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set))
 func without(list []string, one string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == one })
 }
-
-// Get asks for a document, signed by the actor, and returns the status, the header and what was shown; nil if it is none, and 0
-// where no answer came.
-func (a *Actor) Get(id string) (status int, header http.Header, doc activity.Document) {
-	a.s.n.helper()
-	r, err := http.NewRequest(http.MethodGet, id, nil)
-	if err != nil {
-		a.s.n.errorf("inboxtest: %v", err)
-		return 0, nil, nil
-	}
-	r.Header.Set("Accept", activity.ContentType)
-	r.Header.Set("User-Agent", a.s.agent())
-	if err := a.sign(r, nil, a.manner); err != nil {
-		a.s.n.errorf("inboxtest: %s cannot ask for %s: %v", a.id, id, err)
-		return 0, nil, nil
-	}
-	resp, err := a.s.client.Do(r)
-	if err != nil {
-		a.s.n.logf("inboxtest: %s: %v", a.s.host, err)
-		return 0, nil, nil
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err == nil {
-		doc, err = activity.Decode(body)
-	}
-	if err != nil {
-		doc = nil
-	}
-	return resp.StatusCode, resp.Header, doc
-}

@@ -126,6 +126,23 @@ var remotesChecks = []check[actor.Remotes]{
 			want(t, key, err, actor.ErrNotFound)
 		}
 	}},
+	{"pages of ids neither skip nor repeat, and leave out who is gone", func(t *testing.T, ctx context.Context, s actor.Remotes) {
+		for _, id := range []string{"b", "B", "a", "é", "d", "c"} {
+			ok(t, s.PutRemote(ctx, actor.Remote{ID: id, Fetched: start}))
+		}
+		ok(t, s.PutRemote(ctx, actor.Remote{ID: "bb", Fetched: start, Gone: start}))
+		var got []string
+		for after := ""; ; {
+			page, err := s.RemoteIDs(ctx, after, 2)
+			ok(t, err)
+			got = append(got, page...)
+			if len(page) < 2 {
+				break
+			}
+			after = page[1]
+		}
+		equal(t, "ids", got, []string{"B", "a", "b", "c", "d", "é"})
+	}},
 	{"what is given and returned is the caller's", func(t *testing.T, ctx context.Context, s actor.Remotes) {
 		fresh := func() actor.Remote {
 			return actor.Remote{ID: "a", Document: []byte("doc"), KeyIDs: []string{"a#1"}}

@@ -1,10 +1,8 @@
 package storagetest
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -17,71 +15,193 @@ func RunRules(t *testing.T, open func(t *testing.T) moderation.Rules) {
 	run(t, open, rulesChecks)
 }
 
+// RunHosts checks the contract of [moderation.Hosts]. Open returns an empty store, which no other check uses.
+func RunHosts(t *testing.T, open func(t *testing.T) moderation.Hosts) {
+	t.Helper()
+	run(t, open, hostsChecks)
+}
+
 var rulesChecks = []check[moderation.Rules]{
 	{"a rule comes back as it was put", func(t *testing.T, ctx context.Context, s moderation.Rules) {
 		for _, r := range []moderation.Rule{
-			{Domain: odd, Severity: moderation.Suspend, Reason: odd + "reason", At: start}, {Domain: "zero.example"}, {},
+			{
+				Key: moderation.Key{Local: odd, About: odd}, Severity: moderation.Limit, RejectMedia: true, RejectReports: true, Allow: true,
+				Obfuscate: true, Public: odd + "public", Private: odd + "private", By: odd + "by", At: start,
+			},
+			about("zero.example"), {Key: moderation.Key{Local: "https://here.example/u", About: "a.example"}},
 		} {
-			ok(t, s.PutRule(ctx, r))
-			equal(t, "rules", match(t, ctx, s, r.Domain), []moderation.Rule{r})
+			put(t, ctx, s, r)
+			got := list(t, ctx, s, moderation.Query{Local: r.Local})
+			equal(t, "rules", got, []moderation.Rule{r})
 		}
 	}},
-	{"a rule about the same domain is replaced", func(t *testing.T, ctx context.Context, s moderation.Rules) {
-		ok(t, s.PutRule(ctx, moderation.Rule{Domain: "a.example", Severity: moderation.Suspend, Reason: "spam", At: start}))
-		second := moderation.Rule{Domain: "a.example", Reason: "other", At: start.Add(time.Hour)}
-		ok(t, s.PutRule(ctx, second))
-		equal(t, "rules", match(t, ctx, s, "a.example"), []moderation.Rule{second})
+	{"a rule about the same is replaced, and only that of the same Local", func(t *testing.T, ctx context.Context, s moderation.Rules) {
+		own := moderation.Rule{Key: moderation.Key{Local: "l", About: "a.example"}, Severity: moderation.Suspend, At: start}
+		second := moderation.Rule{Key: moderation.Key{About: "a.example"}, Private: "other", At: start.Add(time.Hour)}
+		put(t, ctx, s, moderation.Rule{Key: moderation.Key{About: "a.example"}, Severity: moderation.Suspend, Private: "spam", At: start}, own, second)
+		equal(t, "rules of the site", list(t, ctx, s, moderation.Query{}), []moderation.Rule{second})
+		equal(t, "rules of a user", list(t, ctx, s, moderation.Query{Local: "l"}), []moderation.Rule{own})
 	}},
-	{"of ten simultaneous rules about a domain one is kept", func(t *testing.T, ctx context.Context, s moderation.Rules) {
+	{"of ten simultaneous rules about the same one is kept, and all are in the trail", func(t *testing.T, ctx context.Context, s moderation.Rules) {
 		atOnce(10, func(i int) {
-			if err := s.PutRule(ctx, moderation.Rule{Domain: "a.example", Reason: fmt.Sprint(i)}); err != nil {
+			r := about("a.example")
+			r.Private = fmt.Sprint(i)
+			if err := s.ChangeRules(ctx, []moderation.Entry{{Rule: r}}); err != nil {
 				t.Error(err)
 			}
 		})
-		equal(t, "rules", len(match(t, ctx, s, "a.example")), 1)
-	}},
-	{"a deleted rule is gone", func(t *testing.T, ctx context.Context, s moderation.Rules) {
-		for _, d := range []string{"example", "a.example", "b.a.example"} {
-			ok(t, s.PutRule(ctx, moderation.Rule{Domain: d}))
+		equal(t, "rules", len(list(t, ctx, s, moderation.Query{})), 1)
+		var last int64
+		for _, e := range exactly(t, 10, trail(t, ctx, s, 0, 100)) {
+			if e.Seq <= last {
+				t.Errorf("entry %d comes after %d", e.Seq, last)
+			}
+			last = e.Seq
 		}
+		equal(t, "the rule that was kept", exactly(t, 1, list(t, ctx, s, moderation.Query{}))[0].Private, exactly(t, 1, trail(t, ctx, s, last-1, 1))[0].Rule.Private)
+	}},
+	{"a lifted rule is gone and stays in the trail", func(t *testing.T, ctx context.Context, s moderation.Rules) {
+		put(t, ctx, s, about("example"), about("a.example"), about("b.a.example"))
+		e := moderation.Entry{At: start, By: odd, Reason: odd + "r", Lifted: true, Rule: about("a.example")}
 		for range 2 { // the second time there is none
-			ok(t, s.DeleteRule(ctx, "a.example"))
+			ok(t, s.ChangeRules(ctx, []moderation.Entry{e}))
 		}
-		equal(t, "rules", match(t, ctx, s, "example", "a.example", "b.a.example"),
-			[]moderation.Rule{{Domain: "b.a.example"}, {Domain: "example"}})
+		equal(t, "rules", list(t, ctx, s, moderation.Query{}), []moderation.Rule{about("b.a.example"), about("example")})
+		got := exactly(t, 5, trail(t, ctx, s, 0, 100))
+		e.Seq = got[3].Seq
+		equal(t, "entry", got[3], e)
+		equal(t, "after that", trail(t, ctx, s, got[3].Seq, 100), got[4:])
+		equal(t, "one of them", trail(t, ctx, s, got[0].Seq, 1), got[1:2])
 	}},
-	{"the rules about the domains that are asked for come back, each once", func(t *testing.T, ctx context.Context, s moderation.Rules) {
-		equal(t, "rules of an empty store", match(t, ctx, s, "a.example"), nil)
-		var asked []string
-		for i := range 2500 { // more than a database takes as arguments of one query
-			asked = append(asked, fmt.Sprintf("%d.example", i))
+	{"pages neither skip nor repeat", func(t *testing.T, ctx context.Context, s moderation.Rules) {
+		equal(t, "rules of an empty store", list(t, ctx, s, moderation.Query{}), nil)
+		var rules []moderation.Rule
+		for i := range 2500 {
+			rules = append(rules, about(fmt.Sprintf("%04d.example", i)))
 		}
-		var put []moderation.Rule
-		for _, d := range []string{asked[0], asked[700], asked[2499], "2500.example"} {
-			r := moderation.Rule{Domain: d, Severity: moderation.Suspend, At: start}
-			ok(t, s.PutRule(ctx, r))
-			put = append(put, r)
+		rules = append(rules, about("A.example"), about("a-b.example"), about("a.example"), about("é.example"))
+		put(t, ctx, s, rules...)
+		equal(t, "a page of the usual size", len(list(t, ctx, s, moderation.Query{})), 1000)
+		var got []moderation.Rule
+		for q := (moderation.Query{Limit: 999}); ; {
+			page := list(t, ctx, s, q)
+			got = append(got, page...)
+			if len(page) < q.Limit {
+				break
+			}
+			q.After = page[len(page)-1].About
 		}
-		asked = append(asked, asked[0], asked[2499])
-		equal(t, "rules", match(t, ctx, s, asked...), sorted(put[:3]))
-		equal(t, "order of what was asked", asked[1], "1.example")
-		for _, none := range [][]string{nil, {"x.0.example"}, {"example"}, {"0.EXAMPLE"}, {"0.example."}} {
-			equal(t, fmt.Sprint("rules about ", none), match(t, ctx, s, none...), nil)
+		equal(t, "rules", got, rules)
+	}},
+	{"the head tells what has changed", func(t *testing.T, ctx context.Context, s moderation.Rules) {
+		equal(t, "head of an empty store", head(t, ctx, s), moderation.Head{})
+		put(t, ctx, s, about("a.example"))
+		first := head(t, ctx, s)
+		equal(t, "after a rule of the site", first, moderation.Head{Site: exactly(t, 1, trail(t, ctx, s, 0, 1))[0].Seq})
+		put(t, ctx, s, moderation.Rule{Key: moderation.Key{Local: "l", About: "a.example"}})
+		second := head(t, ctx, s)
+		if second.Site != first.Site || second.Own <= first.Site {
+			t.Errorf("after a rule of a user: %+v after %+v", second, first)
+		}
+		ok(t, s.ChangeRules(ctx, []moderation.Entry{{Lifted: true, Rule: about("a.example")}}))
+		if third := head(t, ctx, s); third.Site <= second.Own || third.Own != second.Own {
+			t.Errorf("after one of the site was lifted: %+v after %+v", third, second)
+		}
+	}},
+	{"what is enforced stays so", func(t *testing.T, ctx context.Context, s moderation.Rules) {
+		put(t, ctx, s, about("a.example"), about("b.example"))
+		entries := exactly(t, 2, trail(t, ctx, s, 0, 2))
+		ok(t, s.SetEnforced(ctx, entries[1].Seq))
+		ok(t, s.SetEnforced(ctx, entries[0].Seq))
+		equal(t, "enforced", head(t, ctx, s), moderation.Head{Site: entries[1].Seq, Enforced: entries[1].Seq})
+	}},
+	{"the trail forgets the oldest, but nothing that is not enforced", func(t *testing.T, ctx context.Context, s moderation.Rules) {
+		for i := range 10 {
+			put(t, ctx, s, about(fmt.Sprint(i)))
+		}
+		all := exactly(t, 10, trail(t, ctx, s, 0, 100))
+		ok(t, s.SetEnforced(ctx, all[4].Seq))
+		ok(t, s.ForgetTrail(ctx, 8))
+		equal(t, "the newest eight", trail(t, ctx, s, 0, 100), all[2:])
+		ok(t, s.ForgetTrail(ctx, 2))
+		equal(t, "those that are not enforced", trail(t, ctx, s, 0, 100), all[5:])
+		ok(t, s.SetEnforced(ctx, all[9].Seq))
+		ok(t, s.ForgetTrail(ctx, 0))
+		equal(t, "none", trail(t, ctx, s, 0, 100), nil)
+		equal(t, "rules", len(list(t, ctx, s, moderation.Query{})), 10)
+		put(t, ctx, s, about("new"))
+		if e := exactly(t, 1, trail(t, ctx, s, 0, 100))[0]; e.Seq <= all[9].Seq {
+			t.Errorf("entry %d comes after %d", e.Seq, all[9].Seq)
 		}
 	}},
 }
 
-func match(t *testing.T, ctx context.Context, s moderation.Rules, domains ...string) []moderation.Rule {
+var hostsChecks = []check[moderation.Hosts]{
+	{"a host was first seen when it was first seen", func(t *testing.T, ctx context.Context, s moderation.Hosts) {
+		equal(t, "a host that never was", first(t, ctx, s, "a.example"), time.Time{})
+		for i := range 3 {
+			ok(t, s.See(ctx, odd, start.Add(time.Duration(i)*time.Hour), 10))
+		}
+		equal(t, "first seen", first(t, ctx, s, odd), start)
+		equal(t, "another host", first(t, ctx, s, "a.example"), time.Time{})
+	}},
+	{"those that were seen longest ago are forgotten", func(t *testing.T, ctx context.Context, s moderation.Hosts) {
+		for i, host := range []string{"a", "b", "c", "a", "d"} {
+			ok(t, s.See(ctx, host, start.Add(time.Duration(i)*time.Hour), 3))
+		}
+		equal(t, "the one that was seen again", first(t, ctx, s, "a"), start)
+		equal(t, "the one that was not", first(t, ctx, s, "b"), time.Time{})
+		equal(t, "the others", []time.Time{first(t, ctx, s, "c"), first(t, ctx, s, "d")}, []time.Time{start.Add(2 * time.Hour), start.Add(4 * time.Hour)})
+		ok(t, s.See(ctx, "e", start.Add(5*time.Hour), 1))
+		for _, host := range []string{"a", "c", "d"} {
+			equal(t, "when there is room for one, "+host, first(t, ctx, s, host), time.Time{})
+		}
+	}},
+}
+
+func about(domain string) moderation.Rule {
+	return moderation.Rule{Key: moderation.Key{About: domain}}
+}
+
+func put(t *testing.T, ctx context.Context, s moderation.Rules, rules ...moderation.Rule) {
 	t.Helper()
-	list, err := s.MatchRules(ctx, domains)
-	ok(t, err)
-	for i := range list {
-		list[i].At = list[i].At.UTC()
+	var entries []moderation.Entry
+	for _, r := range rules {
+		entries = append(entries, moderation.Entry{At: start, By: r.By, Rule: r})
 	}
-	return some(sorted(list))
+	ok(t, s.ChangeRules(ctx, entries))
 }
 
-func sorted(list []moderation.Rule) []moderation.Rule {
-	slices.SortFunc(list, func(a, b moderation.Rule) int { return cmp.Compare(a.Domain, b.Domain) })
-	return list
+func list(t *testing.T, ctx context.Context, s moderation.Rules, q moderation.Query) []moderation.Rule {
+	t.Helper()
+	got, err := s.ListRules(ctx, q)
+	ok(t, err)
+	for i := range got {
+		got[i].At = got[i].At.UTC()
+	}
+	return some(got)
+}
+
+func trail(t *testing.T, ctx context.Context, s moderation.Rules, after int64, limit int) []moderation.Entry {
+	t.Helper()
+	got, err := s.Trail(ctx, after, limit)
+	ok(t, err)
+	for i := range got {
+		got[i].At, got[i].Rule.At = got[i].At.UTC(), got[i].Rule.At.UTC()
+	}
+	return some(got)
+}
+
+func head(t *testing.T, ctx context.Context, s moderation.Rules) moderation.Head {
+	t.Helper()
+	h, err := s.RulesHead(ctx)
+	ok(t, err)
+	return h
+}
+
+func first(t *testing.T, ctx context.Context, s moderation.Hosts, host string) time.Time {
+	t.Helper()
+	at, err := s.FirstSeen(ctx, host)
+	ok(t, err)
+	return at.UTC()
 }

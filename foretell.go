@@ -1,0 +1,106 @@
+package fedihook
+
+import (
+	"context"
+	"errors"
+
+	"github.com/fedihook/fedihook/moderation"
+)
+
+// foretell finds out what a change of rules would do.
+func (s *Server) foretell(ctx context.Context, rules []moderation.Rule, lifted []moderation.Key) (e moderation.Effect, err error) {
+	trial, err := s.config.Policy.Try(ctx, rules, lifted)
+	if err != nil {
+		return e, err
+	}
+	locals, site := trial.Locals(), trial.Site()
+	if site {
+		if err := s.foretellSite(ctx, trial, &e); err != nil {
+			return e, err
+		}
+	}
+	for _, local := range locals {
+		if err := s.foretellTies(ctx, trial, local, site, &e); err != nil {
+			return e, err
+		}
+	}
+	e.Actors, err = s.countConcerned(ctx, trial, locals, site)
+	return e, err
+}
+
+func (s *Server) foretellSite(ctx context.Context, trial *moderation.Trial, e *moderation.Effect) error {
+	yes, failed := s.refusedInboxes(ctx, trial.IDs(), func(q moderation.Question) (bool, error) {
+		before, after, err := trial.Judge(ctx, q)
+		return after.Refuse && !before.Refuse, err
+	})
+	n, err := s.queue.Count(ctx, yes)
+	if err = errors.Join(err, failed()); err != nil {
+		return err
+	}
+	e.Deliveries = int64(n)
+	return s.foretellTies(ctx, trial, "", true, e)
+}
+
+// foretellTies counts the relations that a change ends, and those that it concerns and leaves: of all users by the site's rules, or of
+// one by that user's own, less what the site's rules end anyway.
+func (s *Server) foretellTies(ctx context.Context, trial *moderation.Trial, local string, site bool, e *moderation.Effect) error {
+	for f, err := range s.relationsOf(ctx, local) {
+		if err != nil {
+			return err
+		}
+		t := s.tie(f, local)
+		if t.remote == "" {
+			continue
+		}
+		q := moderation.Question{Purpose: moderation.Deliver, Actor: t.remote, Local: local}
+		before, after, err := trial.Judge(ctx, q)
+		if err != nil {
+			return err
+		}
+		if local != "" && site {
+			q.Local = ""
+			if _, sites, err := trial.Judge(ctx, q); err != nil {
+				return err
+			} else if sites.Refuse && !s.names.Ours(t.remote) {
+				continue // counted already
+			}
+		}
+		before, after = s.of(t.remote, before), s.of(t.remote, after)
+		switch {
+		case after.Refuse && !before.Refuse:
+			e.End(t.user, t.count)
+		case !after.Refuse && after.Differs(before):
+			e.Keep(t.count)
+		}
+	}
+	return nil
+}
+
+// countConcerned counts the actors elsewhere that are known here and would be judged in another way.
+func (s *Server) countConcerned(ctx context.Context, trial *moderation.Trial, locals []string, site bool) (n int64, err error) {
+	if site {
+		locals = append([]string{""}, locals...)
+	}
+	for after := ""; ; {
+		ids, err := s.config.Storage.Remotes.RemoteIDs(ctx, after, followsPage)
+		if err != nil {
+			return n, err
+		}
+		for _, id := range ids {
+			after = id
+			for _, local := range locals {
+				was, would, err := trial.Judge(ctx, moderation.Question{Purpose: moderation.Deliver, Actor: id, Local: local})
+				if err != nil {
+					return n, err
+				}
+				if would.Differs(was) {
+					n++
+					break
+				}
+			}
+		}
+		if len(ids) < followsPage {
+			return n, nil
+		}
+	}
+}
