@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/fedihook/fedihook"
 	"github.com/fedihook/fedihook/activity"
@@ -102,12 +101,6 @@ func (w *moderated) of(typ, sender string) (out []*inbox.Message) {
 		}
 	}
 	return out
-}
-
-// settle lets all that is under way come to its end.
-func settle() {
-	time.Sleep(5 * time.Second)
-	synctest.Wait()
 }
 
 // follow makes somebody a follower.

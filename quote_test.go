@@ -561,6 +561,7 @@ func TestWhatOthersQuoteOfOthersIsVerified(t *testing.T) {
 		carol := v.net.Server("far.example").Actor("carol")
 		carol.Server().Wait("Follow")
 		carol.Accept(alice)
+		v.settle() // until it is in force
 		bobs := v.bob.Note("<p>mine</p>")
 		v.there.Put(bobs)
 		own := carol.Note("<p>own</p>")

@@ -106,9 +106,10 @@ func TestAMoveThatIsNotTrueCarriesNobody(t *testing.T) {
 		"the target is not there":       func(w *town) { w.new.Server().Gone() },
 		"the target says it is another": func(w *town) { w.new.Server().Lie(w.new.ID(), w.new.ID()+"2") },
 		"the target's server is suspended": func(w *town) {
-			if err := w.store.Rules.PutRule(w.t.Context(), moderation.Rule{Domain: "new.example", Severity: moderation.Suspend}); err != nil {
+			if err := (&moderation.Policy{Rules: w.store.Rules}).Suspend(w.t.Context(), "new.example", "a test"); err != nil {
 				w.t.Fatal(err)
 			}
+			time.Sleep(2 * time.Second) // until the server has seen it
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
