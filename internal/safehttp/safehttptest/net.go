@@ -87,15 +87,30 @@ func NewNet(t testing.TB) *Net {
 func (n *Net) Serve(t testing.TB, addr string, h http.Handler) string {
 	t.Helper()
 	l := &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	var mu sync.Mutex // a request may begin as the server closes
+	var over bool
 	var running sync.WaitGroup
 	s := &http.Server{TLSConfig: n.config.Clone(), ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		if over {
+			mu.Unlock()
+			return
+		}
 		running.Add(1)
+		mu.Unlock()
 		defer running.Done()
 		h.ServeHTTP(w, r)
 	})}
 	done := make(chan struct{})
 	go func() { defer close(done); s.ServeTLS(l, "", "") }()
-	t.Cleanup(func() { s.Close(); <-done; running.Wait() })
+	t.Cleanup(func() {
+		s.Close()
+		<-done
+		mu.Lock()
+		over = true
+		mu.Unlock()
+		running.Wait()
+	})
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.servers[netip.MustParseAddr(addr)] = l
