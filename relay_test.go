@@ -367,6 +367,40 @@ func TestARelayBringsNoMoreThanItMay(t *testing.T) {
 	})
 }
 
+// A relay decides whom it writes to and how many posts it names at once: what that makes us ask others for is bounded all the same.
+func TestARelayCannotHaveUsFetchMoreThanItMay(t *testing.T) {
+	t.Parallel()
+	inStoredFediverse(t, func(c *fedihook.Config) { c.MaxRelayed = 3 }, func(t *testing.T, v *storedFediverse) {
+		r := v.subscribed(t, outbox.LitePubRelay, true)
+		far := v.net.Server("far.example")
+		dora := far.Actor("dora")
+		notes := func(n int) (ids []string) {
+			for range n {
+				note := dora.Note("hello")
+				far.Put(note)
+				ids = append(ids, note.ID)
+			}
+			return ids
+		}
+		for name, names := range map[string]func(){
+			"at once": func() { r.Name(notes(6)...) },
+			"one by one, to somebody here": func() {
+				for _, id := range notes(6) {
+					r.With(inboxtest.Manner{To: []string{alice}, Personal: true}).Announce(id)
+				}
+			},
+		} {
+			time.Sleep(time.Minute)
+			before := len(v.hears("Create"))
+			names()
+			settle()
+			if n := len(v.hears("Create")) - before; n != 3 {
+				t.Errorf("%s: %d posts in a minute", name, n)
+			}
+		}
+	})
+}
+
 var errStore = errors.New("disk on fire")
 
 // relayStore has another name than its method.
