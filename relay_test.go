@@ -367,6 +367,47 @@ func TestARelayBringsNoMoreThanItMay(t *testing.T) {
 	})
 }
 
+// answeringRelays has a relay answer between the reading and the writing of who follows it once more.
+type answeringRelays struct {
+	relayStore
+	answer func(list []outbox.Relay)
+}
+
+func (a *answeringRelays) Relays(ctx context.Context) ([]outbox.Relay, error) {
+	list, err := a.relayStore.Relays(ctx)
+	if err == nil && a.answer != nil {
+		a.answer(list)
+	}
+	return list, err
+}
+
+func TestFollowingARelayOnceMoreForgetsNoAnswer(t *testing.T) {
+	t.Parallel()
+	var answering *answeringRelays
+	inStoredFediverse(t, func(c *fedihook.Config) {
+		answering = &answeringRelays{relayStore: c.Storage.Relays}
+		c.Storage.Relays = answering
+	}, func(t *testing.T, v *storedFediverse) {
+		address := v.net.Server("relay.example").Origin() + "/inbox"
+		if _, err := v.FollowRelay(t.Context(), address, outbox.MastodonRelay, false); err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		answering.answer = func(list []outbox.Relay) {
+			answering.answer = nil
+			if err := answering.AnswerRelay(t.Context(), list[0].FollowID, "https://relay.example/actor", outbox.RelayAccepted, time.Now()); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := v.FollowRelay(t.Context(), address, outbox.MastodonRelay, true); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := v.Relays(t.Context()); err != nil || len(list) != 1 || list[0].State != outbox.RelayAccepted || list[0].Actor == "" || !list[0].Wanted {
+			t.Errorf("%+v, %v", list, err)
+		}
+	})
+}
+
 // A relay decides whom it writes to and how many posts it names at once: what that makes us ask others for is bounded all the same.
 func TestARelayCannotHaveUsFetchMoreThanItMay(t *testing.T) {
 	t.Parallel()
