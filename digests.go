@@ -36,36 +36,46 @@ type digestsOf struct {
 	digests
 	err   error
 	at    time.Time
-	stale bool          // the followers changed while it was made
-	done  chan struct{} // closed when it is
+	stale bool // the followers changed while it was made
+	// stopped says that who made it was told to stop: another may have more time.
+	stopped bool
+	done    chan struct{} // closed when it is
 }
 
+// of makes them in the caller's own goroutine, so that nothing is left running when that has ended.
 func (c *digestCache) of(ctx context.Context, actorID string) (digests, error) {
-	c.mu.Lock()
-	if d := c.known[actorID]; d != nil && time.Since(d.at) < digestsAge {
-		c.mu.Unlock()
-		return d.digests, nil
-	}
-	f := c.flights[actorID]
-	if f == nil || f.stale {
-		f = &digestsOf{done: make(chan struct{}), at: time.Now()}
-		if c.flights == nil {
-			c.flights = make(map[string]*digestsOf)
+	for {
+		c.mu.Lock()
+		if d := c.known[actorID]; d != nil && time.Since(d.at) < digestsAge {
+			c.mu.Unlock()
+			return d.digests, nil
 		}
-		c.flights[actorID] = f
-		go c.fly(context.WithoutCancel(ctx), actorID, f)
-	}
-	c.mu.Unlock()
-	select {
-	case <-f.done:
-		return f.digests, f.err
-	case <-ctx.Done():
-		return digests{}, ctx.Err()
+		f := c.flights[actorID]
+		mine := f == nil || f.stale
+		if mine {
+			f = &digestsOf{done: make(chan struct{}), at: time.Now()}
+			if c.flights == nil {
+				c.flights = make(map[string]*digestsOf)
+			}
+			c.flights[actorID] = f
+		}
+		c.mu.Unlock()
+		if mine {
+			c.fly(ctx, actorID, f)
+		}
+		select {
+		case <-f.done:
+			if mine || !f.stopped {
+				return f.digests, f.err
+			}
+		case <-ctx.Done():
+			return digests{}, ctx.Err()
+		}
 	}
 }
 
-func (c *digestCache) fly(ctx context.Context, actorID string, f *digestsOf) {
-	ctx, stop := context.WithTimeout(ctx, time.Minute)
+func (c *digestCache) fly(caller context.Context, actorID string, f *digestsOf) {
+	ctx, stop := context.WithTimeout(caller, time.Minute)
 	defer stop()
 	func() {
 		defer func() {
@@ -75,6 +85,7 @@ func (c *digestCache) fly(ctx context.Context, actorID string, f *digestsOf) {
 		}()
 		f.digests, f.err = c.make(ctx, actorID)
 	}()
+	f.stopped = f.err != nil && caller.Err() != nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer close(f.done)

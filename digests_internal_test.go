@@ -57,6 +57,47 @@ func TestDigestsAreMadeOnceForAllUntilTheFollowersChange(t *testing.T) {
 	})
 }
 
+// A server that ends must not leave anybody behind who reads its stores.
+func TestDigestsAreNotMadeForWhoHasEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var ended atomic.Bool
+		c := &digestCache{make: func(ctx context.Context, _ string) (digests, error) {
+			select {
+			case <-ctx.Done():
+				time.Sleep(time.Second) // as a store does that is busy
+				ended.Store(true)
+				return digests{}, ctx.Err()
+			case <-time.After(10 * time.Second):
+				return numbered(1, 1), nil
+			}
+		}}
+		ends, stop := context.WithCancel(t.Context())
+		waited := make(chan error, 1)
+		go func() {
+			synctest.Wait()
+			go func() {
+				d, err := c.of(t.Context(), "alice") // for another server's inbox, with more time
+				if err == nil && d.collection != "1" {
+					err = errors.New("others")
+				}
+				waited <- err
+			}()
+			synctest.Wait()
+			stop()
+		}()
+		if _, err := c.of(ends, "alice"); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v for who has ended", err)
+		}
+		if !ended.Load() {
+			t.Error("they are still being made")
+		}
+		if err := <-waited; err != nil {
+			t.Errorf("who waited got %v", err)
+		}
+	})
+}
+
 func TestDigestsThatCannotBeMadeAreNotKept(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

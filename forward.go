@@ -12,18 +12,23 @@ import (
 	"github.com/fedihook/fedihook/inbox"
 )
 
-// maxForwards bounds how many activities from one host are forwarded in a minute: each goes to all followers of somebody here.
-const maxForwards = 60
+// Each activity that is forwarded goes to all followers of somebody here.
+const (
+	maxForwards    = 60  // activities from one host in a minute
+	maxForwardsFor = 300 // for one actor here, of as many hosts as anybody may have
+)
 
 // forwarder is the inbox's Forwarder.
 type forwarder struct {
 	s         *Server
 	relations *relations
-	pace      *pace // by the authority of who sent it
+	from, of  *pace // by the authority of who sent it, and by whose followers get it
 }
 
 func newForwarder(s *Server, r *relations) *forwarder {
-	return &forwarder{s: s, relations: r, pace: newPace(time.Minute, maxForwards, maxLately)}
+	return &forwarder{
+		s: s, relations: r, from: newPace(time.Minute, maxForwards, maxLately), of: newPace(time.Minute, maxForwardsFor, maxLately),
+	}
 }
 
 func (f *forwarder) FollowersOf(ctx context.Context, id string) (string, error) {
@@ -58,8 +63,8 @@ func (f *forwarder) Author(ctx context.Context, objectID string) (author string,
 
 func (f *forwarder) Forward(ctx context.Context, local string, m *inbox.Message, except []string) error {
 	from, _ := activity.Authority(m.Sender)
-	if !f.pace.take(from, 1) {
-		f.s.config.Logger.WarnContext(ctx, "fedihook: too much from one host, not forwarded", "activity", m.Activity.ID, "host", from)
+	if !f.from.take(from, 1) || !f.of.take(local, 1) {
+		f.s.config.Logger.WarnContext(ctx, "fedihook: too much in a minute, not forwarded", "activity", m.Activity.ID, "host", from, "actor", local)
 		return nil
 	}
 	all := map[string]delivery.Target{}

@@ -246,6 +246,26 @@ func TestOneHostCannotHaveUsForwardWithoutEnd(t *testing.T) {
 	})
 }
 
+// Whoever has a domain has as many hosts as they like.
+func TestManyHostsCannotHaveUsForwardWithoutEnd(t *testing.T) {
+	t.Parallel()
+	inForwarding(t, nil, func(t *testing.T, v *forwarding) {
+		for host := range 7 {
+			sue := v.net.Server(fmt.Sprintf("s%d.spam.example", host)).Actor("sue")
+			proved := sue.With(inboxtest.Manner{Proof: true, To: []string{alice}})
+			for i := range 50 {
+				o := sue.Note(fmt.Sprint(i))
+				o.InReplyTo = activity.IRI(v.post)
+				accepted(t, "a reply", proved.Create(o))
+			}
+		}
+		settle()
+		if n := count(v.far, "Create", "") - 1; n < 250 || n > 300 {
+			t.Errorf("%d forwarded", n)
+		}
+	})
+}
+
 // What we say in reply goes to who is replied to, with a signature by which it can be forwarded from there, and so does what becomes
 // of it.
 func TestOurRepliesCanBeForwarded(t *testing.T) {

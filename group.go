@@ -15,7 +15,8 @@ import (
 // Groups says how the app's communities work: the users whose Profile.Type is "Group". What is said to one in public, by being
 // addressed or mentioned, it announces to its followers, byte for byte as it came, and posts once more by their id for servers
 // that read no announced activities, Mastodon among them. It goes on to announce what becomes of that: edits, deletions, votes that are
-// said to it, and what its moderators do. It never announces what another group or an Announce brought, nor what is not for
+// said to it, and what its moderators do. Of what comes from one server it announces 300 activities in a minute, and 1,500 in all,
+// and leaves out what is more. It never announces what another group or an Announce brought, nor what is not for
 // everyone. Its zero value is a group of no moderators where everybody may speak. FEP-1b12
 //
 // The app keeps who is a moderator and who is banned. A moderator from elsewhere changes it through Hooks.Moderate: a Block
@@ -35,7 +36,12 @@ type Groups struct {
 	FollowersOnly bool
 }
 
-const maxModerators = 100
+const (
+	maxModerators = 100
+	// Each activity that is announced goes to all followers of a group and is kept.
+	maxShares   = 300   // in a minute, of what is said on one server
+	maxSharesIn = 1_500 // in a minute, in one group
+)
 
 // moderated shows where the moderators of groups are listed.
 func moderated(profile func(context.Context, string) (actor.Profile, error), names actor.Names) func(context.Context, string) (actor.Profile, error) {
@@ -179,6 +185,10 @@ func (g *groups) Share(ctx context.Context, m *inbox.Message) error {
 			s.config.Logger.InfoContext(ctx, "fedihook: not announced", "activity", m.Activity.ID, "actor", m.Sender, "group", id, "error", err)
 			continue
 		}
+		if from, _ := activity.Authority(m.Sender); !m.Moderates && (!s.saidBy.take(from, 1) || !s.saidIn.take(id, 1)) {
+			s.config.Logger.WarnContext(ctx, "fedihook: too much in a minute, not announced", "activity", m.Activity.ID, "host", from, "group", id)
+			continue
+		}
 		if err := s.announceIn(ctx, id, about, m); err != nil {
 			return err
 		}
@@ -210,40 +220,34 @@ func shareable(m *inbox.Message) bool {
 	return true
 }
 
-// groupsFor lists whom m is said to and, for what becomes of an object, the groups that have announced that; about is the object, and
-// author who made it, as far as they announced it.
+// groupsFor lists the groups that m is for: of a Create whom it is said to, of what becomes of an object those that have announced
+// that, and a vote says itself to which. About is the object, and author who made it, as far as they announced it.
 func (s *Server) groupsFor(ctx context.Context, m *inbox.Message) (about string, ids []string, author string, err error) {
-	about, ids = m.ObjectID, slices.Clone(m.To)
+	about = m.ObjectID
 	undone, _ := m.Object.(*activity.Activity)
 	if undone != nil {
 		about = undone.Object.First()
 	}
-	if m.Moderates {
+	switch {
+	case m.Moderates:
 		return about, []string{m.Group}, "", nil
+	case m.Activity.Is("Create"):
+		return about, m.To, "", nil
 	}
-	switch m.Activity.Type.String() {
-	case "Update", "Delete", "Undo":
-	default:
-		return about, ids, "", nil
-	}
-	var told []string
-	if told, author, err = s.outbox.Wrapped(ctx, about); err != nil {
+	told, author, err := s.outbox.Wrapped(ctx, about)
+	if err != nil {
 		return "", nil, "", err
 	}
 	for _, id := range told {
-		if slices.Contains(ids, id) {
-			continue
-		}
+		known := m.Activity.Is("Update") || m.Activity.Is("Delete") || slices.Contains(m.To, id)
 		if undone != nil { // of a Like, say, that it has announced
-			known, err := s.outbox.HasWrapped(ctx, id, undone.ID)
-			if err != nil {
+			if known, err = s.outbox.HasWrapped(ctx, id, undone.ID); err != nil {
 				return "", nil, "", err
 			}
-			if !known {
-				continue
-			}
 		}
-		ids = append(ids, id)
+		if known {
+			ids = append(ids, id)
+		}
 	}
 	return about, ids, author, nil
 }

@@ -336,12 +336,24 @@ func TestAGroupAnnouncesNothingElse(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.ann.Post(club+"/ap/inbox", bytes.Replace(body, []byte(`"type":"Create"`), []byte(`"type":"Create","bto":["https://secret.example/"]`), 1))
+		unannounced := notice
+		unannounced.Content = "notice!"
+		w.ann.Update(unannounced) // an edit of what was never announced
+		vote := activity.Like(w.ann.ID()+"/activities/like-1", w.ann.ID(), elsewhere)
+		vote.To = activity.To(cats)
+		w.ann.Send(vote, cats) // of what has nothing to do with the group
+		w.ann.Send(&activity.Activity{
+			ID: w.ann.ID() + "/activities/undo-1", Type: activity.Types{"Undo"}, Object: activity.Refs{activity.Embed(vote)}, To: activity.To(cats),
+		}, cats)
 		wrapper := &activity.Activity{Type: activity.Types{"Announce"}, Object: activity.Refs{activity.Embed(activity.Create(w.kim.ID()+"/activities/x", page(w.kim, "x")))}, To: activity.To(activity.Public, cats)}
 		w.kim.Send(wrapper, cats) // no group
 		passing()
 		for _, member := range []*inboxtest.Actor{w.ann, w.ben, w.kim} {
 			if got := announced(member); len(got) != 0 {
 				t.Errorf("%s got %q", member.ID(), got)
+			}
+			for _, d := range member.Server().Received("Announce") {
+				t.Errorf("%s got %s", member.ID(), d.Body)
 			}
 		}
 		// And who may: the same post by a moderator.

@@ -167,7 +167,7 @@ func (s *Server) brings(ctx context.Context, a *activity.Activity, authority, si
 			continue
 		}
 		n := 0
-		if signer != "" {
+		if signer != "" && !(a.Actor.ID == r.Actor && a.Type.String() == activity.TypeAnnounce) { // which counts by what it names
 			n = 1
 		}
 		if !s.relayPace.take(r.ID, n) {
@@ -251,13 +251,18 @@ func (s *Server) relayAnswers(ctx context.Context, m *inbox.Message) (taken bool
 	return false, nil
 }
 
-// relayNames takes in the posts that a relay's Announce names, as far as their own servers show them. It is no boost.
+// relayNames takes in the posts that a relay's Announce names, as far as their own servers show them. It is no boost. Each of
+// them counts, also where the Announce was for somebody here and would have come in without a relay.
 func (s *Server) relayNames(ctx context.Context, r outbox.Relay, m *inbox.Message) error {
 	ids := m.Activity.Object.IDs()
 	if !r.Wanted {
 		return nil
 	}
 	for _, id := range ids[:min(len(ids), maxAnnounced)] {
+		if !s.relayPace.take(r.ID, 1) {
+			s.config.Logger.DebugContext(ctx, "fedihook: a relay names too much", "relay", r.ID, "activity", m.Activity.ID)
+			return nil
+		}
 		err := s.relayNamed(ctx, r, id)
 		refusal := (*inbox.Refusal)(nil)
 		switch {

@@ -340,33 +340,6 @@ func TestARelayCannotMakeAnybodySayAnything(t *testing.T) {
 	})
 }
 
-func TestARelayBringsNoMoreThanItMay(t *testing.T) {
-	t.Parallel()
-	inStoredFediverse(t, func(c *fedihook.Config) { c.MaxRelayed = 3 }, func(t *testing.T, v *storedFediverse) {
-		r := v.subscribed(t, outbox.LitePubRelay, true)
-		far := v.net.Server("far.example")
-		dora := far.Actor("dora")
-		time.Sleep(time.Minute)
-		for i := range 6 {
-			note := dora.Note(fmt.Sprint(i))
-			far.Put(note)
-			accepted(t, "what it names", r.Name(note.ID))
-		}
-		settle()
-		if n := len(v.hears("Create")); n != 3 {
-			t.Errorf("%d posts in a minute", n)
-		}
-		time.Sleep(time.Minute)
-		note := dora.Note("later")
-		far.Put(note)
-		r.Name(note.ID)
-		settle()
-		if n := len(v.hears("Create")); n != 4 {
-			t.Errorf("%d posts after a minute", n)
-		}
-	})
-}
-
 var errStore = errors.New("disk on fire")
 
 // relayStore has another name than its method.

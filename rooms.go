@@ -105,8 +105,7 @@ func (s *Server) objectOwner(ctx context.Context, id string) (string, error) {
 	if s.config.Groups == nil {
 		return "", nil
 	}
-	_, author, err := s.outbox.Wrapped(ctx, id)
-	return author, err
+	return s.outbox.Creator(ctx, id)
 }
 
 func (s *Server) ownerElsewhere(ctx context.Context, asker, objectID string) (string, error) {

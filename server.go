@@ -181,6 +181,8 @@ type Server struct {
 	peers       *peers
 	relays      *recent[[]outbox.Relay]
 	relayPace   *pace
+	saidBy      *pace // servers, in groups here
+	saidIn      *pace // groups
 	digests     *digestCache
 	walks       *semaphore.Weighted // through all followers of somebody, for a stranger
 	compared    *pace               // senders
@@ -261,6 +263,7 @@ func New(c Config) (*Server, error) {
 		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
 	s.relays, s.relayPace = new(recent[[]outbox.Relay]), newPace(time.Minute, cmp.Or(c.MaxRelayed, 300), maxRelays)
+	s.saidBy, s.saidIn = newPace(time.Minute, maxShares, maxLately), newPace(time.Minute, maxSharesIn, maxLately)
 	s.compared, s.comparisons = newPace(synchroniseEvery, 1, maxComparisons), make(chan comparison, maxComparisons)
 	s.walks, s.digests = semaphore.NewWeighted(2), &digestCache{make: s.digestsOf}
 	s.config.Storage.Followers = &watchedFollowers{Followers: c.Storage.Followers, changed: s.digests.changed}

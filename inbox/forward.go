@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/moderation"
 )
 
 // Forwarder tells the followers of actors here what came in: those of whom nobody else tells them. Its methods may be called
@@ -24,6 +25,8 @@ type Forwarder interface {
 const (
 	rememberForwarded = 180 * 24 * time.Hour
 	maxForwarded      = 500_000
+	// maxForwardedFor bounds for how many actors here one activity is forwarded, each to all followers.
+	maxForwardedFor = 10
 )
 
 // forward passes m on to the followers of somebody here. ActivityPub §7.1.2 has it for what is seen for the first time, is
@@ -32,9 +35,10 @@ const (
 // whomever it is addressed to, and for what becomes of that.
 //
 // Nothing is forwarded that third parties can't verify: it must carry its actor's proof (FEP-8b32), or an LD signature over
-// all of it as it stands. Each server forwards an activity once, so that what two forward to each other comes to an end.
+// all of it as it stands. Each server forwards an activity once, so that what two forward to each other comes to an end. Nor is
+// anything new forwarded of whom a rule limits, or in the name of who has blocked its author.
 func (in *Inbox) forward(ctx context.Context, m *Message) error {
-	if in.Forwarder == nil || m.Alone || m.By == ByOrigin || m.By == ByUs {
+	if in.Forwarder == nil || m.Alone || m.Moderates || m.By == ByOrigin || m.By == ByUs {
 		return nil
 	}
 	locals, key, err := in.forwardTo(ctx, m)
@@ -71,42 +75,69 @@ func (in *Inbox) forwardTo(ctx context.Context, m *Message) (locals []string, ke
 		locals, err = in.Forwards.ForwardedTo(ctx, m.ObjectID, m.Sender)
 		return locals, "", err
 	case "Create", "Update":
-		if key = m.ObjectID; in.isVote(m) {
-			return nil, "", nil
-		}
+		key = m.ObjectID
 	case "Like", "EmojiReact", "Announce", "Add", "Remove":
 		key = m.Activity.ID
 	default:
 		return nil, "", nil // what goes on between two
 	}
+	if m.Limited || in.isVote(m) {
+		return nil, "", nil
+	}
+	if locals, err = in.concerned(ctx, m); err != nil {
+		return nil, "", err
+	}
+	locals, err = in.withoutBlockers(ctx, m, locals)
+	return locals, key, err
+}
+
+// concerned finds the actors here to whose followers m, which is new, is to be forwarded.
+func (in *Inbox) concerned(ctx context.Context, m *Message) (locals []string, err error) {
 	o, _ := m.Object.(*activity.Object)
 	if locals, err = in.collectionsOf(ctx, m, o); err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if len(locals) > 0 {
 		ours, err := in.isAboutOurs(ctx, m, o)
 		if err != nil {
-			return nil, "", err
+			return nil, err
 		}
 		if !ours {
 			locals = nil
 		}
 	}
 	if o == nil || !in.ours(o.InReplyTo.ID) || !forEveryone(m.Activity.To, m.Activity.CC) || !forEveryone(o.To, o.CC) {
-		return locals, key, nil
+		return locals, nil
 	}
 	author, err := in.Forwarder.Author(ctx, o.InReplyTo.ID)
 	if err == nil && author != "" && !slices.Contains(locals, author) {
 		locals = append(locals, author)
 	}
-	return locals, key, err
+	return locals, err
+}
+
+// withoutBlockers leaves out whose own rules do not want to hear of m's sender, or of whom m shows.
+func (in *Inbox) withoutBlockers(ctx context.Context, m *Message, locals []string) (kept []string, err error) {
+	shown, _ := in.about(m.Activity, m.Object, m.Sender)
+	for _, local := range locals {
+		v, err := in.Policy.Judge(ctx, moderation.Question{
+			Purpose: moderation.Receive, Actor: m.Sender, Objects: shown, Local: local, Type: m.Activity.Type.String(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !v.Own {
+			kept = append(kept, local)
+		}
+	}
+	return kept, nil
 }
 
 func forEveryone(to, cc activity.Audience) bool {
 	return to.Has(activity.Public) || cc.Has(activity.Public)
 }
 
-// collectionsOf finds the actors here whose followers m, or the object that it embeds, is addressed to.
+// collectionsOf finds the actors here whose followers m, or the object that it embeds, is addressed to: the first ten.
 func (in *Inbox) collectionsOf(ctx context.Context, m *Message, o *activity.Object) (locals []string, err error) {
 	whom := m.Activity.Recipients()
 	if o != nil {
@@ -117,7 +148,7 @@ func (in *Inbox) collectionsOf(ctx context.Context, m *Message, o *activity.Obje
 		if !in.ours(id) {
 			continue
 		}
-		if asked++; asked > maxAsked {
+		if asked++; asked > maxAsked || len(locals) == maxForwardedFor {
 			break
 		}
 		local, err := in.Forwarder.FollowersOf(ctx, id)
@@ -146,7 +177,7 @@ func (in *Inbox) isAboutOurs(ctx context.Context, m *Message, o *activity.Object
 
 // convinces tells whether m carries what proves it to those who did not get it from its actor.
 func (in *Inbox) convinces(ctx context.Context, m *Message) bool {
-	if m.By != ByRequest {
+	if m.By == ByDocument || m.By == ByLDSignature {
 		return true // or it would not be here
 	}
 	c := &matter{a: m.Activity, body: m.Body, sender: m.Sender}

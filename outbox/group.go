@@ -81,18 +81,33 @@ func (o *Outbox) Wrapped(ctx context.Context, objectID string) (groups []string,
 		if !slices.Contains(groups, r.Author) {
 			groups = append(groups, r.Author)
 		}
-		if author != "" {
-			continue
-		}
-		a, err := activityOf(r)
-		if err != nil {
-			continue
-		}
-		if inner := embeddedActivity(a); inner != nil && inner.Is("Create") {
-			author = inner.Actor.ID
+		if author == "" {
+			author = createdBy(r)
 		}
 	}
 	return groups, author, nil
+}
+
+// Creator tells who made an object, as far as a group here has announced the Create of it, which is the first that is announced of
+// an object: "" if none has. What was said a moment ago it may not know yet. It reads four records at most, so it can be asked of all that comes
+// in.
+func (o *Outbox) Creator(ctx context.Context, objectID string) (author string, err error) {
+	records, err := o.Log.ObjectRecords(ctx, objectID+announced, 4) // what Share says comes after it, what a moderator did perhaps before
+	for _, r := range records {
+		if author = createdBy(r); author != "" {
+			break
+		}
+	}
+	return author, err
+}
+
+func createdBy(r Record) string {
+	if a, err := activityOf(r); err == nil {
+		if inner := embeddedActivity(a); inner != nil && inner.Is("Create") {
+			return inner.Actor.ID
+		}
+	}
+	return ""
 }
 
 // HasWrapped tells whether a group has announced the activity of this id.

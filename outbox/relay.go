@@ -72,7 +72,8 @@ type Relay struct {
 // Relays keeps which relays this server has subscribed to: a handful. Its methods may be called by many goroutines, and from
 // many processes, at once. Package storagetest checks this contract.
 type Relays interface {
-	// PutRelay adds r or replaces the relay with its ID.
+	// PutRelay adds r or replaces the relay with its ID. Of one that was sent the same Follow only Wanted changes: it may have
+	// answered since r was read.
 	PutRelay(ctx context.Context, r Relay) error
 
 	// AnswerRelay gives the relay with this FollowID a State and the time of it, and an Actor unless it has one. If there is

@@ -75,6 +75,11 @@ var brokenRelays = []struct {
 			return s.PutRelay(ctx, r)
 		}}
 	}},
+	{"of a relay that was sent the same Follow only Wanted changes", func(s outbox.Relays) outbox.Relays {
+		return &brokenRelay{relayStore: s, put: func(ctx context.Context, r outbox.Relay) error {
+			return errors.Join(s.DeleteRelay(ctx, r.ID), s.PutRelay(ctx, r))
+		}}
+	}},
 	{"all relays are listed, by id", func(s outbox.Relays) outbox.Relays {
 		return &brokenRelay{relayStore: s, list: func(ctx context.Context) ([]outbox.Relay, error) {
 			list, err := s.Relays(ctx)
@@ -97,7 +102,7 @@ var brokenRelays = []struct {
 			for _, r := range list {
 				if r.FollowID == followID {
 					r.Actor, r.State, r.At = actor, state, at
-					return s.PutRelay(ctx, r)
+					return errors.Join(s.DeleteRelay(ctx, r.ID), s.PutRelay(ctx, r))
 				}
 			}
 			return errors.Join(err, outbox.ErrNoRelay)

@@ -24,6 +24,10 @@ func (m *memoryRelays) PutRelay(ctx context.Context, r outbox.Relay) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.At = kept(r.At)
+	if old, ok := m.relays[r.ID]; ok && old.FollowID == r.FollowID {
+		old.Wanted = r.Wanted
+		r = old
+	}
 	m.relays[r.ID] = r
 	return nil
 }

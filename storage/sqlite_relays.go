@@ -25,8 +25,12 @@ type sqliteRelays struct{ db *sql.DB }
 
 func (s *sqliteRelays) PutRelay(ctx context.Context, r outbox.Relay) error {
 	_, err := exec(ctx, s.db, `INSERT INTO fedihook_relays (id, style, inbox, actor, follow_id, state, wanted, at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET style = excluded.style, inbox = excluded.inbox,
-		actor = excluded.actor, follow_id = excluded.follow_id, state = excluded.state, wanted = excluded.wanted, at = excluded.at`,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET wanted = excluded.wanted, follow_id = excluded.follow_id,
+		style = CASE follow_id WHEN excluded.follow_id THEN style ELSE excluded.style END,
+		inbox = CASE follow_id WHEN excluded.follow_id THEN inbox ELSE excluded.inbox END,
+		actor = CASE follow_id WHEN excluded.follow_id THEN actor ELSE excluded.actor END,
+		state = CASE follow_id WHEN excluded.follow_id THEN state ELSE excluded.state END,
+		at = CASE follow_id WHEN excluded.follow_id THEN at ELSE excluded.at END`,
 		r.ID, r.Style, r.Inbox, r.Actor, r.FollowID, r.State, r.Wanted, toMicros(r.At))
 	if err != nil {
 		return fmt.Errorf("storage: put relay %s: %w", r.ID, err)

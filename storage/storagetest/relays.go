@@ -50,6 +50,16 @@ var relaysChecks = []check[outbox.Relays]{
 		ok(t, s.PutRelay(ctx, again))
 		equal(t, "relays", relays(t, ctx, s), []outbox.Relay{again})
 	}},
+	{"of a relay that was sent the same Follow only Wanted changes", func(t *testing.T, ctx context.Context, s outbox.Relays) {
+		ok(t, s.PutRelay(ctx, aRelay(1)))
+		read := aRelay(1)
+		at := start.Add(time.Minute)
+		ok(t, s.AnswerRelay(ctx, read.FollowID, "https://relay1.example/actor", outbox.RelayAccepted, at))
+		read.Wanted = false
+		ok(t, s.PutRelay(ctx, read))
+		read.Actor, read.State, read.At = "https://relay1.example/actor", outbox.RelayAccepted, at
+		equal(t, "relays", relays(t, ctx, s), []outbox.Relay{read})
+	}},
 	{"all relays are listed, by id", func(t *testing.T, ctx context.Context, s outbox.Relays) {
 		for _, n := range []int{5, 1, 9, 3, 7, 2, 8, 4, 6} {
 			ok(t, s.PutRelay(ctx, aRelay(n)))
