@@ -156,7 +156,17 @@ func (s *Server) gate(ctx context.Context, m *inbox.Message, kind consent.Kind, 
 		return next(ctx, m)
 	}
 	rule := kind.Rule(p.Policy())
-	if rule == nil || m.Sender == p.author || interaction == "" {
+	if rule == nil || m.Sender == p.author {
+		return next(ctx, m)
+	}
+	if interaction == "" { // leave could be given for nothing
+		decision, err := s.policyFor(ctx, kind, p, m.Sender)
+		if err == nil && decision != consent.Automatic {
+			err = fmt.Errorf("%w: %s may not %s %s without an id", inbox.ErrDrop, m.Sender, kind, target)
+		}
+		if err != nil {
+			return err
+		}
 		return next(ctx, m)
 	}
 	st, err := s.stamp(ctx, kind, interaction, target)
@@ -183,10 +193,20 @@ func (s *Server) gate(ctx context.Context, m *inbox.Message, kind consent.Kind, 
 		return next(ctx, m)
 	}
 	// Who follows whom others can't see, and so can't see either that this was allowed.
-	if err := next(ctx, m); err != nil {
+	full, err := s.hasEnough(ctx, st)
+	if err != nil {
+		return err
+	}
+	if err := next(ctx, m); err != nil || full { // of the others nobody is shown that they were allowed
 		return err
 	}
 	return s.grant(ctx, st)
+}
+
+// hasEnough tells whether an actor holds as many stamps for a post as one may.
+func (s *Server) hasEnough(ctx context.Context, st consent.Stamp) (bool, error) {
+	granted, err := s.config.Storage.Stamps.Stamps(ctx, consent.Query{Target: st.Target, Actor: st.Actor, State: consent.Granted, Limit: maxGranted})
+	return len(granted) >= maxGranted, err
 }
 
 // stamp is what is known of an interaction, one that was never saved if nothing is.
@@ -303,12 +323,12 @@ func (s *Server) asked(ctx context.Context, m *inbox.Message, kind consent.Kind,
 
 // grantNow gives leave unless the hook says otherwise.
 func (s *Server) grantNow(ctx context.Context, m *inbox.Message, st consent.Stamp, in instrument, next inbox.Hook) error {
-	granted, err := s.config.Storage.Stamps.Stamps(ctx, consent.Query{Target: st.Target, Actor: st.Actor, State: consent.Granted, Limit: maxGranted})
+	full, err := s.hasEnough(ctx, st)
 	if err != nil {
 		return err
 	}
-	if len(granted) >= maxGranted {
-		return errors.Join(s.refuse(ctx, st), fmt.Errorf("%w: %s has %d times leave for %s", inbox.ErrDrop, st.Actor, len(granted), st.Target))
+	if full {
+		return errors.Join(s.refuse(ctx, st), fmt.Errorf("%w: %s has leave for %s often enough", inbox.ErrDrop, st.Actor, st.Target))
 	}
 	proposed := st
 	proposed.State = consent.Granted

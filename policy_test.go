@@ -143,6 +143,53 @@ func TestFollowersAreLetInWithAProofForOthers(t *testing.T) {
 	})
 }
 
+// An activity without an id can be given no leave, which is no way around being denied it.
+func TestAPolicyHoldsForWhatHasNoID(t *testing.T) {
+	t.Parallel()
+	inFediverse(t, func(t *testing.T, v *fediverse) {
+		denied := v.post(t, policyOf(activity.To(alice), nil))
+		asked := v.post(t, policyOf(nil, activity.To(activity.Public)))
+		open := v.post(t, policyOf(activity.To(activity.Public), nil))
+		for _, post := range []string{denied, asked, open} {
+			for _, typ := range []string{"Like", "Announce"} {
+				body := `{"@context":"https://www.w3.org/ns/activitystreams","type":"` + typ + `","actor":"` + v.bob.ID() + `","object":"` + post + `"}`
+				if got := v.bob.Post(alice+"/inbox", []byte(body)); got != http.StatusAccepted {
+					t.Fatalf("%s: %d", typ, got)
+				}
+			}
+		}
+		v.settle()
+		for post, want := range map[string]int{denied: 0, asked: 0, open: 1} {
+			if likes, shares := v.times("Like", post), v.times("Announce", post); likes != want || shares != want {
+				t.Errorf("%d likes and %d shares of %s, want %d", likes, shares, post, want)
+			}
+		}
+	})
+}
+
+// Leave that is given without being asked for is bounded like leave that is: each is kept and said.
+func TestOneFollowerIsGivenLeaveOnlySoOften(t *testing.T) {
+	t.Parallel()
+	inFediverse(t, func(t *testing.T, v *fediverse) {
+		v.followed(t)
+		post := v.post(t, policyOf(activity.To(activity.Followers), nil))
+		const n = 105
+		for range n {
+			v.bob.React(post, "🎉")
+		}
+		v.settle()
+		kept := 0
+		for _, err := range v.Stamps(t.Context(), consent.Query{}) {
+			if kept++; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if kept != 100 || v.times("Like", post) != n {
+			t.Errorf("%d stamps are kept for %d reactions", kept, v.times("Like", post))
+		}
+	})
+}
+
 func TestPoliciesHoldForWhatHooksTakeInGroups(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
