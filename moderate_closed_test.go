@@ -13,6 +13,7 @@ import (
 	"github.com/fedihook/fedihook"
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/moderation"
 )
 
@@ -214,4 +215,36 @@ func TestAnAllowListClosesTheSite(t *testing.T) {
 			t.Errorf("who is not on it any more: %d", got)
 		}
 	})
+}
+
+// A rule may be made while a hook decides about who follows, or after an Accept was judged.
+func TestARuleThatIsMadeWhileAHookRunsHoldsForWhatFollows(t *testing.T) {
+	t.Parallel()
+	for name, rule := range map[string]moderation.Rule{
+		"the site's": suspend("there.example"), "the user's own": {Key: moderation.Key{Local: "alice", About: "there.example"}, Severity: moderation.Suspend},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var app *fedihook.Server
+			change := func(c *fedihook.Config) {
+				c.Hooks.Follow = func(ctx context.Context, _ *inbox.Message) error {
+					_, err := app.Moderate(ctx, rule)
+					return err
+				}
+			}
+			inModerated(t, change, func(t *testing.T, w *moderated) {
+				app = w.Server
+				if got := w.bob.Follow(alice); got != http.StatusAccepted {
+					t.Fatalf("the Follow was answered %d", got)
+				}
+				settle()
+				if got := w.state(w.bob.ID(), alice); got != 0 {
+					t.Errorf("bob follows: %v", got)
+				}
+				if n := len(w.there.Received("Accept")); n != 0 {
+					t.Errorf("%d Accepts went out", n)
+				}
+			})
+		})
+	}
 }
