@@ -114,7 +114,9 @@ func (s *Server) policyFor(ctx context.Context, kind consent.Kind, p post, actor
 	if p.Object == nil {
 		return consent.Denied, nil
 	}
-	verdict, err := s.config.Policy.Judge(ctx, moderation.Question{Purpose: moderation.Receive, Actor: actorID, Local: p.author, Type: kind.Request()})
+	verdict, err := s.config.Policy.Judge(ctx, moderation.Question{
+		Purpose: moderation.Receive, Actor: actorID, Here: s.names.Ours(actorID), Local: p.author, Type: kind.Request(),
+	})
 	if err != nil || verdict.Refuse {
 		return consent.Denied, err
 	}

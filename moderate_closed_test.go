@@ -248,3 +248,87 @@ func TestARuleThatIsMadeWhileAHookRunsHoldsForWhatFollows(t *testing.T) {
 		})
 	}
 }
+
+// What closes the site to others does not close its users' ways to each other.
+func TestNeighboursAreNotJudgedByTheRulesForOthers(t *testing.T) {
+	t.Parallel()
+	for name, policy := range map[string]func(*moderation.Policy) *moderation.Rule{
+		"an allow-list": func(p *moderation.Policy) *moderation.Rule { p.AllowList = true; return nil },
+		"new hosts are limited": func(p *moderation.Policy) *moderation.Rule {
+			p.NewFor = 24 * time.Hour
+			return nil
+		},
+		"a suspended domain above": func(*moderation.Policy) *moderation.Rule { r := suspend("example"); return &r },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inModerated(t, func(c *fedihook.Config) {
+				c.Policy = &moderation.Policy{Rules: c.Storage.Rules, Hosts: c.Storage.Hosts}
+				if r := policy(c.Policy); r != nil {
+					if err := c.Policy.Put(context.Background(), *r); err != nil {
+						panic(err)
+					}
+				}
+				profile := c.Profile
+				c.Profile = func(ctx context.Context, handle string) (actor.Profile, error) {
+					if handle == "frank" {
+						return actor.Profile{Handle: handle}, nil
+					}
+					p, err := profile(ctx, handle)
+					if handle == "alice" {
+						p.AlsoKnownAs = []string{erin}
+					}
+					return p, err
+				}
+			}, func(t *testing.T, w *moderated) {
+				const frank = "https://blog.example/ap/users/frank"
+				if _, err := w.Follow(t.Context(), "frank", erin); err != nil {
+					t.Fatal(err)
+				}
+				settle()
+				if got := w.state(frank, erin); got != actor.Accepted {
+					t.Fatalf("frank follows erin: %v", got)
+				}
+				post, err := w.Publish(t.Context(), "alice", &activity.Object{
+					Content: "<p>hello</p>", To: activity.To(activity.Public),
+					InteractionPolicy: activity.Policy{CanLike: &activity.Rule{Automatic: activity.To(erin)}, CanQuote: &activity.Rule{Manual: activity.To(erin)}}.Ref(),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				settle()
+				if _, err := w.Like(t.Context(), "erin", post); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.Publish(t.Context(), "erin", &activity.Object{Content: "<p>look</p>", Quote: activity.IRI(post)}); err != nil {
+					t.Fatal(err)
+				}
+				settle()
+				if n := len(w.of("Like", erin)); n != 1 {
+					t.Errorf("%d likes by a neighbour", n)
+				}
+				asked := 0
+				for st, err := range w.Asked(t.Context(), "alice") {
+					if err != nil {
+						t.Fatal(err)
+					}
+					asked++
+					if _, err := w.Grant(t.Context(), "alice", st.Request); err != nil {
+						t.Error(err)
+					}
+				}
+				if asked != 1 {
+					t.Errorf("%d quotes by a neighbour are asked for", asked)
+				}
+				if _, err := w.Move(t.Context(), "erin", alice); err != nil {
+					t.Fatal(err)
+				}
+				settle()
+				time.Sleep(time.Hour)
+				if got := w.state(frank, alice); got != actor.Accepted {
+					t.Errorf("frank was carried along: %v", got)
+				}
+			})
+		})
+	}
+}

@@ -186,7 +186,9 @@ func (in *Inbox) blocked(ctx context.Context, m *Message) error {
 	}
 	var kept []string
 	for _, local := range m.To {
-		v, err := in.Policy.Judge(ctx, moderation.Question{Purpose: moderation.Receive, Actor: m.Sender, Objects: shown, Local: local, Type: m.Activity.Type.String()})
+		v, err := in.Policy.Judge(ctx, moderation.Question{
+			Purpose: moderation.Receive, Actor: m.Sender, Here: in.ours(m.Sender), Objects: shown, Local: local, Type: m.Activity.Type.String(),
+		})
 		if err != nil {
 			return err
 		}
@@ -210,7 +212,9 @@ func (in *Inbox) blocked(ctx context.Context, m *Message) error {
 
 // blockedBy tells whether a local actor's own rules refuse m, and notes if they limit it.
 func (in *Inbox) blockedBy(ctx context.Context, m *Message, local string) (bool, error) {
-	v, err := in.Policy.Judge(ctx, moderation.Question{Purpose: moderation.Receive, Actor: m.Sender, Local: local, Type: m.Activity.Type.String()})
+	v, err := in.Policy.Judge(ctx, moderation.Question{
+		Purpose: moderation.Receive, Actor: m.Sender, Here: in.ours(m.Sender), Local: local, Type: m.Activity.Type.String(),
+	})
 	if err != nil {
 		return false, err
 	}

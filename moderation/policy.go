@@ -41,6 +41,7 @@ type Question struct {
 	Objects []string // ids of whom and what else it is about; the host of each is judged too
 	Local   string   // the id of the actor here whom it concerns, whose own rules count too; "" for all
 	Type    string   // of the activity, where there is one
+	Here    bool     // Actor is of this site: its rules, AllowList and NewFor are not about that one, only Local's own rules are
 }
 
 // Verdict is the answer: what the rules about all whom a [Question] names say together. Its zero value means yes.
@@ -141,7 +142,7 @@ func (p *Policy) Judge(ctx context.Context, q Question) (Verdict, error) {
 func (p *Policy) judge(ctx context.Context, site *set, q Question) (v Verdict, err error) {
 	farewell := q.Purpose == Receive && ends(q.Type)
 	for _, who := range [...]string{q.Host, q.Actor} {
-		if who == "" {
+		if who == "" || q.Here {
 			continue
 		}
 		w, err := p.judgeOne(ctx, site, who)
