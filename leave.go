@@ -172,16 +172,17 @@ func (s *Server) sayRequest(ctx context.Context, st consent.Stamp, instrument ac
 	return err
 }
 
-// endStamps takes back all leave for a post that its author deletes.
+// endStamps takes back all leave for a post that its author deletes. Who dies in between begins anew, so what was taken back or
+// refused before is said again too: it has the same id, and goes out once.
 func (s *Server) endStamps(ctx context.Context, author, id string) error {
 	for st, err := range s.Stamps(ctx, consent.Query{Target: id, Author: author}) {
 		if err != nil {
 			return err
 		}
 		switch st.State {
-		case consent.Granted:
+		case consent.Granted, consent.Revoked:
 			_, err = s.revoke(ctx, st)
-		case consent.Requested:
+		case consent.Requested, consent.Refused:
 			err = s.refuse(ctx, st)
 		}
 		if err != nil {
