@@ -219,9 +219,9 @@ func (p *Policy) Permit(ctx context.Context, q Question) error {
 	return nil
 }
 
-// Particular tells whether there are rules of the site about actors or objects of a host: if not, it is of no use to find out whose
-// an object there is.
-func (p *Policy) Particular(ctx context.Context, host string) (bool, error) {
+// Particular tells whether there are rules about actors or objects of a host, of the site or, if local is the id of an actor here, of
+// that one: if not, it is of no use to find out whose an object there is.
+func (p *Policy) Particular(ctx context.Context, host, local string) (bool, error) {
 	if p == nil || p.Rules == nil {
 		return false, nil
 	}
@@ -229,5 +229,13 @@ func (p *Policy) Particular(ctx context.Context, host string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("moderation: rules about %.200s: %w", host, err)
 	}
-	return s.site.hosts[hostOf(host)] > 0, nil
+	host = hostOf(host)
+	if s.site.hosts[host] > 0 || local == "" {
+		return s.site.hosts[host] > 0, nil
+	}
+	own, err := p.own(ctx, s, local)
+	if err != nil {
+		return false, fmt.Errorf("moderation: rules of %.200s: %w", local, err)
+	}
+	return own != nil && own.hosts[host] > 0, nil
 }
