@@ -1,6 +1,7 @@
 package fedihook_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
@@ -74,6 +75,31 @@ func TestAReplyThatItsAuthorKeepsFromTheAnsweredIsNotSentThereToAsk(t *testing.T
 		far := v.net.Server("far.example").Received("Create")
 		if len(far) != 1 || !strings.Contains(string(far[0].Body), "between us") {
 			t.Errorf("%d Creates were sent", len(far))
+		}
+	})
+}
+
+// Whoever else is on the server of who gives leave has no say in it, also if asked for other leave.
+func TestLeaveIsNotTakenBackByANeighbourOfWhoGivesIt(t *testing.T) {
+	t.Parallel()
+	inFediverse(t, func(t *testing.T, v *fediverse) {
+		carol := v.there.Actor("carol")
+		bobs, carols := v.bob.Note("<p>mine</p>"), carol.Note("<p>hers</p>")
+		v.there.Put(bobs)
+		v.there.Put(carols)
+		id, _, request := v.quote(t, bobs.ID)
+		if _, err := v.Publish(t.Context(), "alice", &activity.Object{Content: "<p>and</p>", Quote: activity.IRI(carols.ID)}); err != nil {
+			t.Fatal(err)
+		}
+		v.settle()
+		stamp := v.there.Origin() + "/stamps/1"
+		if got := carol.Send(&activity.Activity{Type: activity.Types{"Delete"}, Object: activity.Refs{activity.IRI(stamp)}}, alice); got != http.StatusAccepted {
+			t.Fatalf("the Delete was answered %d", got)
+		}
+		v.settle()
+		v.grants(request, nil)
+		if _, served := v.doc(t, id); served.(*activity.Object).QuoteAuthorization.ID != stamp {
+			t.Errorf("served %+v", served)
 		}
 	})
 }
