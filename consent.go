@@ -129,7 +129,18 @@ func (s *Server) policyFor(ctx context.Context, kind consent.Kind, p post, actor
 	if q.IsFollowed, err = s.isFollower(ctx, p.author, actorID); err != nil {
 		return consent.Denied, err
 	}
+	if q.Answered, err = s.answeredBy(ctx, kind, p); err != nil {
+		return consent.Denied, err
+	}
 	return consent.Decide(q), nil
+}
+
+// answeredBy is who made what p answers, as far as it is known here and matters.
+func (s *Server) answeredBy(ctx context.Context, kind consent.Kind, p post) (string, error) {
+	if kind != consent.Reply || p.Object == nil || p.InReplyTo.ID == "" {
+		return "", nil
+	}
+	return s.objectOwner(ctx, p.InReplyTo.ID)
 }
 
 func (s *Server) isFollower(ctx context.Context, follower, followed string) (bool, error) {

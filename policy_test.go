@@ -143,6 +143,34 @@ func TestFollowersAreLetInWithAProofForOthers(t *testing.T) {
 	})
 }
 
+// Who was answered may answer, mentioned or not.
+func TestWhoWasAnsweredMayAnswerWhateverThePolicySays(t *testing.T) {
+	t.Parallel()
+	const bobs = "https://there.example/notes/1"
+	owner := func(_ context.Context, id string) (string, error) {
+		if id == bobs {
+			return "https://there.example/users/bob", nil
+		}
+		return "", nil
+	}
+	inFediverseWith(t, func(c *fedihook.Config) { c.Owner = owner }, func(t *testing.T, v *fediverse) {
+		post, err := v.Publish(t.Context(), "alice", &activity.Object{
+			Content: "<p>no</p>", To: activity.To(activity.Public), InReplyTo: activity.IRI(bobs), InteractionPolicy: policyOf(activity.To(alice), nil).Ref(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.settle()
+		well, me := v.bob.Reply(post, "<p>well</p>"), v.there.Actor("carol").Reply(post, "<p>me too</p>")
+		v.bob.Create(well)
+		v.there.Actor("carol").Create(me)
+		v.settle()
+		if bob, carol := v.times("Create", well.ID), v.times("Create", me.ID); bob != 1 || carol != 0 {
+			t.Errorf("%d replies of who was answered, %d of another", bob, carol)
+		}
+	})
+}
+
 // An activity without an id can be given no leave, which is no way around being denied it.
 func TestAPolicyHoldsForWhatHasNoID(t *testing.T) {
 	t.Parallel()
