@@ -114,7 +114,9 @@ func (s *Server) policyFor(ctx context.Context, kind consent.Kind, p post, actor
 	if p.Object == nil {
 		return consent.Denied, nil
 	}
-	verdict, err := s.config.Policy.Judge(ctx, moderation.Question{Purpose: moderation.Receive, Actor: actorID, Local: p.author, Type: kind.Request()})
+	verdict, err := s.config.Policy.Judge(ctx, moderation.Question{
+		Purpose: moderation.Receive, Actor: actorID, Here: s.names.Ours(actorID), Local: p.author, Type: kind.Request(),
+	})
 	if err != nil || verdict.Refuse {
 		return consent.Denied, err
 	}
@@ -127,7 +129,18 @@ func (s *Server) policyFor(ctx context.Context, kind consent.Kind, p post, actor
 	if q.IsFollowed, err = s.isFollower(ctx, p.author, actorID); err != nil {
 		return consent.Denied, err
 	}
+	if q.Answered, err = s.answeredBy(ctx, kind, p); err != nil {
+		return consent.Denied, err
+	}
 	return consent.Decide(q), nil
+}
+
+// answeredBy is who made what p answers, as far as it is known here and matters.
+func (s *Server) answeredBy(ctx context.Context, kind consent.Kind, p post) (string, error) {
+	if kind != consent.Reply || p.Object == nil || p.InReplyTo.ID == "" {
+		return "", nil
+	}
+	return s.objectOwner(ctx, p.InReplyTo.ID)
 }
 
 func (s *Server) isFollower(ctx context.Context, follower, followed string) (bool, error) {
@@ -156,7 +169,17 @@ func (s *Server) gate(ctx context.Context, m *inbox.Message, kind consent.Kind, 
 		return next(ctx, m)
 	}
 	rule := kind.Rule(p.Policy())
-	if rule == nil || m.Sender == p.author || interaction == "" {
+	if rule == nil || m.Sender == p.author {
+		return next(ctx, m)
+	}
+	if interaction == "" { // leave could be given for nothing
+		decision, err := s.policyFor(ctx, kind, p, m.Sender)
+		if err == nil && decision != consent.Automatic {
+			err = fmt.Errorf("%w: %s may not %s %s without an id", inbox.ErrDrop, m.Sender, kind, target)
+		}
+		if err != nil {
+			return err
+		}
 		return next(ctx, m)
 	}
 	st, err := s.stamp(ctx, kind, interaction, target)
@@ -183,10 +206,20 @@ func (s *Server) gate(ctx context.Context, m *inbox.Message, kind consent.Kind, 
 		return next(ctx, m)
 	}
 	// Who follows whom others can't see, and so can't see either that this was allowed.
-	if err := next(ctx, m); err != nil {
+	full, err := s.hasEnough(ctx, st)
+	if err != nil {
+		return err
+	}
+	if err := next(ctx, m); err != nil || full { // of the others nobody is shown that they were allowed
 		return err
 	}
 	return s.grant(ctx, st)
+}
+
+// hasEnough tells whether an actor holds as many stamps for a post as one may.
+func (s *Server) hasEnough(ctx context.Context, st consent.Stamp) (bool, error) {
+	granted, err := s.config.Storage.Stamps.Stamps(ctx, consent.Query{Target: st.Target, Actor: st.Actor, State: consent.Granted, Limit: maxGranted})
+	return len(granted) >= maxGranted, err
 }
 
 // stamp is what is known of an interaction, one that was never saved if nothing is.
@@ -303,12 +336,12 @@ func (s *Server) asked(ctx context.Context, m *inbox.Message, kind consent.Kind,
 
 // grantNow gives leave unless the hook says otherwise.
 func (s *Server) grantNow(ctx context.Context, m *inbox.Message, st consent.Stamp, in instrument, next inbox.Hook) error {
-	granted, err := s.config.Storage.Stamps.Stamps(ctx, consent.Query{Target: st.Target, Actor: st.Actor, State: consent.Granted, Limit: maxGranted})
+	full, err := s.hasEnough(ctx, st)
 	if err != nil {
 		return err
 	}
-	if len(granted) >= maxGranted {
-		return errors.Join(s.refuse(ctx, st), fmt.Errorf("%w: %s has %d times leave for %s", inbox.ErrDrop, st.Actor, len(granted), st.Target))
+	if full {
+		return errors.Join(s.refuse(ctx, st), fmt.Errorf("%w: %s has leave for %s often enough", inbox.ErrDrop, st.Actor, st.Target))
 	}
 	proposed := st
 	proposed.State = consent.Granted

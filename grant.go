@@ -98,7 +98,9 @@ func (s *Server) Grant(ctx context.Context, handle, request string) (id string, 
 
 // allowedBy asks the site's rules about who would be given leave.
 func (s *Server) allowedBy(ctx context.Context, st consent.Stamp) error {
-	verdict, err := s.config.Policy.Judge(ctx, moderation.Question{Purpose: moderation.Receive, Actor: st.Actor, Local: st.Author})
+	verdict, err := s.config.Policy.Judge(ctx, moderation.Question{
+		Purpose: moderation.Receive, Actor: st.Actor, Here: s.names.Ours(st.Actor), Local: st.Author,
+	})
 	if err == nil && verdict.Refuse {
 		err = fmt.Errorf("%w: %w: %s", ErrNotAllowed, moderation.ErrRefused, st.Actor)
 	}

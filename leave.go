@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/consent"
 	"github.com/fedihook/fedihook/outbox"
 )
@@ -141,7 +142,22 @@ func (s *Server) leaving(ctx context.Context, actorID string, a *activity.Activi
 	if err != nil || st.State != consent.Requested || st.Actor != actorID {
 		return err
 	}
-	return s.sayRequest(ctx, st, activity.Embed(o))
+	instrument := activity.Embed(o)
+	if shows, err := s.shows(ctx, st, append(o.Recipients(), a.Recipients()...)); err != nil {
+		return err
+	} else if !shows { // who is asked gets to know that there is such a post, and no word of it
+		instrument = activity.IRI(o.ID)
+	}
+	return s.sayRequest(ctx, st, instrument)
+}
+
+// shows tells whether who is asked for leave may read what it is asked for, which is addressed to audience.
+func (s *Server) shows(ctx context.Context, st consent.Stamp, audience []string) (bool, error) {
+	err := s.mayRead(ctx, st.Interaction, st.Author, st.Actor, audience)
+	if errors.Is(err, actor.ErrHidden) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // sayRequest says that leave is asked for, once.
@@ -156,16 +172,17 @@ func (s *Server) sayRequest(ctx context.Context, st consent.Stamp, instrument ac
 	return err
 }
 
-// endStamps takes back all leave for a post that its author deletes.
+// endStamps takes back all leave for a post that its author deletes. Who dies in between begins anew, so what was taken back or
+// refused before is said again too: it has the same id, and goes out once.
 func (s *Server) endStamps(ctx context.Context, author, id string) error {
 	for st, err := range s.Stamps(ctx, consent.Query{Target: id, Author: author}) {
 		if err != nil {
 			return err
 		}
 		switch st.State {
-		case consent.Granted:
+		case consent.Granted, consent.Revoked:
 			_, err = s.revoke(ctx, st)
-		case consent.Requested:
+		case consent.Requested, consent.Refused:
 			err = s.refuse(ctx, st)
 		}
 		if err != nil {
@@ -215,8 +232,15 @@ func (s *Server) leaveFor(ctx context.Context, author outbox.Author, kind consen
 	case decision == consent.Automatic && named:
 		return nil
 	}
-	// Who follows whom only the author's server can tell the others, so that is asked for too.
 	st.Author, st.Actor = p.author, author.ID
+	if o != nil && len(o.Recipients()) > 0 {
+		audience := append(followersIn(o.To, author).IDs(), followersIn(o.CC, author).IDs()...)
+		audience = append(append(audience, o.BTo.IDs()...), o.BCC.IDs()...)
+		if shows, err := s.shows(ctx, st, audience); err != nil || !shows {
+			return err // who never sees an answer is not shown it to be asked
+		}
+	}
+	// Who follows whom only the author's server can tell the others, so that is asked for too.
 	st.Request = s.names.Activity(derived("ask", kind.String(), interaction, target))
 	if st, err = s.save(ctx, st, consent.Requested); err != nil {
 		return err

@@ -154,11 +154,8 @@ func (s *Server) mayDeliver(ctx context.Context, t outbox.Target) (bool, error) 
 
 // permit tells the outbox, in its words, of an actor that may not be talked to, by the site's rules or those of a user here.
 func (r *relations) permit(ctx context.Context, id, local string) error {
-	if r.names.Ours(id) && local == "" {
-		return nil
-	}
-	v, err := r.policy.Judge(ctx, moderation.Question{Purpose: moderation.Deliver, Actor: id, Local: local})
-	if err == nil && v.Refuse && (v.Own || !r.names.Ours(id)) {
+	v, err := r.policy.Judge(ctx, moderation.Question{Purpose: moderation.Deliver, Actor: id, Here: r.names.Ours(id), Local: local})
+	if err == nil && v.Refuse {
 		err = fmt.Errorf("%w: %s: %w", outbox.ErrGone, id, moderation.ErrRefused)
 	}
 	return err

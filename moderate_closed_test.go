@@ -13,6 +13,7 @@ import (
 	"github.com/fedihook/fedihook"
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/moderation"
 )
 
@@ -214,4 +215,120 @@ func TestAnAllowListClosesTheSite(t *testing.T) {
 			t.Errorf("who is not on it any more: %d", got)
 		}
 	})
+}
+
+// A rule may be made while a hook decides about who follows, or after an Accept was judged.
+func TestARuleThatIsMadeWhileAHookRunsHoldsForWhatFollows(t *testing.T) {
+	t.Parallel()
+	for name, rule := range map[string]moderation.Rule{
+		"the site's": suspend("there.example"), "the user's own": {Key: moderation.Key{Local: "alice", About: "there.example"}, Severity: moderation.Suspend},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var app *fedihook.Server
+			change := func(c *fedihook.Config) {
+				c.Hooks.Follow = func(ctx context.Context, _ *inbox.Message) error {
+					_, err := app.Moderate(ctx, rule)
+					return err
+				}
+			}
+			inModerated(t, change, func(t *testing.T, w *moderated) {
+				app = w.Server
+				if got := w.bob.Follow(alice); got != http.StatusAccepted {
+					t.Fatalf("the Follow was answered %d", got)
+				}
+				settle()
+				if got := w.state(w.bob.ID(), alice); got != 0 {
+					t.Errorf("bob follows: %v", got)
+				}
+				if n := len(w.there.Received("Accept")); n != 0 {
+					t.Errorf("%d Accepts went out", n)
+				}
+			})
+		})
+	}
+}
+
+// What closes the site to others does not close its users' ways to each other.
+func TestNeighboursAreNotJudgedByTheRulesForOthers(t *testing.T) {
+	t.Parallel()
+	for name, policy := range map[string]func(*moderation.Policy) *moderation.Rule{
+		"an allow-list": func(p *moderation.Policy) *moderation.Rule { p.AllowList = true; return nil },
+		"new hosts are limited": func(p *moderation.Policy) *moderation.Rule {
+			p.NewFor = 24 * time.Hour
+			return nil
+		},
+		"a suspended domain above": func(*moderation.Policy) *moderation.Rule { r := suspend("example"); return &r },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inModerated(t, func(c *fedihook.Config) {
+				c.Policy = &moderation.Policy{Rules: c.Storage.Rules, Hosts: c.Storage.Hosts}
+				if r := policy(c.Policy); r != nil {
+					if err := c.Policy.Put(context.Background(), *r); err != nil {
+						panic(err)
+					}
+				}
+				profile := c.Profile
+				c.Profile = func(ctx context.Context, handle string) (actor.Profile, error) {
+					if handle == "frank" {
+						return actor.Profile{Handle: handle}, nil
+					}
+					p, err := profile(ctx, handle)
+					if handle == "alice" {
+						p.AlsoKnownAs = []string{erin}
+					}
+					return p, err
+				}
+			}, func(t *testing.T, w *moderated) {
+				const frank = "https://blog.example/ap/users/frank"
+				if _, err := w.Follow(t.Context(), "frank", erin); err != nil {
+					t.Fatal(err)
+				}
+				settle()
+				if got := w.state(frank, erin); got != actor.Accepted {
+					t.Fatalf("frank follows erin: %v", got)
+				}
+				post, err := w.Publish(t.Context(), "alice", &activity.Object{
+					Content: "<p>hello</p>", To: activity.To(activity.Public),
+					InteractionPolicy: activity.Policy{CanLike: &activity.Rule{Automatic: activity.To(erin)}, CanQuote: &activity.Rule{Manual: activity.To(erin)}}.Ref(),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				settle()
+				if _, err := w.Like(t.Context(), "erin", post); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.Publish(t.Context(), "erin", &activity.Object{Content: "<p>look</p>", Quote: activity.IRI(post)}); err != nil {
+					t.Fatal(err)
+				}
+				settle()
+				if n := len(w.of("Like", erin)); n != 1 {
+					t.Errorf("%d likes by a neighbour", n)
+				}
+				asked := 0
+				for st, err := range w.Asked(t.Context(), "alice") {
+					if err != nil {
+						t.Fatal(err)
+					}
+					asked++
+					if _, err := w.Grant(t.Context(), "alice", st.Request); err != nil {
+						t.Error(err)
+					}
+				}
+				if asked != 1 {
+					t.Errorf("%d quotes by a neighbour are asked for", asked)
+				}
+				if _, err := w.Move(t.Context(), "erin", alice); err != nil {
+					t.Fatal(err)
+				}
+				settle()
+				time.Sleep(time.Hour)
+				if got := w.state(frank, alice); got != actor.Accepted {
+					t.Errorf("frank was carried along: %v", got)
+				}
+			})
+		})
+	}
 }

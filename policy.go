@@ -56,6 +56,9 @@ func (s *Server) expect(ctx context.Context, kind consent.Kind, p post, actorID 
 	if q.IsFollowed, err = s.isFollower(ctx, p.author, actorID); err != nil {
 		return consent.Denied, err
 	}
+	if q.Answered, err = s.answeredBy(ctx, kind, p); err != nil {
+		return consent.Denied, err
+	}
 	return consent.Decide(q), nil
 }
 

@@ -143,6 +143,81 @@ func TestFollowersAreLetInWithAProofForOthers(t *testing.T) {
 	})
 }
 
+// Who was answered may answer, mentioned or not.
+func TestWhoWasAnsweredMayAnswerWhateverThePolicySays(t *testing.T) {
+	t.Parallel()
+	const bobs = "https://there.example/notes/1"
+	owner := func(_ context.Context, id string) (string, error) {
+		if id == bobs {
+			return "https://there.example/users/bob", nil
+		}
+		return "", nil
+	}
+	inFediverseWith(t, func(c *fedihook.Config) { c.Owner = owner }, func(t *testing.T, v *fediverse) {
+		post, err := v.Publish(t.Context(), "alice", &activity.Object{
+			Content: "<p>no</p>", To: activity.To(activity.Public), InReplyTo: activity.IRI(bobs), InteractionPolicy: policyOf(activity.To(alice), nil).Ref(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.settle()
+		well, me := v.bob.Reply(post, "<p>well</p>"), v.there.Actor("carol").Reply(post, "<p>me too</p>")
+		v.bob.Create(well)
+		v.there.Actor("carol").Create(me)
+		v.settle()
+		if bob, carol := v.times("Create", well.ID), v.times("Create", me.ID); bob != 1 || carol != 0 {
+			t.Errorf("%d replies of who was answered, %d of another", bob, carol)
+		}
+	})
+}
+
+// An activity without an id can be given no leave, which is no way around being denied it.
+func TestAPolicyHoldsForWhatHasNoID(t *testing.T) {
+	t.Parallel()
+	inFediverse(t, func(t *testing.T, v *fediverse) {
+		denied := v.post(t, policyOf(activity.To(alice), nil))
+		asked := v.post(t, policyOf(nil, activity.To(activity.Public)))
+		open := v.post(t, policyOf(activity.To(activity.Public), nil))
+		for _, post := range []string{denied, asked, open} {
+			for _, typ := range []string{"Like", "Announce"} {
+				body := `{"@context":"https://www.w3.org/ns/activitystreams","type":"` + typ + `","actor":"` + v.bob.ID() + `","object":"` + post + `"}`
+				if got := v.bob.Post(alice+"/inbox", []byte(body)); got != http.StatusAccepted {
+					t.Fatalf("%s: %d", typ, got)
+				}
+			}
+		}
+		v.settle()
+		for post, want := range map[string]int{denied: 0, asked: 0, open: 1} {
+			if likes, shares := v.times("Like", post), v.times("Announce", post); likes != want || shares != want {
+				t.Errorf("%d likes and %d shares of %s, want %d", likes, shares, post, want)
+			}
+		}
+	})
+}
+
+// Leave that is given without being asked for is bounded like leave that is: each is kept and said.
+func TestOneFollowerIsGivenLeaveOnlySoOften(t *testing.T) {
+	t.Parallel()
+	inFediverse(t, func(t *testing.T, v *fediverse) {
+		v.followed(t)
+		post := v.post(t, policyOf(activity.To(activity.Followers), nil))
+		const n = 105
+		for range n {
+			v.bob.React(post, "🎉")
+		}
+		v.settle()
+		kept := 0
+		for _, err := range v.Stamps(t.Context(), consent.Query{}) {
+			if kept++; err != nil {
+				t.Fatal(err)
+			}
+		}
+		if kept != 100 || v.times("Like", post) != n {
+			t.Errorf("%d stamps are kept for %d reactions", kept, v.times("Like", post))
+		}
+	})
+}
+
 func TestPoliciesHoldForWhatHooksTakeInGroups(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

@@ -74,14 +74,18 @@ func (s *Server) quote(ctx context.Context, sender string, o *activity.Object, a
 	if s.names.Ours(sender) {
 		asker = sender
 	}
+	fetching, stop := context.WithTimeout(ctx, policyTime) // who is slow twice shall not hold up what others say for twice as long
+	defer stop()
 	if said == "" {
-		author, err := s.authorOf(ctx, asker, q.ID)
+		author, err := s.authorOf(fetching, asker, q.ID)
 		q.Approved = err == nil && author == sender
 		q.Unsure = err != nil && !errors.Is(err, inbox.ErrDrop)
-		return q, nil
+		return q, ctx.Err() // stopped: that says nothing
 	}
-	author, err := s.verify(ctx, asker, consent.Quote, o.ID, q.ID, said)
+	author, err := s.verify(fetching, asker, consent.Quote, o.ID, q.ID, said)
 	switch {
+	case ctx.Err() != nil: // stopped: that says nothing
+		return q, ctx.Err()
 	case errors.Is(err, inbox.ErrDrop):
 		if granted && st.ID == said {
 			_, err = s.save(ctx, st, consent.Revoked)
@@ -124,12 +128,6 @@ func (s *Server) verify(ctx context.Context, asker string, kind consent.Kind, in
 	if !activity.SameAuthority(stampID, target) {
 		return lie("is not of the server of %s", target)
 	}
-	if early, err := s.stamp(ctx, 0, stampID, ""); err != nil || early.State == consent.Revoked {
-		if err == nil {
-			return lie("was revoked")
-		}
-		return "", err
-	}
 	doc, err := s.fetchFor(ctx, asker, stampID)
 	if err != nil {
 		return "", err
@@ -156,6 +154,12 @@ func (s *Server) verify(ctx context.Context, asker string, kind consent.Kind, in
 	}
 	if owner != author {
 		return lie("is of %.200s, and %s of %.200s", author, target, owner)
+	}
+	// Only its author can have revoked it, whoever else of that server said so.
+	if early, err := s.stamp(ctx, 0, stampID, ""); err != nil {
+		return "", err
+	} else if early.State == consent.Revoked && early.Author == author {
+		return lie("was revoked")
 	}
 	return author, nil
 }

@@ -73,7 +73,7 @@ func (s *Server) askFollower(ctx context.Context, m actor.Move, f actor.Follow) 
 		return err
 	}
 	verdict, err := s.config.Policy.Judge(ctx, moderation.Question{
-		Purpose: moderation.Deliver, Actor: m.To, Local: f.Follower, Type: "Follow",
+		Purpose: moderation.Deliver, Actor: m.To, Here: s.names.Ours(m.To), Local: f.Follower, Type: "Follow",
 	})
 	if err != nil || verdict.Refuse {
 		return err

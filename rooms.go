@@ -301,8 +301,25 @@ func (r *relations) put(ctx context.Context, f actor.Follow, remote string) erro
 		f.Inbox, f.SharedInbox = inbox, shared
 	}
 	f.At = time.Now()
+	return r.keep(ctx, f, remote)
+}
+
+// keep stores a follow, unless a rule is against it that was made since it was judged: who makes one looks afterwards for what it ends,
+// and may have looked before this was there.
+func (r *relations) keep(ctx context.Context, f actor.Follow, remote string) error {
 	defer r.followed.forget()
-	return r.store.PutFollow(ctx, f)
+	if err := r.store.PutFollow(ctx, f); err != nil {
+		return err
+	}
+	local := f.Follower
+	if remote == f.Follower {
+		local = f.Followed
+	}
+	err := r.permit(ctx, remote, local)
+	if errors.Is(err, moderation.ErrRefused) {
+		err = errors.Join(err, r.store.DeleteFollow(ctx, f.Follower, f.Followed))
+	}
+	return err
 }
 
 func (r *relations) delete(ctx context.Context, follower, followed string) error {
@@ -343,12 +360,17 @@ func (r *relations) Followed(ctx context.Context, follower, local, followID stri
 		f.State = actor.Pending
 	}
 	if err := r.put(ctx, f, follower); err != nil {
-		if final(err) {
-			return fmt.Errorf("%w: %w", inbox.ErrDrop, err)
-		}
-		return err
+		return dropped(err)
 	}
 	return nil
+}
+
+// dropped makes err also inbox.ErrDrop where trying again is of no use.
+func dropped(err error) error {
+	if final(err) || errors.Is(err, moderation.ErrRefused) {
+		return fmt.Errorf("%w: %w", inbox.ErrDrop, err)
+	}
+	return err
 }
 
 func (r *relations) Unfollowed(ctx context.Context, follower, local string) error {
@@ -374,9 +396,8 @@ func (r *relations) Answered(ctx context.Context, local, remote, followID string
 		return true, err
 	}
 	f.State = actor.Accepted
-	defer r.followed.forget()
-	if err := r.store.PutFollow(ctx, f); err != nil {
-		return true, err
+	if err := r.keep(ctx, f, remote); err != nil {
+		return true, dropped(err)
 	}
 	if others == 0 {
 		r.resolver.Complete(f.Followed) // if there is no room, the app has what it would have without
@@ -422,7 +443,7 @@ func (r *relations) relate(ctx context.Context, c outbox.Relation) error {
 	case "Accept":
 		if same && f.State != actor.Accepted {
 			f.State = actor.Accepted
-			return r.store.PutFollow(ctx, f)
+			return r.keep(ctx, f, c.Follower)
 		}
 	case "Undo", "Reject":
 		if same { // else another follow has taken its place

@@ -115,6 +115,8 @@ type Question struct {
 	Followers string // the id of the collection of Author's followers, "" if it is not known
 	Following string // the id of the collection of those whom Author follows, "" if it is not known
 
+	Answered string // who made what Post answers, "" if it answers nothing or that is not known
+
 	Actor      string // who would do it
 	Follows    bool   // Actor is an accepted follower of Author
 	IsFollowed bool   // Author follows Actor
@@ -145,7 +147,7 @@ func Decide(q Question) Decision {
 		}
 		return Automatic
 	}
-	if q.Kind == Reply && slices.Contains(q.Post.Mentions(), q.Actor) {
+	if q.Kind == Reply && (q.Actor == q.Answered || slices.Contains(q.Post.Mentions(), q.Actor)) {
 		return Automatic
 	}
 	automatic, manual := q.closeness(rule.Automatic), q.closeness(rule.Manual)

@@ -69,8 +69,11 @@ func (in *Inbox) judgeAll(ctx context.Context, a *activity.Activity, object acti
 	}
 	shown, answered := in.about(a, object, sender)
 	var err error
-	if q.Objects, err = in.withOwners(ctx, shown); err != nil {
+	if q.Objects, err = in.withOwners(ctx, shown, ""); err != nil {
 		return moderation.Verdict{}, err
+	}
+	if len(a.Object) > maxAsked && len(shown) > 0 { // the last of them might be the one that counts
+		return moderation.Verdict{Refuse: true, Reason: "more objects than can be judged"}, nil
 	}
 	v, err := in.Policy.Judge(ctx, q)
 	if err != nil || answered == "" {
@@ -78,7 +81,7 @@ func (in *Inbox) judgeAll(ctx context.Context, a *activity.Activity, object acti
 	}
 	// Who answers somebody suspended shows nothing of theirs, but leads there.
 	q = moderation.Question{Purpose: moderation.Receive}
-	if q.Objects, err = in.withOwners(ctx, []string{answered}); err != nil {
+	if q.Objects, err = in.withOwners(ctx, []string{answered}, ""); err != nil {
 		return moderation.Verdict{}, err
 	}
 	w, err := in.Policy.Judge(ctx, q)
@@ -131,14 +134,14 @@ func (in *Inbox) about(a *activity.Activity, object activity.Document, sender st
 	return shown, answered
 }
 
-// withOwners adds whose these are, as far as the app knows and a rule might be about them.
-func (in *Inbox) withOwners(ctx context.Context, ids []string) ([]string, error) {
+// withOwners adds whose these are, as far as the app knows and a rule of the site, or of local, might be about them.
+func (in *Inbox) withOwners(ctx context.Context, ids []string, local string) ([]string, error) {
 	for _, id := range slices.Clone(ids) {
 		host, ok := activity.Authority(id)
 		if !ok {
 			continue
 		}
-		if known, err := in.Policy.Particular(ctx, host); err != nil || !known {
+		if known, err := in.Policy.Particular(ctx, host, local); err != nil || !known {
 			if err != nil {
 				return nil, err
 			}
@@ -186,7 +189,13 @@ func (in *Inbox) blocked(ctx context.Context, m *Message) error {
 	}
 	var kept []string
 	for _, local := range m.To {
-		v, err := in.Policy.Judge(ctx, moderation.Question{Purpose: moderation.Receive, Actor: m.Sender, Objects: shown, Local: local, Type: m.Activity.Type.String()})
+		objects, err := in.withOwners(ctx, slices.Clip(shown), local)
+		if err != nil {
+			return err
+		}
+		v, err := in.Policy.Judge(ctx, moderation.Question{
+			Purpose: moderation.Receive, Actor: m.Sender, Here: in.ours(m.Sender), Objects: objects, Local: local, Type: m.Activity.Type.String(),
+		})
 		if err != nil {
 			return err
 		}
@@ -210,7 +219,9 @@ func (in *Inbox) blocked(ctx context.Context, m *Message) error {
 
 // blockedBy tells whether a local actor's own rules refuse m, and notes if they limit it.
 func (in *Inbox) blockedBy(ctx context.Context, m *Message, local string) (bool, error) {
-	v, err := in.Policy.Judge(ctx, moderation.Question{Purpose: moderation.Receive, Actor: m.Sender, Local: local, Type: m.Activity.Type.String()})
+	v, err := in.Policy.Judge(ctx, moderation.Question{
+		Purpose: moderation.Receive, Actor: m.Sender, Here: in.ours(m.Sender), Local: local, Type: m.Activity.Type.String(),
+	})
 	if err != nil {
 		return false, err
 	}

@@ -41,6 +41,7 @@ type Question struct {
 	Objects []string // ids of whom and what else it is about; the host of each is judged too
 	Local   string   // the id of the actor here whom it concerns, whose own rules count too; "" for all
 	Type    string   // of the activity, where there is one
+	Here    bool     // Actor is of this site: its rules, AllowList and NewFor are not about that one, only Local's own rules are
 }
 
 // Verdict is the answer: what the rules about all whom a [Question] names say together. Its zero value means yes.
@@ -141,7 +142,7 @@ func (p *Policy) Judge(ctx context.Context, q Question) (Verdict, error) {
 func (p *Policy) judge(ctx context.Context, site *set, q Question) (v Verdict, err error) {
 	farewell := q.Purpose == Receive && ends(q.Type)
 	for _, who := range [...]string{q.Host, q.Actor} {
-		if who == "" {
+		if who == "" || q.Here {
 			continue
 		}
 		w, err := p.judgeOne(ctx, site, who)
@@ -218,9 +219,9 @@ func (p *Policy) Permit(ctx context.Context, q Question) error {
 	return nil
 }
 
-// Particular tells whether there are rules of the site about actors or objects of a host: if not, it is of no use to find out whose
-// an object there is.
-func (p *Policy) Particular(ctx context.Context, host string) (bool, error) {
+// Particular tells whether there are rules about actors or objects of a host, of the site or, if local is the id of an actor here, of
+// that one: if not, it is of no use to find out whose an object there is.
+func (p *Policy) Particular(ctx context.Context, host, local string) (bool, error) {
 	if p == nil || p.Rules == nil {
 		return false, nil
 	}
@@ -228,5 +229,13 @@ func (p *Policy) Particular(ctx context.Context, host string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("moderation: rules about %.200s: %w", host, err)
 	}
-	return s.site.hosts[hostOf(host)] > 0, nil
+	host = hostOf(host)
+	if s.site.hosts[host] > 0 || local == "" {
+		return s.site.hosts[host] > 0, nil
+	}
+	own, err := p.own(ctx, s, local)
+	if err != nil {
+		return false, fmt.Errorf("moderation: rules of %.200s: %w", local, err)
+	}
+	return own != nil && own.hosts[host] > 0, nil
 }

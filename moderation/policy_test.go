@@ -123,7 +123,7 @@ func TestTheMostSpecificRuleCounts(t *testing.T) {
 		}
 	}
 	for host, want := range map[string]bool{"good.bad.example": true, "limited.example:443": true, "media.limited.example": false} {
-		if got, err := p.Particular(t.Context(), host); got != want || err != nil {
+		if got, err := p.Particular(t.Context(), host, ""); got != want || err != nil {
 			t.Errorf("Particular(%s) = %v, %v", host, got, err)
 		}
 	}
@@ -330,7 +330,7 @@ func TestAStoreThatFailsIsNeverAYes(t *testing.T) {
 		f.fail(broken)
 		is("from the beginning", q, broken)
 		is("again", q, broken)
-		if _, err := p.Particular(t.Context(), "good.example"); !errors.Is(err, broken) {
+		if _, err := p.Particular(t.Context(), "good.example", ""); !errors.Is(err, broken) {
 			t.Errorf("Particular: %v", err)
 		}
 		if err := p.Allow(t.Context(), "good.example"); !errors.Is(err, broken) || errors.Is(err, moderation.ErrRefused) {
@@ -487,5 +487,31 @@ func TestATrialTellsWhatARuleWouldChange(t *testing.T) {
 	}
 	if !trial.Site() || !slices.Equal(trial.Locals(), []string{alice}) || !slices.Equal(trial.IDs(), []string{"https://x.example/u"}) {
 		t.Errorf("it changes %v %q %q", trial.Site(), trial.Locals(), trial.IDs())
+	}
+}
+
+func TestAHostIsTheSameHoweverAnIDWritesIt(t *testing.T) {
+	t.Parallel()
+	p := policy(t, rule("bücher.example", moderation.Suspend))
+	for _, id := range []string{
+		"https://bücher.example/1", "https://xn--bcher-kva.example/1", "https://b%C3%BCcher.example/1", "https://B%C3%9CCHER.example:8443/1",
+	} {
+		v, err := p.Judge(t.Context(), moderation.Question{Objects: []string{id}})
+		if err != nil || !v.Refuse {
+			t.Errorf("%s: %+v, %v", id, v, err)
+		}
+	}
+}
+
+func TestWhetherThereAreRulesAboutIDsIsAskedForOneUserToo(t *testing.T) {
+	t.Parallel()
+	const me, other = "https://here.example/u/me", "https://here.example/u/other"
+	own := rule("https://bad.example/u/1", moderation.Suspend)
+	own.Local = me
+	p := policy(t, own)
+	for local, want := range map[string]bool{me: true, other: false, "": false} {
+		if got, err := p.Particular(t.Context(), "bad.example", local); err != nil || got != want {
+			t.Errorf("of %q: %v, %v", local, got, err)
+		}
 	}
 }

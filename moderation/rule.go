@@ -160,6 +160,11 @@ func hostOf(who string) string {
 			rest = name
 		}
 	}
+	if strings.Contains(rest, "%") { // as in URLs, where it may stand for what is not ASCII. RFC 3986 §3.2.2
+		if name, err := url.PathUnescape(rest); err == nil {
+			rest = name
+		}
+	}
 	rest = strings.TrimRight(rest, ".")
 	if plain(rest) {
 		return rest

@@ -111,8 +111,8 @@ func (o *Outbox) Resume(ctx context.Context, id string) error {
 	return o.again(ctx, r)
 }
 
-// again puts an intent in the place of r, so that its life begins now. Who dies in between leaves it held, and whoever
-// resumes it is called again.
+// again puts a new record in the place of r, so that its life begins now. Who dies before r is removed leaves it held, or due as it
+// is, and after that the intent: whoever takes that finds the record, or adds it.
 func (o *Outbox) again(ctx context.Context, r Record) error {
 	defer o.wake()
 	o.taking.Lock()
@@ -125,8 +125,16 @@ func (o *Outbox) again(ctx context.Context, r Record) error {
 	if err := o.save(ctx, &r); err != nil {
 		return ignoreStale(err)
 	}
-	_, err := o.Log.RemoveRecords(ctx, []string{r.ID})
-	return err
+	removed, err := o.Log.RemoveRecords(ctx, []string{r.ID})
+	if err != nil || !removed {
+		return err
+	}
+	// Another process may have taken the intent while r was there, and dropped it.
+	anew, err := o.record(ctx, in)
+	if err != nil {
+		return err
+	}
+	return o.Log.AddRecord(ctx, anew)
 }
 
 // restamped tells whether nothing changed but who gave leave for it.
