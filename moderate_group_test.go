@@ -113,3 +113,27 @@ func TestAllWhomAGroupsAnnounceIsOfAreJudged(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatAGroupAnnouncesDoesNotReachWhoBlocksTheGroup(t *testing.T) {
+	t.Parallel()
+	inAnnounced(t, func(t *testing.T, w *announcedBy) {
+		said := func(name string) *inbox.Message {
+			note := noteOf(w.bob, name, alice, erin)
+			w.there.Put(note)
+			_, m := w.announce(t, w.bob, &activity.Activity{
+				ID: note.ID + "/create", Type: activity.Types{"Create"}, Actor: activity.IRI(w.bob.ID()), To: note.To, Object: activity.Refs{activity.Embed(note)},
+			})
+			return m
+		}
+		if m := said("1"); m == nil || !slices.Contains(m.To, alice) || !slices.Contains(m.To, erin) {
+			t.Fatalf("before: %+v", m)
+		}
+		if _, err := w.Block(t.Context(), "alice", w.group.ID()); err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		if m := said("2"); m == nil || !slices.Equal(m.To, []string{erin}) {
+			t.Errorf("after it was blocked: %+v", m)
+		}
+	})
+}
