@@ -74,7 +74,7 @@ func (s *Server) enforce(ctx context.Context) (e moderation.Effect, err error) {
 	if err != nil || max(head.Site, head.Own) <= head.Enforced {
 		return e, err
 	}
-	site, locals, ids, last := false, []string(nil), []string(nil), head.Enforced
+	site, locals, ids, own, last := false, []string(nil), []string(nil), []moderation.Key(nil), head.Enforced
 	for {
 		page, err := rules.Trail(ctx, last, trailPage)
 		if err != nil {
@@ -87,8 +87,11 @@ func (s *Server) enforce(ctx context.Context) (e moderation.Effect, err error) {
 				if !k.AboutDomain() && !slices.Contains(ids, k.About) {
 					ids = append(ids, k.About)
 				}
-			case !slices.Contains(locals, k.Local):
-				locals = append(locals, k.Local)
+			default:
+				own = append(own, k)
+				if !slices.Contains(locals, k.Local) {
+					locals = append(locals, k.Local)
+				}
 			}
 			last = entry.Seq
 		}
@@ -106,6 +109,10 @@ func (s *Server) enforce(ctx context.Context) (e moderation.Effect, err error) {
 			return e, err
 		}
 	}
+	cancelled, err := s.cancelOwn(ctx, own)
+	if e.Deliveries += cancelled; err != nil {
+		return e, err
+	}
 	for _, local := range locals {
 		ended, err := s.endAll(ctx, local)
 		for user, t := range ended.Users {
@@ -119,78 +126,6 @@ func (s *Server) enforce(ctx context.Context) (e moderation.Effect, err error) {
 		return e, err
 	}
 	return e, rules.ForgetTrail(ctx, keepTrail)
-}
-
-// cancelRefused cancels what waits for hosts that the rules refuse, and for the inboxes of those of the actors that they refuse.
-func (s *Server) cancelRefused(ctx context.Context, ids []string) (int64, error) {
-	judge := func(q moderation.Question) (bool, error) {
-		v, err := s.config.Policy.Judge(ctx, q)
-		return v.Refuse, err
-	}
-	yes, failed := s.refusedInboxes(ctx, ids, judge)
-	n, err := s.queue.Drop(ctx, yes)
-	if errors.Is(err, delivery.ErrNotRunning) {
-		err = nil // each is dropped when its turn comes
-	}
-	return int64(n), errors.Join(err, failed())
-}
-
-// refusedInboxes returns a func that tells of a delivery whether it is to be cancelled, under rules of which some are about ids. When it
-// could not tell, failed says why.
-func (s *Server) refusedInboxes(ctx context.Context, ids []string, judge func(moderation.Question) (bool, error)) (yes func(activityID, inbox string) bool, failed func() error) {
-	var bad error
-	hosts, inboxes := make(map[string]bool), make(map[string]bool)
-	for _, id := range ids {
-		refused, err := judge(moderation.Question{Purpose: moderation.Deliver, Actor: id})
-		if err == nil && refused {
-			var inbox string
-			if inbox, err = s.inboxOf(ctx, id); inbox != "" {
-				inboxes[inbox] = true
-			}
-		}
-		bad = errors.Join(bad, err)
-	}
-	return func(activityID, inbox string) bool {
-		host, ok := activity.Authority(inbox)
-		if !ok {
-			return false
-		}
-		refused, known := hosts[host]
-		if !known {
-			var err error
-			if refused, err = judge(moderation.Question{Purpose: moderation.Deliver, Host: host}); err != nil {
-				bad = errors.Join(bad, err)
-				return false
-			}
-			hosts[host] = refused
-		}
-		return (refused || inboxes[inbox]) && !s.isParting(activityID)
-	}, func() error { return bad }
-}
-
-// inboxOf is the personal inbox of an actor elsewhere, "" if it is not known here or is no actor.
-func (s *Server) inboxOf(ctx context.Context, id string) (string, error) {
-	r, err := s.config.Storage.Remotes.Remote(ctx, id)
-	if err == nil && len(r.Document) > 0 {
-		if doc, bad := activity.Decode(r.Document); bad == nil {
-			if a, ok := doc.(*activity.Actor); ok {
-				return a.Inbox.ID, nil
-			}
-		}
-	}
-	if err != nil && !errors.Is(err, actor.ErrNotFound) {
-		return "", err
-	}
-	for _, q := range []actor.FollowQuery{{Follower: id, Limit: 1}, {Followed: id, Limit: 1}} {
-		list, err := s.config.Storage.Followers.Follows(ctx, q)
-		if err != nil {
-			return "", err
-		}
-		if len(list) > 0 {
-			return list[0].Inbox, nil
-		}
-	}
-	return "", nil
 }
 
 // endAll ends the relations that the rules don't allow: of all users by the site's, or of one by that user's own.

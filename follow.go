@@ -73,13 +73,6 @@ func (s *Server) decide(ctx context.Context, handle, follower, typ string) (id s
 	return id, store.PutFollow(ctx, f)
 }
 
-// Block ends the follows between handle and an actor in both directions, tells that actor's server so, and returns the id of
-// the Block, which [Server.Undo] takes. Not to listen to the actor any more is for the app's hooks. ActivityPub §6.9 would
-// keep it at home; Mastodon sends it, and servers hide posts from who is blocked when they know.
-func (s *Server) Block(ctx context.Context, handle, actorID string) (id string, err error) {
-	return s.sayOf(ctx, handle, "Block", actorID)
-}
-
 // Followers walks who follows handle.
 func (s *Server) Followers(ctx context.Context, handle string) iter.Seq2[actor.Follow, error] {
 	return s.follows(ctx, handle, func(id string) actor.FollowQuery {

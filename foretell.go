@@ -14,8 +14,14 @@ func (s *Server) foretell(ctx context.Context, rules []moderation.Rule, lifted [
 		return e, err
 	}
 	locals, site := trial.Locals(), trial.Site()
+	for _, r := range rules {
+		lifted = append(lifted, r.Key)
+	}
+	if err := s.foretellDeliveries(ctx, trial, lifted, &e); err != nil {
+		return e, err
+	}
 	if site {
-		if err := s.foretellSite(ctx, trial, &e); err != nil {
+		if err := s.foretellTies(ctx, trial, "", true, &e); err != nil {
 			return e, err
 		}
 	}
@@ -28,17 +34,37 @@ func (s *Server) foretell(ctx context.Context, rules []moderation.Rule, lifted [
 	return e, err
 }
 
-func (s *Server) foretellSite(ctx context.Context, trial *moderation.Trial, e *moderation.Effect) error {
-	yes, failed := s.refusedInboxes(ctx, trial.IDs(), func(q moderation.Question) (bool, error) {
-		before, after, err := trial.Judge(ctx, q)
-		return after.Refuse && !before.Refuse, err
-	})
-	n, err := s.queue.Count(ctx, yes)
-	if err = errors.Join(err, failed()); err != nil {
-		return err
+// foretellDeliveries counts those that a change of the rules with these keys cancels.
+func (s *Server) foretellDeliveries(ctx context.Context, trial *moderation.Trial, keys []moderation.Key, e *moderation.Effect) error {
+	bySite, failed := func(string, string) bool { return false }, func() error { return nil }
+	if trial.Site() {
+		bySite, failed = s.refusedInboxes(ctx, trial.IDs(), func(q moderation.Question) (bool, error) {
+			before, after, err := trial.Judge(ctx, q)
+			return after.Refuse && !before.Refuse, err
+		})
 	}
+	var own []moderation.Key
+	for _, k := range keys {
+		k, err := k.Normal()
+		if err != nil {
+			return err
+		}
+		if k.Local != "" {
+			own = append(own, k)
+		}
+	}
+	byUsers := s.ownRefusals(ctx, own, func(q moderation.Question) (bool, error) {
+		before, after, err := trial.Judge(ctx, q)
+		return after.Own && !before.Own, err
+	})
+	if !trial.Site() && len(byUsers.users) == 0 {
+		return byUsers.bad
+	}
+	n, err := s.queue.Count(ctx, func(activityID, inbox string) bool {
+		return bySite(activityID, inbox) || byUsers.refused(activityID, inbox)
+	})
 	e.Deliveries = int64(n)
-	return s.foretellTies(ctx, trial, "", true, e)
+	return errors.Join(err, failed(), byUsers.bad)
 }
 
 // foretellTies counts the relations that a change ends, and those that it concerns and leaves: of all users by the site's rules, or of

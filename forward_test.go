@@ -296,3 +296,94 @@ func TestOurRepliesCanBeForwarded(t *testing.T) {
 		}
 	})
 }
+
+func TestAReplyToANeighbourGoesToTheNeighboursFollowers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*fedihook.Config)
+		to     activity.Audience
+		want   []string
+	}{
+		"public":        {nil, activity.To(activity.Public), []string{"Create", "Update", "Delete"}},
+		"for followers": {nil, activity.To(activity.Followers), nil},
+		"switched off":  {func(c *fedihook.Config) { c.NoForwarding = true }, activity.To(activity.Public), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inForwarding(t, c.change, func(t *testing.T, v *forwarding) {
+				id, err := v.Publish(t.Context(), "carol", &activity.Object{Content: "<p>well</p>", InReplyTo: activity.IRI(v.post), To: c.to})
+				if err != nil {
+					t.Fatal(err)
+				}
+				settle()
+				edit := &activity.Object{ID: id, Content: "<p>very well</p>", InReplyTo: activity.IRI(v.post), To: c.to}
+				if _, err := v.Update(t.Context(), "carol", edit); err != nil {
+					t.Fatal(err)
+				}
+				settle()
+				if _, err := v.Except("there.example").Delete(t.Context(), "carol", id); err != nil {
+					t.Fatal(err)
+				}
+				settle()
+				if types := got(v.far, id); !slices.Equal(types, c.want) {
+					t.Errorf("a follower of alice got %q", types)
+				}
+				if types := got(v.there, id); len(types) != max(0, len(c.want)-1) {
+					t.Errorf("who is left out of the end got %q", types)
+				}
+			})
+		})
+	}
+}
+
+func TestWhenLeaveIsTakenBackWhoGotTheQuoteIsShown(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		manner inboxtest.Manner
+		to     []string
+		change func(*fedihook.Config)
+		far    bool // is shown
+		olga   bool
+	}{
+		"with a proof":                  {inboxtest.Manner{Proof: true}, []string{activity.Public}, nil, true, true},
+		"with an LD signature":          {inboxtest.Manner{LDSignature: true}, []string{activity.Public}, nil, true, true},
+		"with neither":                  {inboxtest.Manner{}, []string{activity.Public}, nil, false, false},
+		"of a quote that was for few":   {inboxtest.Manner{Proof: true}, nil, nil, false, true},
+		"where nothing is to forwarded": {inboxtest.Manner{Proof: true}, []string{activity.Public}, func(c *fedihook.Config) { c.NoForwarding = true }, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inForwarding(t, c.change, func(t *testing.T, v *forwarding) {
+				olga := v.net.Server("other.example").Actor("olga")
+				bobs := v.bob.Note("<p>mine</p>")
+				v.there.Put(bobs)
+				o := &activity.Object{Content: "<p>look</p>", To: activity.To(append(c.to, v.bob.ID(), olga.ID())...), Quote: activity.IRI(bobs.ID)}
+				if len(c.to) > 0 {
+					o.CC = activity.To(activity.Followers)
+				}
+				v.say(t, o)
+				settle()
+				stamp, status := v.grants(v.there.Wait("QuoteRequest").Activity, nil)
+				accepted(t, "the Accept", status)
+				doc := activity.QuoteAuthorization(stamp, v.bob.ID(), "", bobs.ID)
+				manner := c.manner
+				gone := v.net.Server("witness.example").Actor("wim") // who gets what bob sends from himself
+				manner.To = []string{gone.ID()}
+				accepted(t, "the Delete", v.bob.With(manner).Send(&activity.Activity{
+					Type: activity.Types{"Delete"}, Object: activity.Refs{activity.Embed(doc)}, To: activity.To(activity.Public),
+				}, alice))
+				settle()
+				want := gone.Server().Wait("Delete").Body
+				for what, s := range map[string]*inboxtest.Server{"far": v.far, "olga": olga.Server(), "there": v.there} {
+					shown := false
+					for _, d := range s.Received("Delete") {
+						shown = shown || bytes.Equal(d.Body, want)
+					}
+					if yes := map[string]bool{"far": c.far, "olga": c.olga}[what]; shown != yes {
+						t.Errorf("%s is shown the Delete: %v", what, shown)
+					}
+				}
+			})
+		})
+	}
+}

@@ -23,12 +23,14 @@ import (
 //
 // Rule.Local is a handle or the id of a user here for a rule of that user's own, which ends that user's relations alone: later follows
 // are answered with a Reject, what comes from there is for others only, and to a signed request from there the user's posts are
-// not shown. Nobody is told of the rule itself; [Server.Block] tells.
+// not shown. Of what waits to be delivered that user's posts, likes and shares are cancelled where they go to an inbox of that actor
+// alone, or to a blocked domain; in a shared inbox one actor can't be told from the others. Nobody is told of the rule itself; [Server.Block]
+// makes one, and tells.
 //
 // The rules hold as soon as they are stored, which is first. If the error comes after that, or the process dies, Run ends what is left
 // to end, in this process or another; until then nothing comes in from there or goes there either. What is being posted at the moment is
-// not stopped. Deliveries are cancelled at once in the process that delivers; elsewhere each when its turn comes, and they are not
-// counted. A delivery.Queue that the app brings with an Allow of its own does not deliver the Rejects and Undos.
+// not stopped. Deliveries are cancelled at once in the process that delivers; elsewhere each when its turn comes, those that a user's own
+// rule cancels not at all, and they are not counted. A delivery.Queue that the app brings with an Allow of its own does not deliver the Rejects and Undos.
 //
 // It may walk all relations, known actors and deliveries. It does not work in a transaction. The error wraps those of
 // [moderation.Policy.Put].

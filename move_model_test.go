@@ -32,7 +32,7 @@ type model struct {
 	local    bool // both accounts are here
 	old, new bool // the user follows, or asked and has no answer yet
 
-	newBlocked             bool // by the user
+	oldBlocked, newBlocked bool // by the user, who then can't ask to follow
 	oldRefuses, newRefuses bool // the account has blocked the user
 	moved                  bool
 	down, asked            bool // a follow of the new account waits for its server
@@ -42,15 +42,22 @@ type model struct {
 func (m *model) step(letter rune) {
 	switch letter {
 	case followOld:
-		if m.local && m.moved && !m.old {
+		if m.oldBlocked || m.local && m.moved && !m.old {
 			return // who has moved lets nobody in
 		}
 		m.old, m.carried = !m.oldRefuses, false // who follows after the Move knows
-	case unfollowOld, blockOld:
+	case unfollowOld:
 		m.old, m.carried = false, false
+	case blockOld:
+		m.old, m.carried, m.oldBlocked = false, false, true
+	case unblockOld:
+		m.oldBlocked = false
 	case oldBlocks:
 		m.old, m.carried, m.oldRefuses = false, false, true
 	case followNew:
+		if m.newBlocked {
+			return
+		}
 		m.new = true
 		m.arrive(false)
 	case unfollowNew:

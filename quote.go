@@ -304,6 +304,11 @@ func (s *Server) revoked(ctx context.Context, m *inbox.Message) (done bool, err 
 			if err := s.restamp(ctx, st); err != nil {
 				return true, err
 			}
+			if s.forwarder != nil && s.inbox.Convinces(ctx, m) {
+				if err := s.forwarder.Revocation(ctx, st.Actor, st.Interaction, m); err != nil {
+					return true, err
+				}
+			}
 		}
 		if err := s.tell(ctx, m, st); err != nil {
 			return true, err

@@ -494,6 +494,59 @@ func TestAStampIsBelievedOnlyWhereAllOfItIsTrue(t *testing.T) {
 	}
 }
 
+// A redirect proves nothing: not on another host, and on the same one no more than the id that was asked for, which Mastodon (seen 4.6.5)
+// takes too.
+func TestAStampThatRedirectsToAnotherIsNone(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		to, id string
+		counts bool
+	}{
+		"to another host":                       {"https://far.example/stamps/2", "https://far.example/stamps/2", false},
+		"to another host that shows it as is":   {"https://far.example/stamps/2", "https://there.example/stamps/1", false},
+		"within the host":                       {"https://there.example/stamps/2", "https://there.example/stamps/2", false},
+		"within the host, which shows it as is": {"https://there.example/stamps/2", "https://there.example/stamps/1", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inFediverse(t, func(t *testing.T, v *fediverse) {
+				bobs := v.bob.Note("<p>mine</p>")
+				v.there.Put(bobs)
+				id, _, request := v.quote(t, bobs.ID)
+				stamp := activity.QuoteAuthorization(c.id, v.bob.ID(), request.Instrument.ID, request.Object.First())
+				raw, err := activity.Encode(stamp)
+				if err != nil {
+					t.Fatal(err)
+				}
+				redirecting := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					switch r.URL.Path {
+					case "/stamps/1":
+						http.Redirect(w, r, c.to, http.StatusFound)
+					case "/stamps/2":
+						w.Header().Set("Content-Type", activity.ContentType)
+						_, _ = w.Write(raw)
+					default:
+						v.there.ServeHTTP(w, r)
+					}
+				})
+				v.net.Serve("there.example", redirecting)
+				v.net.Serve("far.example", redirecting)
+				accept := activity.Accept(v.there.Origin()+"/accepts/1", v.bob.ID(), request)
+				accept.Result = activity.IRI(v.there.Origin() + "/stamps/1")
+				if status := v.bob.Send(accept, alice); status != http.StatusAccepted {
+					t.Fatalf("the Accept was answered %d", status)
+				}
+				v.settle()
+				time.Sleep(time.Hour)
+				_, served := v.doc(t, id)
+				if stamped := !served.(*activity.Object).QuoteAuthorization.IsZero(); stamped != c.counts || len(v.told) > 0 != c.counts {
+					t.Errorf("it counts: %v, told %d times", stamped, len(v.told))
+				}
+			})
+		})
+	}
+}
+
 func TestLeaveFromSomebodyElseIsNone(t *testing.T) {
 	t.Parallel()
 	inFediverse(t, func(t *testing.T, v *fediverse) {

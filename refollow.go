@@ -17,10 +17,7 @@ import (
 // What stands here has the local followers of who has moved follow the new actor, and leave the old one when that has
 // arrived. All of it may die at any place: what is done is known by its id.
 
-const (
-	movePage  = 100    // followers that are looked at before it is noted how far that came
-	maxBlocks = 10_000 // records about the target that are looked at for blocks
-)
+const movePage = 100 // followers that are looked at before it is noted how far that came
 
 // askFollowers has all local followers of m.From follow m.To, page by page.
 func (s *Server) askFollowers(ctx context.Context, m *actor.Move) error {
@@ -29,20 +26,12 @@ func (s *Server) askFollowers(ctx context.Context, m *actor.Move) error {
 		if err != nil {
 			return err
 		}
-		var blocks map[string]bool
 		for _, f := range page {
 			if !s.carried(*m, f) {
 				continue
 			}
-			if blocks == nil {
-				if blocks, err = s.blockersOf(ctx, m.To); err != nil {
-					return err
-				}
-			}
-			if !blocks[f.Follower] {
-				if err := s.askFollower(ctx, *m, f); err != nil {
-					return err
-				}
+			if err := s.askFollower(ctx, *m, f); err != nil {
+				return err
 			}
 		}
 		if len(page) > 0 {
@@ -87,40 +76,6 @@ func (s *Server) askFollower(ctx context.Context, m actor.Move, f actor.Follow) 
 		ID: id, Type: activity.Types{"Follow"}, Object: activity.Refs{activity.IRI(m.To)},
 	}})
 	return err
-}
-
-// blockersOf are the local actors who said that they block an actor, and did not take it back.
-func (s *Server) blockersOf(ctx context.Context, id string) (map[string]bool, error) {
-	if err := s.outbox.Said(ctx, id); err != nil && !errors.Is(err, outbox.ErrUnknown) { // what was said a moment ago counts too
-		return nil, err
-	}
-	records, err := s.config.Storage.Log.ObjectRecords(ctx, id, maxBlocks)
-	if err != nil {
-		return nil, err
-	}
-	blocks, by := make(map[string]bool), make(map[string]string)
-	for _, r := range records {
-		if r.Type != "Block" && r.Type != "Undo" || r.State == outbox.Failed {
-			continue
-		}
-		who := r.Actor
-		if who == "" { // not composed yet
-			p, err := s.profile(ctx, r.Author)
-			if err != nil {
-				continue
-			}
-			who = p.ID
-		}
-		a, err := decodeActivity(r.Activity)
-		switch {
-		case err != nil:
-		case r.Type == "Block":
-			blocks[who], by[r.ID] = true, who
-		case by[a.Object.First()] == who:
-			blocks[who] = false
-		}
-	}
-	return blocks, nil
 }
 
 // endFollows ends the follows of m.From by those whose Follow of m.To has arrived. Left tells that some may still.

@@ -96,7 +96,8 @@ type Config struct {
 	LDSignatures bool
 	// MaxRelayed bounds what is taken in of one relay in a minute. Zero means 300.
 	MaxRelayed int
-	// NoForwarding keeps replies from being forwarded to the followers of who is replied to. See [inbox.Config.Forwarder].
+	// NoForwarding keeps replies from being forwarded to the followers of who is replied to, and users' replies to each other from being sent
+	// there. See [inbox.Config.Forwarder].
 	NoForwarding bool
 	// NoSynchronisation keeps followers from being compared with other servers' (FEP-8fcf), in both directions. It must be set
 	// where the followers of one Origin are kept in several databases, of which each knows a part.
@@ -173,6 +174,7 @@ type Server struct {
 	base        http.RoundTripper
 	parting     http.RoundTripper // to those too whom Policy refuses
 	relations   *relations
+	forwarder   *forwarder    // nil: nothing is forwarded
 	enforcing   chan struct{} // one does at a time
 	signers     *semaphore.Weighted
 	suites      *signature.Hosts          // how each host wants requests signed
@@ -312,7 +314,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	s.relations = relations
 	s.outbox, err = outbox.New(outbox.Config{
 		Intents: c.Storage.Intents, Log: c.Storage.Log, NewID: s.newID, Author: s.author, Local: s.names.Ours,
-		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets, Everyone: s.forRelays,
+		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets, Everyone: s.forEveryone,
 		Enqueue: s.enqueue, Loop: s.loop, Relate: relations.relate, FollowID: relations.followID, Text: html.Text,
 		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Logger: c.Logger,
 	})
@@ -322,7 +324,8 @@ func (s *Server) wire(client *http.Client) (err error) {
 	s.peers = &peers{store: c.Storage.Remotes, resolver: s.resolver, local: s.anew}
 	var forward inbox.Forwarder
 	if !c.NoForwarding {
-		forward = newForwarder(s, relations)
+		s.forwarder = newForwarder(s, relations)
+		forward = s.forwarder
 	}
 	compare := s.compareLater
 	if c.NoSynchronisation {

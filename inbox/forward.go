@@ -42,15 +42,10 @@ func (in *Inbox) forward(ctx context.Context, m *Message) error {
 		return nil
 	}
 	locals, key, err := in.forwardTo(ctx, m)
-	if err != nil || len(locals) == 0 || !in.convinces(ctx, m) {
+	if err != nil || len(locals) == 0 || !in.Convinces(ctx, m) {
 		return err
 	}
-	var except []string
-	for _, id := range []string{m.Sender, m.Via} {
-		if authority, ok := activity.Authority(id); ok && !slices.Contains(except, authority) {
-			except = append(except, authority)
-		}
-	}
+	except := m.Have()
 	for _, local := range locals {
 		if key != "" && in.Forwards != nil {
 			if err := in.Forwards.PutForwarded(ctx, Forwarded{Object: key, Author: m.Sender, Local: local, At: time.Now()}); err != nil {
@@ -175,10 +170,24 @@ func (in *Inbox) isAboutOurs(ctx context.Context, m *Message, o *activity.Object
 	return len(whom.To) > 0, nil
 }
 
-// convinces tells whether m carries what proves it to those who did not get it from its actor.
-func (in *Inbox) convinces(ctx context.Context, m *Message) bool {
-	if m.By == ByDocument || m.By == ByLDSignature {
-		return true // or it would not be here
+// Have are the authorities of the servers that have m already: its actor's, and that of who brought it. It is for forwarding.
+func (m *Message) Have() (authorities []string) {
+	for _, id := range []string{m.Sender, m.Via} {
+		if authority, ok := activity.Authority(id); ok && !slices.Contains(authorities, authority) {
+			authorities = append(authorities, authority)
+		}
+	}
+	return authorities
+}
+
+// Convinces tells whether m carries what proves it to those who did not get it from its actor: the actor's proof (FEP-8b32), or an
+// LD signature over all of it.
+func (in *Inbox) Convinces(ctx context.Context, m *Message) bool {
+	switch m.By {
+	case ByDocument, ByLDSignature:
+		return true
+	case ByOrigin, ByUs: // its body is ours
+		return false
 	}
 	c := &matter{a: m.Activity, body: m.Body, sender: m.Sender}
 	owner, err := in.Proof(ctx, m.Body)

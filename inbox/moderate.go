@@ -167,6 +167,13 @@ func (in *Inbox) moderate(ctx context.Context, m *Message, strip *Verdict) error
 	if err != nil {
 		return err
 	}
+	if g := in.announcer(m); g != "" {
+		w, err := in.Policy.Judge(ctx, moderation.Question{Purpose: moderation.Receive, Actor: g, Type: m.Activity.Type.String()})
+		if err != nil {
+			return err
+		}
+		v = v.And(w)
+	}
 	if v.Refuse || v.NoReports && m.Activity.Is("Flag") {
 		return fmt.Errorf("%w: %w: %s", ErrDrop, moderation.ErrRefused, v.Reason)
 	}
@@ -175,7 +182,15 @@ func (in *Inbox) moderate(ctx context.Context, m *Message, strip *Verdict) error
 	return in.blocked(ctx, m)
 }
 
-// blockable are the types that do not reach who has blocked the sender, or one whom they show. What ends something does.
+// announcer is the group elsewhere that brought m, "" if none did.
+func (in *Inbox) announcer(m *Message) string {
+	if in.ours(m.Group) {
+		return ""
+	}
+	return m.Group
+}
+
+// blockable are the types that do not reach who has blocked the sender, the group that announces them, or one whom they show. What ends something does.
 var blockable = []string{"Create", "Update", "Like", "EmojiReact", "Dislike", "Announce", "QuoteRequest"}
 
 // blocked leaves out those of m.To whose own rules do not want it. Nobody else learns of that.
@@ -186,6 +201,9 @@ func (in *Inbox) blocked(ctx context.Context, m *Message) error {
 	shown, answered := in.about(m.Activity, m.Object, m.Sender)
 	if answered != "" {
 		shown = append(shown, answered)
+	}
+	if g := in.announcer(m); g != "" {
+		shown = append(shown, g)
 	}
 	var kept []string
 	for _, local := range m.To {

@@ -201,15 +201,21 @@ func (o *Outbox) composeAnswer(ctx context.Context, r *Record, a *activity.Activ
 
 // relate tells who follows whom from now on, before the other side can answer.
 func (o *Outbox) relate(ctx context.Context, r *Record) error {
-	change := Relation{Type: r.Type, Follower: r.Actor, Followed: r.Object, FollowID: r.ID}
+	change := Relation{Type: r.Type, Follower: r.Actor, Followed: r.Object, FollowID: r.ID, At: r.At}
 	switch r.Type {
 	case "Follow":
 	case "Undo":
 		old, err := o.undone(ctx, r)
-		if err != nil || old.Type != "Follow" {
+		switch {
+		case err != nil:
 			return ignoreUnknown(err)
+		case old.Type == "Follow":
+			change.Followed, change.FollowID = old.Object, old.ID
+		case old.Type == "Block" && !fromGroup(&old):
+			change.Type, change.Followed, change.FollowID = "Unblock", old.Object, ""
+		default:
+			return nil
 		}
-		change.Followed, change.FollowID = old.Object, old.ID
 	case "Accept", "Reject":
 		a, err := activityOf(*r)
 		if err != nil {
@@ -221,7 +227,7 @@ func (o *Outbox) relate(ctx context.Context, r *Record) error {
 		}
 		change.Follower, change.Followed, change.FollowID = asked.Actor.ID, r.Actor, asked.ID
 	case "Block":
-		if a, err := activityOf(*r); err == nil && a.Target.ID != "" { // from a group: the moderator may go on following
+		if fromGroup(r) {
 			return nil
 		}
 		change.FollowID = ""
@@ -239,6 +245,12 @@ func (o *Outbox) relate(ctx context.Context, r *Record) error {
 	}
 	defer leave()
 	return o.Relate(ctx, change)
+}
+
+// fromGroup tells whether a Block bans from a group: the moderator who says it may go on following.
+func fromGroup(r *Record) bool {
+	a, err := activityOf(*r)
+	return err == nil && a.Target.ID != ""
 }
 
 // embeddedActivity is the activity that a is about, nil if it embeds none.

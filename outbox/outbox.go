@@ -55,10 +55,11 @@ type Delivery struct {
 
 // Relation is a change of who follows whom that something we say brings about.
 type Relation struct {
-	Type     string // Follow, Undo (of a Follow), Accept, Reject, Block
-	Follower string
+	Type     string // Follow, Undo (of a Follow), Accept, Reject, Block, Unblock (the Undo of a Block)
+	Follower string // in a Block who blocks
 	Followed string
-	FollowID string // of the Follow that it is about; "" in a Block
+	FollowID string    // of the Follow that it is about; "" in a Block
+	At       time.Time // when it was said
 }
 
 // Ended is something that does not reach some or all of those whom it was for.

@@ -58,7 +58,12 @@ type Server struct {
 	done     []Interaction // with posts here, permitted
 	waiting  map[string]*Interaction
 	received []object
-	keys     map[string]*rsa.PublicKey
+	keys     map[string]publicKey // by id
+}
+
+type publicKey struct {
+	*rsa.PublicKey
+	owner string
 }
 
 // Interaction is a like, a reply or an announce.
@@ -85,7 +90,7 @@ func New(c Config) (*Server, error) {
 		}
 	}
 	return &Server{
-		c: c, docs: map[string]object{}, pending: map[string]*Interaction{}, waiting: map[string]*Interaction{}, keys: map[string]*rsa.PublicKey{},
+		c: c, docs: map[string]object{}, pending: map[string]*Interaction{}, waiting: map[string]*Interaction{}, keys: map[string]publicKey{},
 	}, nil
 }
 
@@ -267,6 +272,8 @@ func list(o object, name string) (ids []string) {
 	switch v := o[name].(type) {
 	case string:
 		return []string{v}
+	case []string: // made here
+		return v
 	case []any:
 		for _, one := range v {
 			if id, ok := one.(string); ok {

@@ -94,14 +94,14 @@ func (s *Server) verify(r *http.Request, body []byte) (actor string, err error) 
 
 // key fetches a key by its id, signed, as everything is.
 func (s *Server) key(ctx context.Context, keyID string) (actor string, key *rsa.PublicKey, err error) {
-	actor, _, _ = strings.Cut(keyID, "#")
 	s.mu.Lock()
-	key = s.keys[keyID]
+	known, ok := s.keys[keyID]
 	s.mu.Unlock()
-	if key != nil {
-		return actor, key, nil
+	if ok {
+		return known.owner, known.PublicKey, nil
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, actor, nil)
+	address, _, _ := strings.Cut(keyID, "#")
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return "", nil, err
 	}
@@ -124,18 +124,18 @@ func (s *Server) key(ctx context.Context, keyID string) (actor string, key *rsa.
 	}
 	block, _ := pem.Decode([]byte(doc.PublicKey.PEM))
 	if block == nil || doc.PublicKey.ID != keyID || doc.PublicKey.Owner != doc.ID {
-		return "", nil, fmt.Errorf("%s has no key %s", actor, keyID)
+		return "", nil, fmt.Errorf("%s has no key %s", address, keyID)
 	}
 	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
 	if err != nil {
 		return "", nil, err
 	}
-	key, ok := parsed.(*rsa.PublicKey)
+	key, ok = parsed.(*rsa.PublicKey)
 	if !ok {
 		return "", nil, fmt.Errorf("%s is no RSA key", keyID)
 	}
 	s.mu.Lock()
-	s.keys[keyID] = key
+	s.keys[keyID] = publicKey{key, doc.ID}
 	s.mu.Unlock()
 	return doc.ID, key, nil
 }
