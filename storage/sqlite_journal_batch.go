@@ -125,12 +125,15 @@ func (s *sqliteJournal) transact(ctx context.Context, conn *sql.Conn, fn func(*b
 	return b.transaction, nil
 }
 
-// read takes the write lock.
+// read takes the write lock. (RETURNING would cost as much again: SQLite makes a table for it.)
 func (b *batch) read() error {
+	if _, err := b.exec(b.ctx, `UPDATE fedihook_journal SET seq = seq`); err != nil {
+		return err
+	}
 	var until int64
 	err := b.row(b.ctx, []any{
 		&b.unfinished, &b.marks, &b.seq, &b.listed, &b.version, &b.lease.owner, &b.lease.epoch, &until, &b.lease.held,
-	}, `UPDATE fedihook_journal SET seq = seq RETURNING unfinished, marks, seq, listed, version, owner, epoch, until, held`)
+	}, `SELECT unfinished, marks, seq, listed, version, owner, epoch, until, held FROM fedihook_journal`)
 	b.lease.until = fromMicros(until)
 	return err
 }
