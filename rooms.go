@@ -94,7 +94,15 @@ func (s *Server) local(ctx context.Context, id string) (ok, approves bool, err e
 // objectOwner finds whose an object is, here or among what the app keeps of others.
 func (s *Server) objectOwner(ctx context.Context, id string) (string, error) {
 	if s.names.Ours(id) {
-		return s.outbox.OwnerHere(ctx, id)
+		owner, ok, version := s.owners.get(id)
+		if ok {
+			return owner, nil
+		}
+		owner, err := s.outbox.OwnerHere(ctx, id)
+		if err == nil && owner != "" { // who has none may have one at once
+			s.owners.put(id, owner, version)
+		}
+		return owner, err
 	}
 	if s.config.Owner != nil {
 		if owner, err := s.config.Owner(ctx, id); err != nil || owner != "" {

@@ -192,6 +192,7 @@ type Server struct {
 	movedTo     *recent[string] // of each user, "" for who has not moved
 	began       chan struct{}   // a move is to be worked at
 	free        *recent[bool]   // posts of ours without a policy
+	owners      *recent[string] // of posts of ours
 
 	group  string         // of InGroup
 	tx     storage.Execer // of In
@@ -261,7 +262,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, names: names, base: refusing{client.Transport}, parting: parting.Transport, enforcing: make(chan struct{}, 1),
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts), expired: new(atomic.Int64),
-		heardLately: new(recent[signature.Scheme]), free: new(recent[bool]), movedTo: new(recent[string]), began: make(chan struct{}, 1),
+		heardLately: new(recent[signature.Scheme]), free: new(recent[bool]), owners: new(recent[string]), movedTo: new(recent[string]), began: make(chan struct{}, 1),
 		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
 	}
 	s.relays, s.relayPace = new(recent[[]outbox.Relay]), newPace(time.Minute, cmp.Or(c.MaxRelayed, 300), maxRelays)

@@ -84,11 +84,11 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 	prepared := &statements{db: own}
 	return Storage{
 		Intents:   intents,
-		Log:       &sqliteLog{db: own},
+		Log:       &sqliteLog{db: own, statements: prepared},
 		Journal:   &sqliteJournal{db: own, statements: prepared, settled: new(sqldb.Settled)},
 		Followers: &sqliteFollowers{db: own, statements: prepared},
 		Keys:      &sqliteKeys{db: own},
-		Remotes:   &sqliteRemotes{db: own},
+		Remotes:   &sqliteRemotes{db: own, statements: prepared},
 		Rules:     &sqliteRules{db: own},
 		Relays:    &sqliteRelays{db: own},
 		Forwards:  &sqliteForwards{db: own},

@@ -33,8 +33,8 @@ type sqliteFollowers struct {
 const followColumns = `seq, follower, followed, id, state, inbox, shared_inbox, at`
 
 func (s *sqliteFollowers) Follow(ctx context.Context, follower, followed string) (actor.Follow, error) {
-	f, err := scanFollow(s.db.QueryRowContext(ctx, `SELECT `+followColumns+`
-		FROM fedihook_follows WHERE follower = ? AND followed = ?`, follower, followed))
+	f, err := keptOne(ctx, s.statements, scanFollow, `SELECT `+followColumns+`
+		FROM fedihook_follows WHERE follower = ? AND followed = ?`, follower, followed)
 	if err != nil {
 		return actor.Follow{}, fmt.Errorf("storage: follow of %s by %s: %w", followed, follower, notFound(err))
 	}
@@ -57,8 +57,8 @@ func scanFollow(row scanner) (f actor.Follow, err error) {
 }
 
 func (s *sqliteFollowers) FollowByID(ctx context.Context, id string) (actor.Follow, error) {
-	f, err := scanFollow(s.db.QueryRowContext(ctx, `SELECT `+followColumns+`
-		FROM fedihook_follows WHERE id = ? AND id <> '' ORDER BY seq LIMIT 1`, id))
+	f, err := keptOne(ctx, s.statements, scanFollow, `SELECT `+followColumns+`
+		FROM fedihook_follows WHERE id = ? AND id <> '' ORDER BY seq LIMIT 1`, id)
 	if err != nil {
 		return actor.Follow{}, fmt.Errorf("storage: follow %s: %w", id, notFound(err))
 	}

@@ -95,13 +95,7 @@ type sqliteJournal struct {
 	statements *statements
 	settled    *sqldb.Settled
 	writes     writes
-	lanes      atomic.Pointer[knownLanes]
-}
-
-// knownLanes are some of fedihook_lanes, as long as nobody else has written entries since.
-type knownLanes struct {
-	version    int64
-	unfinished map[string]int
+	known      atomic.Pointer[known]
 }
 
 func (s *sqliteJournal) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (epoch int64, ok bool, err error) {

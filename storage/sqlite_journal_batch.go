@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/binary"
@@ -24,9 +25,6 @@ const (
 	// maxUnlisted is how many of the last numbers may be those of heads that are not in their index, and fewUnlisted how many are
 	// left when there are more.
 	maxUnlisted, fewUnlisted = 512, 256
-
-	// maxKnownLanes bounds what is remembered from one transaction for the next.
-	maxKnownLanes = 4096
 )
 
 // batch is one transaction of the journal. What entries need to know it reads in few queries, decides in memory, and writes
@@ -39,8 +37,8 @@ type batch struct {
 	seq, listed, version    int64
 	unfinished, marks, held int // how many there are; held is -1 until somebody asks
 	lanes                   map[string]*counted
-	before                  *knownLanes // of the last transaction
-	known                   map[markKey]*batchMark
+	known                   *known // from the last transaction, for the next
+	seen                    map[markKey]*batchMark
 	keys                    map[string]bool // whether an unfinished entry has it
 	entries                 []inbox.Entry   // to be put
 	dead                    bool            // a dead letter was added
@@ -55,7 +53,10 @@ func keyOf(m inbox.Mark) markKey { return markKey(m[:]) }
 func shortMark(m inbox.Mark) []byte { return m[:len(markKey{})] }
 
 // counted is a number of unfinished entries, as it is stored and as it is now.
-type counted struct{ was, now int }
+type counted struct {
+	name     string
+	was, now int
+}
 
 // batchMark is a mark while a batch is at work.
 type batchMark struct {
@@ -102,13 +103,13 @@ func (s *sqliteJournal) transact(ctx context.Context, conn *sql.Conn, fn func(*b
 	defer tx.Rollback() // after Commit it does nothing
 	b := &batch{
 		transaction: s.statements.in(tx), ctx: ctx, held: -1, lanes: map[string]*counted{},
-		known: map[markKey]*batchMark{}, keys: map[string]bool{},
+		seen: map[markKey]*batchMark{}, keys: map[string]bool{},
 	}
 	if err := b.read(); err != nil {
 		return nil, err
 	}
-	if b.before = s.lanes.Swap(nil); b.before == nil || b.before.version != b.version {
-		b.before = &knownLanes{unfinished: map[string]int{}}
+	if b.known = s.known.Swap(nil); b.known == nil || b.known.version != b.version {
+		b.known = newKnown()
 	}
 	if err := fn(b); err != nil {
 		return nil, err
@@ -119,23 +120,20 @@ func (s *sqliteJournal) transact(ctx context.Context, conn *sql.Conn, fn func(*b
 	if err := tx.Commit(); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
-	if len(b.before.unfinished) > maxKnownLanes {
-		clear(b.before.unfinished)
-	}
-	for name, c := range b.lanes {
-		b.before.unfinished[name] = max(c.now, 0)
-	}
-	b.before.version = b.version
-	s.lanes.Store(b.before)
+	b.known.end(b)
+	s.known.Store(b.known)
 	return b.transaction, nil
 }
 
-// read takes the write lock.
+// read takes the write lock. (RETURNING would cost as much again: SQLite makes a table for it.)
 func (b *batch) read() error {
+	if _, err := b.exec(b.ctx, `UPDATE fedihook_journal SET seq = seq`); err != nil {
+		return err
+	}
 	var until int64
 	err := b.row(b.ctx, []any{
 		&b.unfinished, &b.marks, &b.seq, &b.listed, &b.version, &b.lease.owner, &b.lease.epoch, &until, &b.lease.held,
-	}, `UPDATE fedihook_journal SET seq = seq RETURNING unfinished, marks, seq, listed, version, owner, epoch, until, held`)
+	}, `SELECT unfinished, marks, seq, listed, version, owner, epoch, until, held FROM fedihook_journal`)
 	b.lease.until = fromMicros(until)
 	return err
 }
@@ -157,7 +155,7 @@ func (b *batch) write(some []*write) error {
 			continue
 		}
 		r := &w.entry.Rules
-		marks = slices.Concat(marks, []inbox.Mark{w.entry.Mark}, r.Unless, r.Undoes, r.Drop)
+		marks = append(append(append(append(marks, w.entry.Mark), r.Unless...), r.Undoes...), r.Drop...)
 		if r.Over != (inbox.Mark{}) {
 			marks = append(marks, r.Over)
 		}
@@ -184,8 +182,8 @@ func (b *batch) write(some []*write) error {
 func (b *batch) load(marks []inbox.Mark, keys []string) error {
 	var asked []any
 	for _, m := range marks {
-		if key := keyOf(m); b.known[key] == nil {
-			b.known[key] = &batchMark{}
+		if key := keyOf(m); b.seen[key] == nil {
+			b.seen[key] = &batchMark{}
 			asked = append(asked, shortMark(m))
 		}
 	}
@@ -196,7 +194,7 @@ func (b *batch) load(marks []inbox.Mark, keys []string) error {
 		if err := row.Scan(&mark, &seq, &owners); err != nil {
 			return err
 		}
-		m := b.known[markKey(mark)]
+		m := b.seen[markKey(mark)]
 		m.stored, m.seq, m.owners = true, seq, readOwners(owners)
 		return nil
 	})
@@ -205,8 +203,10 @@ func (b *batch) load(marks []inbox.Mark, keys []string) error {
 	}
 	asked = nil
 	for _, key := range keys {
-		if _, ok := b.keys[key]; !ok && key != "" {
-			b.keys[key] = false
+		if _, ok := b.keys[key]; ok || key == "" {
+			continue
+		}
+		if b.keys[key] = len(b.known.keys[key]) > 0; !b.keys[key] && !b.known.all(b) {
 			asked = append(asked, key)
 		}
 	}
@@ -256,12 +256,12 @@ func (b *batch) insert(head string, rows [][]any, tail string) error {
 func repeated(one string, n int) string { return one + strings.Repeat(", "+one, n-1) }
 
 func (b *batch) mark(m inbox.Mark) (*batchMark, error) {
-	if b.known[keyOf(m)] == nil {
+	if b.seen[keyOf(m)] == nil {
 		if err := b.load([]inbox.Mark{m}, nil); err != nil {
 			return nil, err
 		}
 	}
-	return b.known[keyOf(m)], nil
+	return b.seen[keyOf(m)], nil
 }
 
 func (b *batch) has(m inbox.Mark) (bool, error) {
@@ -310,22 +310,22 @@ func (b *batch) lane(name string) (*counted, error) {
 	if c := b.lanes[name]; c != nil {
 		return c, nil
 	}
-	was, ok := b.before.unfinished[name]
+	was, ok := b.known.lanes[name]
 	if !ok {
 		err := b.row(b.ctx, []any{&was}, `SELECT unfinished FROM fedihook_lanes WHERE lane = ?`, name)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return nil, err
 		}
 	}
-	c := &counted{was, was}
-	b.lanes[name] = c
+	c := &counted{strings.Clone(name), was, was} // not the whole id of which it is a part
+	b.lanes[c.name] = c
 	return c, nil
 }
 
 // flush writes what changed.
 func (b *batch) flush() error {
 	var gone, put, owned [][]any
-	for m, k := range b.known {
+	for m, k := range b.seen {
 		mark := m // each has its own
 		if k.gone {
 			gone = append(gone, []any{mark[:]})
@@ -343,6 +343,7 @@ func (b *batch) flush() error {
 			return err
 		}
 	}
+	slices.SortFunc(put, func(x, y []any) int { return cmp.Compare(x[1].(int64), y[1].(int64)) }) // as their index has them
 	if err := b.insert(`INSERT OR FAIL INTO fedihook_marks (mark, at, seq, owners)`, put, ""); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package storage
 import (
 	"database/sql"
 	"errors"
+	"strings"
 
 	"github.com/fedihook/fedihook/inbox"
 )
@@ -138,6 +139,7 @@ func (b *batch) add(e inbox.Entry) (ready bool, err error) {
 	b.unfinished++
 	head := e.Key == "" || !b.keys[e.Key]
 	b.keys[e.Key] = true
+	b.known.put(e.Seq, strings.Clone(e.Key), lane.name, head)
 	e.Rules = inbox.Rules{Once: head} // of which nothing else is needed any more
 	b.entries = append(b.entries, e)
 	return head && e.NotBefore.IsZero(), nil
@@ -177,81 +179,4 @@ func headOf(e *inbox.Entry) int {
 		return 1
 	}
 	return 2
-}
-
-// finish is [inbox.Journal.Finish] for one who has the lease.
-func (b *batch) finish(outcomes []inbox.Outcome) (more bool, err error) {
-	var over []any
-	for _, o := range outcomes {
-		switch o.State {
-		case inbox.Again:
-			if _, err := b.exec(b.ctx, `UPDATE fedihook_entries SET attempts = ?, not_before = ?, last_error = ?, head = min(head, 1)
-				WHERE seq = ?`, o.Attempts, toMicros(o.NotBefore), o.Err, o.Seq); err != nil {
-				return false, err
-			}
-			continue
-		case inbox.Dead, inbox.Review:
-			if _, err := b.exec(b.ctx, `INSERT INTO fedihook_shelf
-				(shelf, seq, mark, okey, sender, owner, received, attempts, not_before, last_error, body, lane, turn, concerns, alone, notes)
-				SELECT ?, seq, mark, okey, sender, owner, received, ?, 0, ?, body, lane, turn, concerns, alone, notes
-				FROM fedihook_entries WHERE seq = ?`, shelfOf(o.State), o.Attempts, o.Err, o.Seq); err != nil {
-				return false, err
-			}
-			b.dead = b.dead || o.State == inbox.Dead
-		}
-		over = append(over, o.Seq)
-	}
-	var keys []any
-	finished := make(map[string]int)
-	err = b.among(over, `DELETE FROM fedihook_entries WHERE seq IN (`, `?`, `) RETURNING okey, lane, head > 0`, func(row scanner) error {
-		var key, lane string
-		var head bool
-		if err := row.Scan(&key, &lane, &head); err != nil {
-			return err
-		}
-		finished[lane]++
-		if key != "" && head {
-			keys = append(keys, key)
-		}
-		return nil
-	})
-	if err != nil {
-		return false, err
-	}
-	for name, n := range finished {
-		lane, err := b.lane(name)
-		if err != nil {
-			return false, err
-		}
-		lane.now -= n
-		b.unfinished -= n
-	}
-	if more, err = b.promote(keys); err != nil || !b.dead {
-		return more, err
-	}
-	_, err = b.exec(b.ctx, `DELETE FROM fedihook_shelf WHERE shelf = ? AND seq <=
-		(SELECT seq FROM fedihook_shelf WHERE shelf = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)`,
-		inbox.DeadLetters, inbox.DeadLetters, deadLetters)
-	return more, err
-}
-
-// promote lets the next entry of each of these keys run, and tells whether there is any.
-func (b *batch) promote(keys []any) (more bool, err error) {
-	var next []int64
-	err = b.among(keys, `WITH asked (okey) AS (VALUES `, `(?)`, `) SELECT ifnull((SELECT min(e.seq) FROM fedihook_entries AS e
-		WHERE e.okey = asked.okey AND e.okey <> ''), 0) FROM asked`, func(row scanner) error {
-		var seq int64
-		err := row.Scan(&seq)
-		if seq != 0 {
-			next = append(next, seq)
-		}
-		return err
-	})
-	for _, seq := range next {
-		if err != nil {
-			break
-		}
-		_, err = b.exec(b.ctx, `UPDATE fedihook_entries SET head = 1 WHERE seq = ?`, seq)
-	}
-	return len(next) > 0, err
 }

@@ -41,7 +41,10 @@ CREATE INDEX fedihook_records_public ON fedihook_records (actor, seq) WHERE publ
 ALTER TABLE fedihook_records ADD COLUMN except_at TEXT NOT NULL DEFAULT ''`}
 
 // sqliteLog is an outbox.Log.
-type sqliteLog struct{ db *sql.DB }
+type sqliteLog struct {
+	db         *sql.DB
+	statements *statements
+}
 
 const recordColumns = `seq, id, type, object, author, actor, at, public, followers,
 	state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, version, except_at`
@@ -166,7 +169,7 @@ func scanRecord(row scanner) (r outbox.Record, err error) {
 }
 
 func (s *sqliteLog) ObjectRecords(ctx context.Context, id string, limit int) ([]outbox.Record, error) {
-	list, err := all(ctx, s.db, scanRecord, `SELECT `+recordColumns+`
+	list, err := keptAll(ctx, s.statements, scanRecord, `SELECT `+recordColumns+`
 		FROM fedihook_records WHERE object = ? ORDER BY seq LIMIT ?`, id, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("storage: records about %s: %w", id, err)

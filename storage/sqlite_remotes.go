@@ -31,12 +31,15 @@ CREATE INDEX fedihook_remotes_age ON fedihook_remotes (max(fetched, gone))`,
 ALTER TABLE fedihook_remotes ADD COLUMN proved INTEGER NOT NULL DEFAULT 0`}
 
 // sqliteRemotes is an actor.Remotes.
-type sqliteRemotes struct{ db *sql.DB }
+type sqliteRemotes struct {
+	db         *sql.DB
+	statements *statements
+}
 
 const remoteColumns = `id, fetched, gone, key_ids, etag, last_modified, handle, proved, document`
 
 func (s *sqliteRemotes) Remote(ctx context.Context, id string) (actor.Remote, error) {
-	r, err := scanRemote(s.db.QueryRowContext(ctx, `SELECT `+remoteColumns+` FROM fedihook_remotes WHERE id = ?`, id))
+	r, err := keptOne(ctx, s.statements, scanRemote, `SELECT `+remoteColumns+` FROM fedihook_remotes WHERE id = ?`, id)
 	if err != nil {
 		return actor.Remote{}, fmt.Errorf("storage: remote actor %s: %w", id, notFound(err))
 	}
@@ -54,8 +57,8 @@ func scanRemote(row scanner) (r actor.Remote, err error) {
 }
 
 func (s *sqliteRemotes) RemoteByKey(ctx context.Context, keyID string) (actor.Remote, error) {
-	r, err := scanRemote(s.db.QueryRowContext(ctx, `SELECT `+remoteColumns+` FROM fedihook_remotes
-		WHERE id = (SELECT remote FROM fedihook_remote_keys WHERE key_id = ? LIMIT 1)`, keyID))
+	r, err := keptOne(ctx, s.statements, scanRemote, `SELECT `+remoteColumns+` FROM fedihook_remotes
+		WHERE id = (SELECT remote FROM fedihook_remote_keys WHERE key_id = ? LIMIT 1)`, keyID)
 	if err != nil {
 		return actor.Remote{}, fmt.Errorf("storage: remote actor with key %s: %w", keyID, notFound(err))
 	}

@@ -126,3 +126,12 @@ func keptAll[T any](ctx context.Context, s *statements, scan func(scanner) (T, e
 	rows, err := st.QueryContext(ctx, args...)
 	return list(rows, err, scan)
 }
+
+// keptOne reads one row by a statement that is prepared once; sql.ErrNoRows if there is none.
+func keptOne[T any](ctx context.Context, s *statements, scan func(scanner) (T, error), query string, args ...any) (v T, err error) {
+	st, err := s.of(ctx, query)
+	if err != nil {
+		return v, err
+	}
+	return scan(st.QueryRowContext(ctx, args...))
+}

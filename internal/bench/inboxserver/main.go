@@ -11,25 +11,24 @@
 //
 // The clock starts when the server is idle: users' keys that are made ahead are no part of what an activity costs.
 //
-// Where the CPU of an activity goes, in µs: the samples of -cpuprofile in one run with -n 40000, by what was answered, without
-// those of making and learning keys. That was on a shared machine (2026-11, two cores of AMD64, Go 1.26), on which the bare
-// server takes from 105 to 150.
+// Where the CPU of an activity goes, in µs: the samples of -cpuprofile in one run with -n 5000, by what was answered, without
+// those of making and learning keys. They are few (600 to 1,500 samples, so that 5 µs mean little), and that was on a shared
+// machine (2026-11, two cores of AMD64, Go 1.26), on which the bare server takes from 105 to 150.
 //
-//	                                          bare  memory  forged
-//	net/http reads, routes and answers          31      39      39
-//	RSA of 2048 bits                            35      35      34
-//	the rest of the signature, and the digest   14      19      23   parses, covers, times; go-fed/httpsig 6
-//	reads the body and decodes it               38      10      10   bare: into a map
-//	whom it concerns (concernsNobody)                   14      20   decodes what is embedded, asks whose it is
-//	the rest of the judgement                           10      11   policy, authority, counts; of a forgery the answer
-//	the journal (keep)                                   6
-//	the hook, its outcome and Run                       13
-//	garbage                                     12      11      15
-//	the scheduler, and what is nobody's          4       5       4
-//	                                           134     162     156
+//	                                          bare  memory  sqlite  forged
+//	net/http reads, routes and answers          33      32      28      58
+//	RSA of 2048 bits                            30      33      43      33
+//	the rest of the signature, and the digest   53      15      15      25   bare: and all else that its handler does
+//	whom it concerns (concernsNobody)                   12      22      18   decodes what is embedded, asks whose it is
+//	the rest of the judgement                           25      17      18   body, policy, authority, counts
+//	the journal (keep)                                  20      77           SQLite: rows 43, commit 22, the rest 12
+//	the hook, its outcome and Run                       22      21       2
+//	garbage                                     12      27      25      17
+//	the scheduler, and what is nobody's                  7       3       2
+//	                                           128     193     251     173
 //
-// With SQLite (*Inbox).keep takes the greatest part: 189 of 458 µs when that was last taken apart. An actor who is new here
-// costs some 0.75 ms until its key is known, and 1 ms more where the request for that has to be signed.
+// An actor who is new here costs some 0.75 ms until its key is known, and 1 ms more where the request for that has to be
+// signed.
 //
 // A storm is to be measured on a machine with nothing else to do: on its two cores it uses a fifth of one, and a
 // compiler beside it shows in every 99th percentile.
