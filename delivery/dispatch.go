@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -111,9 +112,13 @@ func (w *worker) poster() {
 			break
 		}
 		ctx := witness.begin(w.deadline())
+		polite := w.polite(f)
 		w.kick()
 		p := post{q: w.q, rec: f.rec, url: f.box.url, to: f.box.target(), host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe, began: w.now}
 		w.mu.Unlock()
+		if polite {
+			runtime.Gosched()
+		}
 		v := p.send(ctx, w.sending)
 		w.mu.Lock()
 		w.now = time.Now()

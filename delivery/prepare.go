@@ -79,6 +79,13 @@ func (w *worker) urgentOnly() bool {
 	return true
 }
 
+// polite says whether a post is to let all go first that wait for a processor. Who comes back from the disk or the network
+// waits behind up to 60 goroutines of each processor's own: where each of them signs, a commit of some milliseconds
+// would take a tenth of a second. Only who never waits long, because nothing here keeps a processor busy, is left alone.
+func (w *worker) polite(f *flight) bool {
+	return w.preparing.mute < muteAfter && f.rec.Class != Interactive
+}
+
 // older looks whether some are too old to count.
 func (w *worker) older() {
 	w.mu.Lock()
