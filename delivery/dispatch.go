@@ -106,11 +106,8 @@ func (w *worker) poster() {
 	f, witness := new(flight), &witness{w: w}
 	w.mu.Lock()
 	w.coming = false
-	for {
-		w.now = time.Now()
-		if !w.pick(f) {
-			break
-		}
+	w.now = time.Now()
+	for w.pick(f) {
 		ctx := witness.begin(w.deadline())
 		polite := w.polite(f)
 		w.kick()
