@@ -149,6 +149,22 @@ func TestPostsThatAreSignedLetOthersHaveTheProcessor(t *testing.T) {
 	}
 }
 
+func TestPostsThatTakeTheirTimeAfterManyThatCameBackAtOnceAreAllBegunSoon(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &signer{}
+		crowd := s.slowly(200, 10*time.Second)
+		for i := range 100 {
+			s.set(inbox(i)[len("https://"):len(inbox(i))-len("/inbox")], status(202))
+		}
+		q := runSigned(t, s, nil)
+		q.post("fan-out", "", crowd...)
+		wait(100 * time.Millisecond)
+		if n := s.now.Load(); n != 100 {
+			t.Errorf("%d are under way, want 100", n)
+		}
+	})
+}
+
 func TestSlowPreparationHoldsUpNobodyForLong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := &signer{signs: 10 * time.Second, tells: true}

@@ -34,7 +34,7 @@
 //	rate         Ed25519, warm http                               µs of CPU each       83.7   108
 //	rate         RSA, warm TLS                                    a second             983    1173
 //	rate         RSA, cold TLS                                    a second             332    463
-//	cpu          SQLite, one inbox per host, of three runs        µs each beyond bare  1.44   1.74   ≤ 2     met
+//	cpu          SQLite, one inbox per host, best of 3 runs       µs each beyond bare  1.44   1.74   ≤ 2     met
 //	cpu          the same, the worst of them                      µs each beyond bare  1.59   2.52   ≤ 2     NOT met
 //	cpu          memory, one inbox per host                       µs each beyond bare  1.21   1.08
 //	enqueue      Publish in the app's transaction, 100000 fo…, p99 ms                  0.085  0.09   ≤ 1     met
