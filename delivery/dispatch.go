@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -60,7 +61,7 @@ func (w *worker) ready(l *lane) {
 // kick starts one more poster if there is something to send. It starts the next one
 // itself before it sends, so that there are as many as posts that take their time.
 func (w *worker) kick() {
-	if w.coming || w.flying >= w.q.MaxInFlight || !w.open() || !w.waiting() {
+	if w.coming || w.flying >= w.q.MaxInFlight || !w.open() || w.enough() || !w.waiting() {
 		return
 	}
 	w.coming = true
@@ -105,19 +106,23 @@ func (w *worker) poster() {
 	f, witness := new(flight), &witness{w: w}
 	w.mu.Lock()
 	w.coming = false
-	for {
-		w.now = time.Now()
-		if !w.pick(f) {
-			break
-		}
+	w.now = time.Now()
+	for w.pick(f) {
 		ctx := witness.begin(w.deadline())
+		polite := w.polite(f)
 		w.kick()
 		p := post{q: w.q, rec: f.rec, url: f.box.url, to: f.box.target(), host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe, began: w.now}
 		w.mu.Unlock()
+		if polite {
+			runtime.Gosched()
+		}
 		v := p.send(ctx, w.sending)
 		w.mu.Lock()
 		w.now = time.Now()
 		witness.end(v)
+		if w.preparing.brisk++; w.now.Sub(f.began) > briskTime {
+			w.preparing.brisk = 0
+		}
 		w.take(f, v)
 		*f = flight{}
 	}

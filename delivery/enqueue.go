@@ -206,6 +206,10 @@ func (f *folding) url(raw string) (ok bool, err error) {
 		return false, ErrBacklog
 	}
 	f.seen[raw] = true
+	if f.q.Local == nil && f.q.Allow == nil && len(f.asked) == 0 {
+		f.inboxes = append(f.inboxes, raw)
+		return true, nil
+	}
 	yes, asked := f.asked[host]
 	if !asked {
 		yes = (f.q.Local == nil || !f.q.Local(host)) && (f.q.Allow == nil || !errors.Is(f.q.Allow(f.ctx, host), ErrRefused))

@@ -12,7 +12,7 @@ import (
 // ok is false if raw can't be posted to.
 func originOf(raw string) (origin, authority string, ok bool) {
 	if n := plainOrigin(raw); n > 0 {
-		return raw[:n], raw[len("https://"):n], true
+		return raw[:n], authorityOf(raw[:n]), true
 	}
 	if len(raw) > maxName || strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return "", "", false
@@ -28,10 +28,13 @@ func originOf(raw string) (origin, authority string, ok bool) {
 	return u.Scheme + "://" + authority, authority, ok
 }
 
-// plainOrigin returns how long the origin in raw is, if raw is a URL such as nearly all are: https, a name
+// plainOrigin returns how long the origin in raw is, if raw is a URL such as nearly all are: a name
 // in lower case without a port, and a path of ordinary characters. Otherwise 0.
 func plainOrigin(raw string) int {
 	rest, ok := strings.CutPrefix(raw, "https://")
+	if !ok {
+		rest, ok = strings.CutPrefix(raw, "http://")
+	}
 	if !ok || len(raw) > maxName {
 		return 0
 	}
@@ -47,7 +50,7 @@ func plainOrigin(raw string) int {
 			return 0
 		}
 	}
-	return len("https://") + host
+	return len(raw) - len(rest) + host
 }
 
 // normalAuthority writes host[:port] in lower case and without the scheme's default port.

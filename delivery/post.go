@@ -117,13 +117,13 @@ func (p post) try(ctx context.Context, watch *stopwatch) verdict {
 
 // request makes the POST (ActivityPub §7.1).
 func (p post) request(ctx context.Context, body []byte) *http.Request {
-	out := &outgoing{url: *p.to}
+	out := &outgoing{url: *p.to, bytes: body}
 	out.body.Reset(body)
 	// What http.NewRequestWithContext does besides is done: the URL was parsed when the target was first posted to.
 	req := (&http.Request{
 		Method: http.MethodPost, URL: &out.url, Host: out.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: make(http.Header), Body: &out.body, ContentLength: int64(len(body)),
-		GetBody: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil },
+		GetBody: out.again,
 	}).WithContext(ctx)
 	req.Header["Content-Type"] = p.rec.contentType
 	req.Header["User-Agent"] = p.q.userAgent
@@ -136,9 +136,13 @@ func (p post) request(ctx context.Context, body []byte) *http.Request {
 
 // outgoing is what a request points to.
 type outgoing struct {
-	url  url.URL
-	body payload
+	url   url.URL
+	body  payload
+	bytes []byte // of body
 }
+
+// again is a request's GetBody.
+func (o *outgoing) again() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(o.bytes)), nil }
 
 type payload struct{ bytes.Reader }
 

@@ -1,8 +1,11 @@
 package delivery_test
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"net/http/httptrace"
+	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,6 +20,7 @@ type signer struct {
 	permits chan struct{} // nil: as many as come
 	signs   time.Duration // each takes
 	tells   bool          // of the connection
+	works   func()        // as it signs
 	most    atomic.Int64  // posts that were here at once
 	now     atomic.Int64
 }
@@ -30,6 +34,9 @@ func (s *signer) RoundTrip(r *http.Request) (*http.Response, error) {
 		s.permits <- struct{}{}
 	}
 	time.Sleep(s.signs)
+	if s.works != nil {
+		s.works()
+	}
 	if s.permits != nil {
 		<-s.permits
 	}
@@ -107,6 +114,54 @@ func TestPostsThatDoNotTellOfTheirConnectionAreNotHeldBack(t *testing.T) {
 			t.Errorf("%d were under way at once, want 900", most)
 		}
 		q.status("fan-out", 0, 5000, 0)
+	})
+}
+
+// What waits in the scheduler's queue of all processors comes next when theirs have no more, or after 60 of those.
+func TestPostsThatAreSignedLetOthersHaveTheProcessor(t *testing.T) {
+	var signed atomic.Int64
+	s := &signer{tells: true, works: func() {
+		sum := sha256.Sum256(nil)
+		for began := time.Now(); time.Since(began) < 200*time.Microsecond; {
+			sum = sha256.Sum256(sum[:])
+		}
+		signed.Add(1)
+	}}
+	crowd := s.slowly(20_000, time.Millisecond)
+	q := runSigned(t, s, nil)
+	q.post("fan-out", "", crowd...)
+	for signed.Load() < 100 {
+		time.Sleep(time.Millisecond)
+	}
+	var passed []int64
+	for range 101 {
+		before := signed.Load()
+		runtime.Gosched() // like one who comes back from the disk
+		passed = append(passed, signed.Load()-before)
+		time.Sleep(time.Millisecond)
+	}
+	if signed.Load() == int64(len(crowd)) {
+		t.Fatal("the fan-out was over too soon")
+	}
+	slices.Sort(passed)
+	if median, most := passed[50], int64(8*runtime.GOMAXPROCS(0)); median > most {
+		t.Errorf("%d were signed meanwhile, want at most %d", median, most)
+	}
+}
+
+func TestPostsThatTakeTheirTimeAfterManyThatCameBackAtOnceAreAllBegunSoon(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := &signer{}
+		crowd := s.slowly(200, 10*time.Second)
+		for i := range 100 {
+			s.set(inbox(i)[len("https://"):len(inbox(i))-len("/inbox")], status(202))
+		}
+		q := runSigned(t, s, nil)
+		q.post("fan-out", "", crowd...)
+		wait(100 * time.Millisecond)
+		if n := s.now.Load(); n != 100 {
+			t.Errorf("%d are under way, want 100", n)
+		}
 	})
 }
 

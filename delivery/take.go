@@ -13,7 +13,7 @@ func (w *worker) take(f *flight, v verdict) {
 		w.slowFlying--
 	}
 	w.landed(f.rec)
-	defer w.nudge()
+	defer w.follow(v)
 	if f.term != w.term {
 		return // of a lease that is lost
 	}
@@ -63,6 +63,13 @@ func (w *worker) take(f *flight, v verdict) {
 	w.refill(l)
 	w.ready(l)
 	w.tidy(l)
+}
+
+// follow makes run look after a post, unless that was like most: what it is to flush, run learns as it is noted.
+func (w *worker) follow(v verdict) {
+	if v.kind != delivered || w.flying == 0 || w.ending || len(w.wants) > 0 {
+		w.nudge()
+	}
 }
 
 // settle notes the end of an entry.

@@ -88,14 +88,14 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 	return gone, nil
 }
 
-// unsettled returns those of ids, which ascend, that are targets of an activity and not settled, how many such
+// unsettled returns those of ids, which ascend and are written over, that are targets of an activity and not settled, how many such
 // targets it has in all, and in how many chunks the others are noted. It returns sql.ErrNoRows if the activity is gone.
 func (t *tx) unsettled(seq int64, ids []int64) (open []int64, left, chunks int, err error) {
 	var set []byte
 	if err := t.row(`SELECT targets FROM fedihook_q_activity WHERE seq = ?`, []any{seq}, &set); err != nil {
 		return nil, 0, 0, err
 	}
-	if open, _, left, err = splitBy(set, ids); err != nil {
+	if open, left, err = sieve(set, ids, true); err != nil {
 		return nil, 0, 0, fmt.Errorf("activity %d: %w", seq, err)
 	}
 	err = t.rows(`SELECT ids FROM fedihook_q_ack WHERE seq = ?`, []any{seq}, func(r *sql.Rows) error {
@@ -103,7 +103,7 @@ func (t *tx) unsettled(seq int64, ids []int64) (open []int64, left, chunks int, 
 		err := r.Scan(&chunk)
 		if err == nil {
 			var n int
-			_, open, n, err = splitBy(chunk, open)
+			open, n, err = sieve(chunk, open, false)
 			left -= n // no target is in two chunks
 			chunks++
 		}

@@ -53,24 +53,27 @@ func readTargets(b []byte) ([]int64, error) {
 	return slices.Clip(ids), nil
 }
 
-// splitBy tells which of ids, which ascend, are in a written target set and which are not, and how many that has.
-func splitBy(b []byte, ids []int64) (in, out []int64, n int, err error) {
-	in, out = make([]int64, 0, len(ids)), make([]int64, 0, len(ids))
+// sieve returns those of ids, which ascend and are written over, that are in a written target set, or else those that
+// are not, and how many targets that has.
+func sieve(b []byte, ids []int64, in bool) (rest []int64, n int, err error) {
+	rest = ids[:0]
 	last := int64(0)
 	for ; len(b) > 0; n++ {
 		id, size, err := nextTarget(b, last)
 		if err != nil {
-			return nil, nil, 0, err
+			return nil, 0, err
 		}
-		for len(ids) > 0 && ids[0] < id {
-			out, ids = append(out, ids[0]), ids[1:]
-		}
-		if len(ids) > 0 && ids[0] == id {
-			in, ids = append(in, id), ids[1:]
+		for ; len(ids) > 0 && ids[0] <= id; ids = ids[1:] {
+			if in == (ids[0] == id) {
+				rest = append(rest, ids[0])
+			}
 		}
 		last, b = id, b[size:]
 	}
-	return in, append(out, ids...), n, nil
+	if !in {
+		rest = append(rest, ids...)
+	}
+	return rest, n, nil
 }
 
 // without returns the elements of a, which is ascending, that are not in b.

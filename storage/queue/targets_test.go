@@ -58,7 +58,7 @@ func TestWithoutAgreesWithAMap(t *testing.T) {
 	}
 }
 
-func TestSplitByAgreesWithAMap(t *testing.T) {
+func TestSieveAgreesWithAMap(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 300 {
@@ -81,13 +81,15 @@ func TestSplitByAgreesWithAMap(t *testing.T) {
 				wantOut = append(wantOut, id)
 			}
 		}
-		in, out, n, err := splitBy(appendTargets(nil, set), ids)
-		if err != nil || n != len(set) || !slices.Equal(in, wantIn) || !slices.Equal(out, wantOut) {
-			t.Fatalf("%v split by %v is %v and %v of %d, %v, want %v and %v", ids, set, in, out, n, err, wantIn, wantOut)
+		for in, want := range map[bool][]int64{true: wantIn, false: wantOut} {
+			rest, n, err := sieve(appendTargets(nil, set), slices.Clone(ids), in)
+			if err != nil || n != len(set) || !slices.Equal(rest, want) {
+				t.Fatalf("of %v, in %v of %d or not: %v: %v, %v, want %v", ids, set, n, in, rest, err, want)
+			}
 		}
 	}
-	if in, out, _, err := splitBy([]byte{1, 0}, []int64{1}); err == nil {
-		t.Errorf("a malformed set was read: %v, %v", in, out)
+	if rest, _, err := sieve([]byte{1, 0}, []int64{1}, true); err == nil {
+		t.Errorf("a malformed set was read: %v", rest)
 	}
 }
 
