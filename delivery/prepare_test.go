@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"net/http/httptrace"
 	"runtime"
@@ -157,8 +158,12 @@ func TestPostsThatTakeTheirTimeAfterManyThatCameBackAtOnceAreAllBegunSoon(t *tes
 			s.set(inbox(i)[len("https://"):len(inbox(i))-len("/inbox")], status(202))
 		}
 		q := runSigned(t, s, nil)
-		q.post("fan-out", "", crowd...)
-		wait(100 * time.Millisecond)
+		for i := range 10 { // one after the other
+			q.post(fmt.Sprint("quick", i), "", crowd[:10]...)
+			wait(5 * time.Millisecond)
+		}
+		q.post("slow", "", crowd[100:]...)
+		wait(50 * time.Millisecond)
 		if n := s.now.Load(); n != 100 {
 			t.Errorf("%d are under way, want 100", n)
 		}

@@ -23,7 +23,7 @@
 // SQLite, workers that take the oldest due, a backoff per row. The exit status tells whether it could be measured,
 // not whether the goals are met. Everything stays on loopback.
 //
-// Some rows, as seen on two cores with seven others at work (loads of 6 to 10), so that of wall times only ratios say much:
+// Some rows, as seen on two cores with seven others at work (loads of 1 to 14), so that of wall times only ratios say much:
 //
 //	goal         what                                             unit                 bare   queue  wanted
 //	rate         RSA, warm http                                   a second             1060   1119
