@@ -29,7 +29,7 @@ import (
 // statements tells by their text what transactions are for whose context does not say it, and points inside others.
 var statements = []struct{ text, work, point string }{
 	{text: "INSERT OR FAIL INTO fedihook_entries", work: "journal"},
-	{text: "DELETE FROM fedihook_entries WHERE seq IN", work: "mark"},                                                   // both may be in one transaction
+	{text: "DELETE FROM fedihook_entries WHERE seq", work: "mark"},                                                      // both may be in one transaction
 	{text: "INSERT INTO fedihook_q_ack (seq, chunk, failed, cancelled, ids) VALUES (?, 1,", point: "inside compaction"}, // all chunks are one
 }
 
