@@ -85,7 +85,7 @@ func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 	defer s.finish(ctx, &workers)
 	renew := time.NewTicker(leaseTTL / 3)
 	defer renew.Stop()
-	forget := time.NewTicker(forgetEvery)
+	forget, ticks := time.NewTicker(forgetEvery), 0
 	defer forget.Stop()
 	poll := time.NewTicker(pollEvery)
 	defer poll.Stop()
@@ -133,7 +133,9 @@ func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 			if err := in.Journal.Forget(ctx, time.Now().Add(-in.Remember), in.MaxMarks); err != nil {
 				in.Logger.WarnContext(ctx, "inbox: old marks not forgotten", "error", err)
 			}
-			in.forgetForwarded(ctx)
+			if ticks++; ticks%60 == 1 { // once an hour: nobody waits for room there
+				in.forgetForwarded(ctx)
+			}
 		}
 	}
 }

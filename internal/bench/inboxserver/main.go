@@ -12,7 +12,7 @@
 // The clock starts when the server is idle: users' keys that are made ahead are no part of what an activity costs.
 //
 // Where the CPU of an activity goes, in µs: the samples of -cpuprofile in one run with -n 5000, by what was answered, without
-// those of making and learning keys. They are few (600 to 1,500 samples, so that 5 µs mean little), and that was on a shared
+// those of making and learning keys. They are few (a hundred or two, so that 10 µs mean little), and that was on a shared
 // machine (2026-11, two cores of AMD64, Go 1.26), on which the bare server takes from 105 to 150.
 //
 //	                                          bare  memory  sqlite  forged
