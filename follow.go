@@ -94,7 +94,9 @@ func (s *Server) Following(ctx context.Context, handle string) iter.Seq2[actor.F
 	})
 }
 
-// LocalFollowers walks who follows an actor elsewhere: for them is what that actor sends to its followers.
+// LocalFollowers walks who follows an actor elsewhere: for them is what that actor sends to its followers. Who has blocked the
+// actor is not among them; who has blocked somebody whom the actor shares or quotes is, and an app with one timeline for each
+// user asks [moderation.Policy.Judge] of [Server.Policy] for each, with Question.Local and Question.Objects.
 func (s *Server) LocalFollowers(ctx context.Context, actorID string) iter.Seq2[actor.Follow, error] {
 	return actor.All(ctx, s.config.Storage.Followers, actor.FollowQuery{Followed: actorID, State: actor.Accepted})
 }
