@@ -59,7 +59,11 @@ func (w *world) hugoBlocks(t *testing.T) (block string) {
 	return block
 }
 
-func hugoBlocksFred(t *testing.T, w *world) { w.hugoBlocks(t) }
+func hugoBlocksFred(t *testing.T, w *world) {
+	block := w.hugoBlocks(t)
+	// Until it is taken back he could not follow again, as other cells have him do.
+	w.fedifyHearsID(t, "Undo", "hugo", must(t)(w.o.f.Undo(t.Context(), "hugo", block)))
+}
 
 func hugoUnblocksFred(t *testing.T, w *world) {
 	block := w.hugoBlocks(t)
