@@ -61,7 +61,7 @@ func (w *worker) ready(l *lane) {
 // kick starts one more poster if there is something to send. It starts the next one
 // itself before it sends, so that there are as many as posts that take their time.
 func (w *worker) kick() {
-	if w.coming || w.flying >= w.q.MaxInFlight || !w.open() || w.enough() || !w.waiting() {
+	if w.coming || w.flying >= w.q.MaxInFlight || !w.open() || !w.waiting() {
 		return
 	}
 	w.coming = true
@@ -120,9 +120,6 @@ func (w *worker) poster() {
 		w.mu.Lock()
 		w.now = time.Now()
 		witness.end(v)
-		if w.preparing.brisk++; w.now.Sub(f.began) > briskTime {
-			w.preparing.brisk = 0
-		}
 		w.take(f, v)
 		*f = flight{}
 	}

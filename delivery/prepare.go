@@ -24,7 +24,6 @@ type preparing struct {
 	born  int // generations
 	since time.Time
 	mute  int // answers in a row without a word of a connection
-	brisk int // posts in a row that came back at once
 	timer *time.Timer
 	armed bool
 }
@@ -69,38 +68,16 @@ func (w *worker) urgentOnly() bool {
 	if !p.full(w.q.MaxPreparing) {
 		return false
 	}
-	w.lookAgain()
+	if !p.armed {
+		p.armed = true
+		if p.timer == nil {
+			p.timer = time.AfterFunc(prepareTime, w.older)
+		} else {
+			p.timer.Reset(prepareTime)
+		}
+	}
 	return true
 }
-
-// lookAgain makes someone look when prepareTime has passed.
-func (w *worker) lookAgain() {
-	p := &w.preparing
-	if p.armed {
-		return
-	}
-	p.armed = true
-	if p.timer == nil {
-		p.timer = time.AfterFunc(prepareTime, w.older)
-	} else {
-		p.timer.Reset(prepareTime)
-	}
-}
-
-// enough says whether no more posters are needed, because posts come back at once, without the network: more would only
-// wait for each other. If one does take its time after all, others are begun within prepareTime.
-func (w *worker) enough() bool {
-	if w.flying < fewPosters || w.preparing.brisk < muteAfter || w.preparing.mute < muteAfter {
-		return false
-	}
-	w.lookAgain()
-	return true
-}
-
-const (
-	briskTime  = time.Millisecond // is at once
-	fewPosters = 4                // of which on two processors one always posts
-)
 
 // polite says whether a post is to let all go first that wait for a processor. Who comes back from the disk or the network
 // waits behind up to 60 goroutines of each processor's own: where each of them signs, a commit of some milliseconds
@@ -115,7 +92,6 @@ func (w *worker) older() {
 	defer w.mu.Unlock()
 	w.now = time.Now()
 	w.preparing.armed = false
-	w.preparing.brisk = 0
 	w.kick()
 }
 
