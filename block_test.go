@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -134,11 +135,11 @@ func TestANeighbourCanBeBlocked(t *testing.T) {
 // dyingFollowers lose their database some times.
 type dyingFollowers struct {
 	actor.Followers
-	left int
+	left atomic.Int32
 }
 
 func (f *dyingFollowers) DeleteFollow(ctx context.Context, follower, followed string) error {
-	if f.left--; f.left >= 0 {
+	if f.left.Add(-1) >= 0 {
 		return errors.New("disk on fire")
 	}
 	return f.Followers.DeleteFollow(ctx, follower, followed)
@@ -152,7 +153,7 @@ func TestABlockThatIsTriedAgainMakesOneRule(t *testing.T) {
 		c.Storage.Followers = store
 	}, func(t *testing.T, w *moderated) {
 		follow(t, w.bob, alice)
-		store.left = 3
+		store.left.Store(3)
 		w.block(t)
 		time.Sleep(time.Minute)
 		if n := len(w.there.Received("Block")); n != 1 || w.state(w.bob.ID(), alice) != 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,13 +21,13 @@ type fragile struct {
 	moderation.Rules
 	actor.Followers
 	delivery.Store
-	left int // calls that succeed
+	left atomic.Int64 // calls that succeed
 }
 
 var errCrash = errors.New("the process died")
 
 func (f *fragile) step() error {
-	if f.left--; f.left < 0 {
+	if f.left.Add(-1) < 0 {
 		return errCrash
 	}
 	return nil
@@ -63,12 +64,13 @@ func TestARuleThatWasStoredIsEnforcedAfterACrash(t *testing.T) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			store := storage.Memory()
-			f := &fragile{Rules: store.Rules, Followers: store.Followers, Store: store.Queue, left: calls}
+			f := &fragile{Rules: store.Rules, Followers: store.Followers, Store: store.Queue}
+			f.left.Store(int64(calls))
 			broken := store
 			broken.Rules, broken.Followers, broken.Queue = f, f, f
 			s := newIsolated(t, broken)
 			ids := s.meet(t, "bad.example", 3)
-			f.left = 1000
+			f.left.Store(1000)
 			for i, id := range ids {
 				if i%2 == 0 {
 					s.relate(t, id, alice, actor.Accepted)
@@ -76,7 +78,7 @@ func TestARuleThatWasStoredIsEnforcedAfterACrash(t *testing.T) {
 					s.relate(t, alice, id, actor.Accepted)
 				}
 			}
-			f.left = calls
+			f.left.Store(int64(calls))
 			_, err := s.Moderate(t.Context(), suspend("bad.example")) // nothing runs: as in a process that only serves
 			whole = err == nil
 			if err != nil && !errors.Is(err, errCrash) {
