@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -187,6 +188,8 @@ func (q *queue) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone 
 		f.Acks = nil
 	}
 	if q.split {
+		// A store takes all of them or none: of the parts, what was said first has to come first.
+		slices.SortFunc(f.Acks, func(a, b delivery.Ack) int { return cmp.Compare(a.Seq, b.Seq) })
 		for _, a := range f.Acks {
 			for _, inbox := range a.Done {
 				part := delivery.Flush{Now: f.Now, Acks: []delivery.Ack{{Seq: a.Seq, Done: []int64{inbox}, Failed: min(a.Failed, 1)}}}
