@@ -19,9 +19,9 @@ var rooms = map[string][]string{
 	"inbox":      {"activity", "signature", "moderation", "consent"},
 	"outbox":     {"activity", "moderation"},
 
-	"storage/queue": {"delivery", "internal/sqldb"},
+	"storage/queue": {"delivery", "internal/sqldb", "internal/pgdb"},
 	"storage": {"activity", "signature", "moderation", "consent", "delivery", "media", "actor", "inbox", "outbox",
-		"storage/queue", "internal/sqldb"},
+		"storage/queue", "internal/sqldb", "internal/pgdb"},
 
 	".":            {"exported", "internal/safehttp"},
 	"examples/...": {"exported"},
@@ -38,6 +38,8 @@ var rooms = map[string][]string{
 	"internal/safehttp":              {},
 	"internal/safehttp/safehttptest": {"internal/safehttp"},
 	"internal/sqldb":                 {},
+	"internal/pgdb":                  {},
+	"internal/pgdb/pgtest":           {},
 	"internal/telemetry":             {},
 	"internal/threadslike":           {},
 	"internal/lemmylike":             {},
@@ -71,7 +73,7 @@ var libraries = map[string][]string{
 }
 
 // drivers of databases are the app's choice.
-var drivers = []string{"examples/...", "interop/...", "internal/bench/..."}
+var drivers = []string{"examples/...", "interop/...", "internal/bench/...", "internal/pgdb/pgtest"}
 
 // dialing names what would reach a stranger's server without internal/safehttp's checks. Tests, examples
 // and interop talk to themselves and may.
