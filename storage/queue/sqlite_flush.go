@@ -118,7 +118,7 @@ func (t *tx) unsettled(seq int64, ids []int64) (open []int64, left, chunks int, 
 // settle notes that targets of an activity are settled, of which so many failed or were
 // cancelled; so many are left.
 func (t *tx) settle(seq int64, left, chunks int, settled []int64, failed, cancelled int, now time.Time) error {
-	if err := t.run(`UPDATE fedihook_q_state SET targets = targets - ?`, len(settled)); err != nil {
+	if err := t.run(`UPDATE fedihook_q_ack SET failed = failed + ? WHERE seq = ?`, len(settled), settledRow); err != nil {
 		return err
 	}
 	if left == 0 {

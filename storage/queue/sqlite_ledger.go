@@ -181,16 +181,10 @@ func (t *tx) redrive(seq int64, letters []delivery.DeadLetter, r delivery.Redriv
 		return err
 	}
 	ids = ascending(ids)
-	again, err := t.insert(rec, ids)
+	again, err := t.insert(rec, size, ids)
 	if err != nil {
 		return err
 	}
-	if err := t.run(`UPDATE fedihook_q_activity SET size = ? WHERE seq = ?`, size, again); err != nil {
-		return err
-	}
-	if err := t.run(`INSERT INTO fedihook_q_body (id, name, body) SELECT id - 8*?1 + 8*?2, name, body FROM fedihook_q_body WHERE id BETWEEN 8*?1 AND 8*?1+7`,
-		seq, again); err != nil {
-		return err
-	}
-	return t.run(`UPDATE fedihook_q_state SET targets = targets + ?, bytes = bytes + ?`, len(ids), size)
+	return t.run(`INSERT INTO fedihook_q_body (id, name, body) SELECT id - 8*?1 + 8*?2, name, body FROM fedihook_q_body WHERE id BETWEEN 8*?1 AND 8*?1+7`,
+		seq, again)
 }
