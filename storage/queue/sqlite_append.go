@@ -41,8 +41,7 @@ func (s *sqlite) Append(ctx context.Context, add delivery.Addition) (a delivery.
 
 // append adds a record whose inboxes have numbers.
 func (t *tx) append(add delivery.Addition, ids []int64) (a delivery.Appended, err error) {
-	err = t.row(`SELECT seq, total FROM fedihook_q_activity WHERE id = ? UNION ALL
-		SELECT seq, total FROM fedihook_q_done WHERE id = ?`, []any{add.ID, add.ID}, &a.Seq, &a.Targets)
+	err = t.row(`SELECT seq, total FROM fedihook_q_id WHERE id = ?`, []any{add.ID}, &a.Seq, &a.Targets)
 	if err == nil {
 		a.Duplicate = true
 		return a, nil
@@ -87,9 +86,13 @@ func (t *tx) insert(r delivery.Record, size int, ids []int64) (seq int64, err er
 		[]any{len(ids), size}, &seq); err != nil {
 		return 0, err
 	}
+	if err := t.run(`INSERT INTO fedihook_q_id (id, seq, total, failed, cancelled, created, finished) VALUES (?, ?, ?, 0, 0, ?, 0)`,
+		r.ID, seq, len(ids), toMilli(r.Created)); err != nil {
+		return 0, err
+	}
 	return seq, t.run(`INSERT INTO fedihook_q_activity
-		(seq, id, sender, okey, class, supersedes, type, created, not_before, expires, total, failed, cancelled, size, targets)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)`,
+		(seq, id, sender, okey, class, supersedes, type, created, not_before, expires, total, size, targets)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		seq, r.ID, r.Sender, r.Key, int64(r.Class), int64(r.Supersedes), r.ContentType, toMilli(r.Created), toMilli(r.NotBefore), toMilli(r.Expires),
 		len(ids), size, appendTargets(nil, ids))
 }

@@ -190,8 +190,8 @@ func TestSettledQueueLeavesNoRows(t *testing.T) {
 			t.Errorf("%d rows in %s, want %d", n, table, want)
 		}
 	}
-	if n := count("done"); n != 1 {
-		t.Errorf("%d rows in done", n)
+	if n := count("id"); n != 1 {
+		t.Errorf("%d rows in id", n)
 	}
 	var targets, bytes int
 	if err := db.QueryRow(`SELECT s.targets - k.failed, bytes FROM fedihook_q_state s, fedihook_q_ack k`).Scan(&targets, &bytes); err != nil || targets != 0 || bytes != 0 {
