@@ -32,11 +32,11 @@ func (r *relations) inboxes(ctx context.Context, id string) (outbox.Target, erro
 	return outbox.Target{Inbox: inbox, SharedInbox: shared}, gone(err)
 }
 
-// targets walks followers' inboxes; one on this server has none.
+// targets walks followers' inboxes, of those that share one only that; one on this server has none.
 func (r *relations) targets(ctx context.Context, id string) iter.Seq2[outbox.Target, error] {
 	return func(yield func(outbox.Target, error) bool) {
-		for f, err := range actor.All(ctx, r.store, actor.FollowQuery{Followed: id, State: actor.Accepted, Limit: 1000}) {
-			if !yield(outbox.Target{Inbox: f.Inbox, SharedInbox: f.SharedInbox}, err) || err != nil {
+		for url, err := range r.store.Inboxes(ctx, id) {
+			if !yield(outbox.Target{Inbox: url}, err) || err != nil {
 				return
 			}
 		}

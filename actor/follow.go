@@ -40,7 +40,7 @@ type Follow struct {
 	State FollowState
 
 	// Inbox and SharedInbox are those of the remote one of the two; SharedInbox is "" where there is
-	// none. Both are "" if the two are ours.
+	// none on the host of Inbox, see [Resolver.Inboxes]. Both are "" if the two are ours.
 	Inbox, SharedInbox string
 
 	// At is when the Follow was received or sent.
@@ -83,6 +83,13 @@ type Followers interface {
 
 	// CountFollows counts what q selects on all pages.
 	CountFollows(ctx context.Context, q FollowQuery) (int64, error)
+
+	// Inboxes walks the URLs at which the followers of an actor take their post: of each [Accepted] follow
+	// SharedInbox, or Inbox where that is "". Each comes once, in no order, so that it is much shorter than the
+	// list of followers; "" comes if a follower is ours. Nothing of the store is held open while one is being looked
+	// at, so that the loop's body may use the same store. The URL of a follow that is neither put nor deleted
+	// meanwhile is not missed. It ends after the first error.
+	Inboxes(ctx context.Context, followed string) iter.Seq2[string, error]
 }
 
 // All walks the pages of q, each of q.Limit follows. Nothing of the store is held open while a follow

@@ -38,6 +38,14 @@ type lane struct {
 	place  int           // in alarms; -1 outside
 	woken  time.Time
 	idle   int // its number in the worker's list of idle lanes; 0: it is not idle
+
+	// Where boxes, flying and the line begin: most lanes never need more, and thousands of small slices are
+	// much for the garbage collector to walk.
+	room struct {
+		boxes   [1]*box
+		flying  [1]*flight
+		entries [1]entry
+	}
 }
 
 // flight is a post under way.
@@ -209,6 +217,7 @@ func (w *worker) lane(origin string) *lane {
 	l := w.lanes[origin]
 	if l == nil {
 		l = &lane{HostState: HostState{Origin: origin}, authority: authorityOf(origin), place: -1, window: 1, goal: float64(w.q.MaxWindow)}
+		l.boxes, l.flying, l.line.entries = l.room.boxes[:0], l.room.flying[:0], l.room.entries[:0]
 		w.lanes[origin] = l
 	}
 	return l

@@ -132,21 +132,23 @@ func (w *worker) forgetRecord(r *record) {
 
 // box is an inbox. It lives as long as its lane.
 type box struct {
-	id   int64
-	url  string
-	to   *url.URL // parsed by the first post
-	lane *lane
+	id     int64
+	url    string
+	to     url.URL // by the first post
+	parsed bool
+	lane   *lane
 }
 
 // target returns where to post. Only one who holds the worker's mu may call it.
 func (b *box) target() *url.URL {
-	if b.to == nil {
+	if !b.parsed {
 		// It can be parsed: the store has only what Enqueue found to be a URL.
-		if b.to, _ = url.Parse(b.url); b.to == nil {
-			b.to = new(url.URL)
+		if to, err := url.Parse(b.url); err == nil {
+			b.to = *to
 		}
+		b.parsed = true
 	}
-	return b.to
+	return &b.to
 }
 
 // boxes finds inboxes by their numbers, which are dense.

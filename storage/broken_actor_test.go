@@ -1,7 +1,9 @@
 package storage_test
 
 import (
+	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +21,7 @@ type brokenFollower struct {
 	remove func(ctx context.Context, follower, followed string) error
 	page   func(ctx context.Context, q actor.FollowQuery) ([]actor.Follow, error)
 	count  func(ctx context.Context, q actor.FollowQuery) (int64, error)
+	urls   func(ctx context.Context, followed string) iter.Seq2[string, error]
 }
 
 func (b *brokenFollower) Follow(ctx context.Context, follower, followed string) (actor.Follow, error) {
@@ -61,6 +64,29 @@ func (b *brokenFollower) CountFollows(ctx context.Context, q actor.FollowQuery) 
 		return b.count(ctx, q)
 	}
 	return b.Followers.CountFollows(ctx, q)
+}
+
+func (b *brokenFollower) Inboxes(ctx context.Context, followed string) iter.Seq2[string, error] {
+	if b.urls != nil {
+		return b.urls(ctx, followed)
+	}
+	return b.Followers.Inboxes(ctx, followed)
+}
+
+// eachFollower gives each follow a URL, those that are let through.
+func eachFollower(s actor.Followers, url func(f actor.Follow) (string, bool)) func(ctx context.Context, followed string) iter.Seq2[string, error] {
+	return func(ctx context.Context, followed string) iter.Seq2[string, error] {
+		return func(yield func(string, error) bool) {
+			seen := map[string]bool{}
+			for f, err := range actor.All(ctx, s, actor.FollowQuery{Followed: followed}) {
+				if u, ok := url(f); ok && !seen[u] {
+					if seen[u] = true; !yield(u, err) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 var brokenFollowers = []struct {
@@ -143,6 +169,67 @@ var brokenFollowers = []struct {
 		return &brokenFollower{Followers: s, count: func(ctx context.Context, q actor.FollowQuery) (int64, error) {
 			n, err := s.CountFollows(ctx, q)
 			return min(n, int64(max(q.Limit, 10))), err
+		}}
+	}},
+	{"inboxes of accepted followers come once each", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, urls: eachFollower(s, func(f actor.Follow) (string, bool) { return cmp.Or(f.SharedInbox, f.Inbox), true })}
+	}},
+	{"inboxes of accepted followers come once each", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, urls: eachFollower(s, func(f actor.Follow) (string, bool) { return f.Inbox, f.State == actor.Accepted })}
+	}},
+	{"inboxes of accepted followers come once each", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, urls: eachFollower(s, func(f actor.Follow) (string, bool) {
+			return cmp.Or(f.SharedInbox, f.Inbox), f.State == actor.Accepted && f.Inbox != ""
+		})}
+	}},
+	{"an inbox goes with the last follower who takes post there", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, remove: func(ctx context.Context, follower, followed string) error {
+			f, err := s.Follow(ctx, follower, followed)
+			if err != nil {
+				return nil
+			}
+			f.Followed += " once"
+			s.PutFollow(ctx, f) // unrelated
+			return nil
+		}}
+	}},
+	{"an inbox goes with the last follower who takes post there", func(s actor.Followers) actor.Followers {
+		gone := map[string]bool{}
+		return &brokenFollower{Followers: s, remove: func(ctx context.Context, follower, followed string) error {
+			if f, err := s.Follow(ctx, follower, followed); err == nil {
+				gone[cmp.Or(f.SharedInbox, f.Inbox)] = true
+			}
+			return s.DeleteFollow(ctx, follower, followed)
+		}, urls: eachFollower(s, func(f actor.Follow) (string, bool) {
+			u := cmp.Or(f.SharedInbox, f.Inbox)
+			return u, f.State == actor.Accepted && !gone[u]
+		})}
+	}},
+	{"an inbox goes with the last follower who takes post there", func(s actor.Followers) actor.Followers {
+		first := map[string]string{}
+		return &brokenFollower{Followers: s, urls: eachFollower(s, func(f actor.Follow) (string, bool) {
+			u := cmp.Or(f.SharedInbox, f.Inbox)
+			if was := first[f.Follower]; was == "" {
+				first[f.Follower] = u
+			} else {
+				u = was
+			}
+			return u, f.State == actor.Accepted
+		})}
+	}},
+	{"inboxes may be changed while they are walked", func(s actor.Followers) actor.Followers {
+		return &brokenFollower{Followers: s, urls: func(ctx context.Context, followed string) iter.Seq2[string, error] {
+			return func(yield func(string, error) bool) {
+				n := 0
+				for url, err := range s.Inboxes(ctx, followed) {
+					if n++; n == 20 {
+						return
+					}
+					if !yield(url, err) {
+						return
+					}
+				}
+			}
 		}}
 	}},
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"sync"
 
@@ -129,6 +130,32 @@ func (m *memoryFollowers) CountFollows(ctx context.Context, q actor.FollowQuery)
 		}
 	}
 	return n, nil
+}
+
+func (m *memoryFollowers) Inboxes(ctx context.Context, followed string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		if err := ctx.Err(); err != nil {
+			yield("", err)
+			return
+		}
+		for url := range m.inboxes(followed) {
+			if !yield(url, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *memoryFollowers) inboxes(followed string) map[string]struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	urls := make(map[string]struct{})
+	for _, f := range m.list {
+		if f.Followed == followed && f.State == actor.Accepted {
+			urls[cmp.Or(f.SharedInbox, f.Inbox)] = struct{}{}
+		}
+	}
+	return urls
 }
 
 func selects(q actor.FollowQuery, f *actor.Follow) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"iter"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -160,6 +161,27 @@ func (r reFollowers) Follows(ctx context.Context, q actor.FollowQuery) ([]actor.
 }
 func (r reFollowers) CountFollows(ctx context.Context, q actor.FollowQuery) (int64, error) {
 	return one(r.o, func(s storage.Storage) (int64, error) { return s.Followers.CountFollows(ctx, q) })
+}
+func (r reFollowers) Inboxes(ctx context.Context, followed string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		urls, err := one(r.o, func(s storage.Storage) (urls []string, err error) {
+			for url, err := range s.Followers.Inboxes(ctx, followed) {
+				if err != nil {
+					return nil, err
+				}
+				urls = append(urls, url)
+			}
+			return urls, nil
+		})
+		for _, url := range urls {
+			if !yield(url, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield("", err)
+		}
+	}
 }
 
 type reKeys struct{ o *opener }

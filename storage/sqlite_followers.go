@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/fedihook/fedihook/actor"
 )
@@ -22,7 +23,39 @@ var followersTables = []string{`CREATE TABLE fedihook_follows (
 );
 CREATE INDEX fedihook_follows_id ON fedihook_follows (id, seq);
 CREATE INDEX fedihook_follows_follower ON fedihook_follows (follower, seq, state);
-CREATE INDEX fedihook_follows_followed ON fedihook_follows (followed, seq, state)`}
+CREATE INDEX fedihook_follows_followed ON fedihook_follows (followed, seq, state)`,
+	// Where an actor's followers take their post, and how many at each: of a hundred thousand followers it is some ten thousand rows.
+	`CREATE TABLE fedihook_follow_inboxes (
+	followed TEXT NOT NULL,
+	url      TEXT NOT NULL,
+	follows  INTEGER NOT NULL,
+	PRIMARY KEY (followed, url)
+) WITHOUT ROWID;
+INSERT INTO fedihook_follow_inboxes (followed, url, follows)
+	SELECT followed, coalesce(nullif(shared_inbox, ''), inbox), count(*) FROM fedihook_follows WHERE state = 2 GROUP BY 1, 2;
+CREATE TRIGGER fedihook_follow_added AFTER INSERT ON fedihook_follows WHEN new.state = 2 BEGIN
+	INSERT INTO fedihook_follow_inboxes (followed, url, follows) VALUES (new.followed, coalesce(nullif(new.shared_inbox, ''), new.inbox), 1)
+		ON CONFLICT (followed, url) DO UPDATE SET follows = follows + 1;
+END;
+CREATE TRIGGER fedihook_follow_changed AFTER UPDATE ON fedihook_follows
+	WHEN old.state <> new.state OR old.inbox <> new.inbox OR old.shared_inbox <> new.shared_inbox BEGIN
+	UPDATE fedihook_follow_inboxes SET follows = follows - 1
+		WHERE old.state = 2 AND followed = old.followed AND url = coalesce(nullif(old.shared_inbox, ''), old.inbox);
+	DELETE FROM fedihook_follow_inboxes
+		WHERE followed = old.followed AND url = coalesce(nullif(old.shared_inbox, ''), old.inbox) AND follows = 0;
+	INSERT INTO fedihook_follow_inboxes (followed, url, follows)
+		SELECT new.followed, coalesce(nullif(new.shared_inbox, ''), new.inbox), 1 WHERE new.state = 2
+		ON CONFLICT (followed, url) DO UPDATE SET follows = follows + 1;
+END;
+CREATE TRIGGER fedihook_follow_deleted AFTER DELETE ON fedihook_follows WHEN old.state = 2 BEGIN
+	UPDATE fedihook_follow_inboxes SET follows = follows - 1
+		WHERE followed = old.followed AND url = coalesce(nullif(old.shared_inbox, ''), old.inbox);
+	DELETE FROM fedihook_follow_inboxes
+		WHERE followed = old.followed AND url = coalesce(nullif(old.shared_inbox, ''), old.inbox) AND follows = 0;
+END`}
+
+// inboxPage is how many URLs are read at once.
+const inboxPage = 2000
 
 // sqliteFollowers is an actor.Followers.
 type sqliteFollowers struct {
@@ -121,4 +154,32 @@ func (s *sqliteFollowers) CountFollows(ctx context.Context, q actor.FollowQuery)
 		return 0, fmt.Errorf("storage: count follows by %q of %q: %w", q.Follower, q.Followed, err)
 	}
 	return n, nil
+}
+
+func (s *sqliteFollowers) Inboxes(ctx context.Context, followed string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		more := `>=`
+		for after := ""; ; more = `>` {
+			page, err := keptAll(ctx, s.statements, scanText, `SELECT url FROM fedihook_follow_inboxes
+				WHERE followed = ? AND url `+more+` ? ORDER BY url LIMIT ?`, followed, after, inboxPage)
+			if err != nil {
+				yield("", fmt.Errorf("storage: inboxes of the followers of %s: %w", followed, err))
+				return
+			}
+			for _, url := range page {
+				if !yield(url, nil) {
+					return
+				}
+				after = url
+			}
+			if len(page) < inboxPage {
+				return
+			}
+		}
+	}
+}
+
+func scanText(row scanner) (s string, err error) {
+	err = row.Scan(&s)
+	return s, err
 }

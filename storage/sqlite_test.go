@@ -160,24 +160,30 @@ func TestEveryStoreReportsABrokenDatabase(t *testing.T) {
 		"DeleteFollow":  func() error { return s.Followers.DeleteFollow(ctx, "a", "b") },
 		"Follows":       func() error { _, err := s.Followers.Follows(ctx, actor.FollowQuery{}); return err },
 		"CountFollows":  func() error { _, err := s.Followers.CountFollows(ctx, actor.FollowQuery{}); return err },
-		"ActorKeys":     func() error { _, err := s.Keys.ActorKeys(ctx, "a"); return err },
-		"RetireKeys":    func() error { return s.Keys.RetireKeys(ctx, "a", 1, time.Now()) },
-		"DropKeys":      func() error { return s.Keys.DropKeys(ctx, "a", 1) },
-		"KeyOwner":      func() error { _, err := s.Keys.KeyOwner(ctx, "a"); return err },
-		"AddKey":        func() error { _, err := s.Keys.AddKey(ctx, actor.KeyPair{}); return err },
-		"Remote":        func() error { _, err := s.Remotes.Remote(ctx, "a"); return err },
-		"RemoteByKey":   func() error { _, err := s.Remotes.RemoteByKey(ctx, "a"); return err },
-		"PutRemote":     func() error { return s.Remotes.PutRemote(ctx, actor.Remote{}) },
-		"DeleteRemote":  func() error { return s.Remotes.DeleteRemote(ctx, "a") },
-		"RemoteIDs":     func() error { _, err := s.Remotes.RemoteIDs(ctx, "", 1); return err },
-		"ChangeRules":   func() error { return s.Rules.ChangeRules(ctx, []moderation.Entry{{}}) },
-		"ListRules":     func() error { _, err := s.Rules.ListRules(ctx, moderation.Query{}); return err },
-		"RulesHead":     func() error { _, err := s.Rules.RulesHead(ctx); return err },
-		"Trail":         func() error { _, err := s.Rules.Trail(ctx, 0, 1); return err },
-		"SetEnforced":   func() error { return s.Rules.SetEnforced(ctx, 1) },
-		"ForgetTrail":   func() error { return s.Rules.ForgetTrail(ctx, 1) },
-		"FirstSeen":     func() error { _, err := s.Hosts.FirstSeen(ctx, "a"); return err },
-		"See":           func() error { return s.Hosts.See(ctx, "a", time.Now(), 1) },
+		"Inboxes": func() error {
+			for _, err := range s.Followers.Inboxes(ctx, "a") {
+				return err
+			}
+			return nil
+		},
+		"ActorKeys":    func() error { _, err := s.Keys.ActorKeys(ctx, "a"); return err },
+		"RetireKeys":   func() error { return s.Keys.RetireKeys(ctx, "a", 1, time.Now()) },
+		"DropKeys":     func() error { return s.Keys.DropKeys(ctx, "a", 1) },
+		"KeyOwner":     func() error { _, err := s.Keys.KeyOwner(ctx, "a"); return err },
+		"AddKey":       func() error { _, err := s.Keys.AddKey(ctx, actor.KeyPair{}); return err },
+		"Remote":       func() error { _, err := s.Remotes.Remote(ctx, "a"); return err },
+		"RemoteByKey":  func() error { _, err := s.Remotes.RemoteByKey(ctx, "a"); return err },
+		"PutRemote":    func() error { return s.Remotes.PutRemote(ctx, actor.Remote{}) },
+		"DeleteRemote": func() error { return s.Remotes.DeleteRemote(ctx, "a") },
+		"RemoteIDs":    func() error { _, err := s.Remotes.RemoteIDs(ctx, "", 1); return err },
+		"ChangeRules":  func() error { return s.Rules.ChangeRules(ctx, []moderation.Entry{{}}) },
+		"ListRules":    func() error { _, err := s.Rules.ListRules(ctx, moderation.Query{}); return err },
+		"RulesHead":    func() error { _, err := s.Rules.RulesHead(ctx); return err },
+		"Trail":        func() error { _, err := s.Rules.Trail(ctx, 0, 1); return err },
+		"SetEnforced":  func() error { return s.Rules.SetEnforced(ctx, 1) },
+		"ForgetTrail":  func() error { return s.Rules.ForgetTrail(ctx, 1) },
+		"FirstSeen":    func() error { _, err := s.Hosts.FirstSeen(ctx, "a"); return err },
+		"See":          func() error { return s.Hosts.See(ctx, "a", time.Now(), 1) },
 	}
 	for name, call := range calls {
 		err := call()

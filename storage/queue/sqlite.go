@@ -21,9 +21,9 @@ const compactAt = 64
 var schema = []string{`
 CREATE TABLE fedihook_q_inbox (id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL UNIQUE, used INTEGER NOT NULL);
 CREATE TABLE fedihook_q_activity (
-	seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, sender TEXT NOT NULL, okey TEXT NOT NULL,
+	seq INTEGER PRIMARY KEY, id TEXT NOT NULL, sender TEXT NOT NULL, okey TEXT NOT NULL,
 	class INTEGER NOT NULL, supersedes INTEGER NOT NULL, type TEXT NOT NULL, created INTEGER NOT NULL, not_before INTEGER NOT NULL, expires INTEGER NOT NULL,
-	total INTEGER NOT NULL, failed INTEGER NOT NULL, cancelled INTEGER NOT NULL, size INTEGER NOT NULL, targets BLOB NOT NULL);
+	total INTEGER NOT NULL, size INTEGER NOT NULL, targets BLOB NOT NULL);
 CREATE INDEX fedihook_q_activity_okey ON fedihook_q_activity (okey) WHERE okey <> '';
 CREATE TABLE fedihook_q_body (id INTEGER PRIMARY KEY, name TEXT NOT NULL, body BLOB NOT NULL); -- id: 8*seq, and more for others
 CREATE TABLE fedihook_q_kept (seq INTEGER PRIMARY KEY, id TEXT NOT NULL, sender TEXT NOT NULL, okey TEXT NOT NULL,
@@ -32,9 +32,9 @@ CREATE TABLE fedihook_q_ack (seq INTEGER NOT NULL, chunk INTEGER NOT NULL, faile
 	PRIMARY KEY (seq, chunk)) WITHOUT ROWID;
 CREATE TABLE fedihook_q_defer (seq INTEGER NOT NULL, inbox INTEGER NOT NULL, attempts INTEGER NOT NULL, next INTEGER NOT NULL,
 	status INTEGER NOT NULL, err TEXT NOT NULL, PRIMARY KEY (seq, inbox)) WITHOUT ROWID;
-CREATE TABLE fedihook_q_done (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, total INTEGER NOT NULL, failed INTEGER NOT NULL,
-	cancelled INTEGER NOT NULL, created INTEGER NOT NULL, finished INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX fedihook_q_done_finished ON fedihook_q_done (finished);
+CREATE TABLE fedihook_q_id (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, total INTEGER NOT NULL, failed INTEGER NOT NULL,
+	cancelled INTEGER NOT NULL, created INTEGER NOT NULL, finished INTEGER NOT NULL) WITHOUT ROWID; -- finished 0: not yet
+CREATE INDEX fedihook_q_id_finished ON fedihook_q_id (finished) WHERE finished > 0;
 CREATE TABLE fedihook_q_host (origin TEXT PRIMARY KEY, failures INTEGER NOT NULL, since INTEGER NOT NULL, last INTEGER NOT NULL,
 	next INTEGER NOT NULL, asked INTEGER NOT NULL, status INTEGER NOT NULL, err TEXT NOT NULL,
 	refusals INTEGER NOT NULL, held INTEGER NOT NULL) WITHOUT ROWID;
@@ -42,9 +42,15 @@ CREATE TABLE fedihook_q_dead (id INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER 
 	inbox TEXT NOT NULL, at INTEGER NOT NULL, attempts INTEGER NOT NULL, status INTEGER NOT NULL, err TEXT NOT NULL);
 CREATE INDEX fedihook_q_dead_seq ON fedihook_q_dead (seq);
 CREATE TABLE fedihook_q_state (one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, epoch INTEGER NOT NULL,
-	until INTEGER NOT NULL, targets INTEGER NOT NULL, bytes INTEGER NOT NULL);
-INSERT INTO fedihook_q_state VALUES (1, '', 0, 0, 0, 0);
+	until INTEGER NOT NULL, last INTEGER NOT NULL, targets INTEGER NOT NULL, bytes INTEGER NOT NULL); -- last: seq
+INSERT INTO fedihook_q_state VALUES (1, '', 0, 0, 0, 0, 0);
+INSERT INTO fedihook_q_ack VALUES (1 << 62, 0, 0, 0, x''); -- see settledRow
 `}
+
+// settledRow is the seq under which the table of acks counts, as failed, all targets that were ever settled; those that were
+// ever added are the state's targets. To count them there would change one more page with every flush: this row stands on
+// that of the newest acks.
+const settledRow = 1 << 62
 
 // OpenSQLite keeps the queue in db and brings its tables (fedihook_q_…) up to date. The
 // file is for this library alone: the store gives db one connection, WAL and

@@ -41,8 +41,7 @@ func (s *sqlite) Append(ctx context.Context, add delivery.Addition) (a delivery.
 
 // append adds a record whose inboxes have numbers.
 func (t *tx) append(add delivery.Addition, ids []int64) (a delivery.Appended, err error) {
-	err = t.row(`SELECT seq, total FROM fedihook_q_activity WHERE id = ? UNION ALL
-		SELECT seq, total FROM fedihook_q_done WHERE id = ?`, []any{add.ID, add.ID}, &a.Seq, &a.Targets)
+	err = t.row(`SELECT seq, total FROM fedihook_q_id WHERE id = ?`, []any{add.ID}, &a.Seq, &a.Targets)
 	if err == nil {
 		a.Duplicate = true
 		return a, nil
@@ -56,7 +55,8 @@ func (t *tx) append(add delivery.Addition, ids []int64) (a delivery.Appended, er
 	}
 	var targets int
 	var bytes int64
-	if err := t.row(`SELECT targets, bytes FROM fedihook_q_state`, nil, &targets, &bytes); err != nil {
+	if err := t.row(`SELECT s.targets - k.failed, bytes FROM fedihook_q_state s, fedihook_q_ack k WHERE k.seq = ?`, []any{settledRow},
+		&targets, &bytes); err != nil {
 		return a, err
 	}
 	size, max := bodySize(add.Bodies), add.Max
@@ -66,7 +66,7 @@ func (t *tx) append(add delivery.Addition, ids []int64) (a delivery.Appended, er
 	if a.Targets = len(ids); len(ids) == 0 {
 		return a, nil
 	}
-	if a.Seq, err = t.insert(add.Record, ids); err != nil {
+	if a.Seq, err = t.insert(add.Record, size, ids); err != nil {
 		return a, err
 	}
 	if err := t.run(`INSERT INTO fedihook_q_body (id, name, body) VALUES (?, '', ?)`, 8*a.Seq, add.Body); err != nil {
@@ -77,19 +77,24 @@ func (t *tx) append(add delivery.Addition, ids []int64) (a delivery.Appended, er
 			return a, err
 		}
 	}
-	return a, t.run(`UPDATE fedihook_q_state SET targets = targets + ?, bytes = bytes + ?`, len(ids), size)
+	return a, nil
 }
 
-func (t *tx) insert(r delivery.Record, ids []int64) (seq int64, err error) {
-	res, err := t.exec(`INSERT INTO fedihook_q_activity
-		(id, sender, okey, class, supersedes, type, created, not_before, expires, total, failed, cancelled, size, targets)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?)`,
-		r.ID, r.Sender, r.Key, int64(r.Class), int64(r.Supersedes), r.ContentType, toMilli(r.Created), toMilli(r.NotBefore), toMilli(r.Expires),
-		len(ids), bodySize(r.Bodies), appendTargets(nil, ids))
-	if err != nil {
+// insert adds an activity whose bodies have this size, and counts it.
+func (t *tx) insert(r delivery.Record, size int, ids []int64) (seq int64, err error) {
+	if err := t.row(`UPDATE fedihook_q_state SET last = last + 1, targets = targets + ?, bytes = bytes + ? RETURNING last`,
+		[]any{len(ids), size}, &seq); err != nil {
 		return 0, err
 	}
-	return res.LastInsertId()
+	if err := t.run(`INSERT INTO fedihook_q_id (id, seq, total, failed, cancelled, created, finished) VALUES (?, ?, ?, 0, 0, ?, 0)`,
+		r.ID, seq, len(ids), toMilli(r.Created)); err != nil {
+		return 0, err
+	}
+	return seq, t.run(`INSERT INTO fedihook_q_activity
+		(seq, id, sender, okey, class, supersedes, type, created, not_before, expires, total, size, targets)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		seq, r.ID, r.Sender, r.Key, int64(r.Class), int64(r.Supersedes), r.ContentType, toMilli(r.Created), toMilli(r.NotBefore), toMilli(r.Expires),
+		len(ids), size, appendTargets(nil, ids))
 }
 
 // supersede cancels what an addition stands in for, and returns where it must go.

@@ -118,7 +118,7 @@ func (t *tx) unsettled(seq int64, ids []int64) (open []int64, left, chunks int, 
 // settle notes that targets of an activity are settled, of which so many failed or were
 // cancelled; so many are left.
 func (t *tx) settle(seq int64, left, chunks int, settled []int64, failed, cancelled int, now time.Time) error {
-	if err := t.run(`UPDATE fedihook_q_state SET targets = targets - ?`, len(settled)); err != nil {
+	if err := t.run(`UPDATE fedihook_q_ack SET failed = failed + ? WHERE seq = ?`, len(settled), settledRow); err != nil {
 		return err
 	}
 	if left == 0 {
@@ -173,16 +173,15 @@ func (t *tx) cancel(seq int64, left []int64, chunks int, drop []int64, now time.
 	if err := t.settle(seq, rest, chunks, drop, 0, len(drop), now); err != nil || rest > 0 || notBefore <= toMilli(now) {
 		return err
 	}
-	return t.run(`DELETE FROM fedihook_q_done WHERE id = ?`, id)
+	return t.run(`DELETE FROM fedihook_q_id WHERE id = ?`, id)
 }
 
 // finish removes an activity whose last targets are settled, of which so many failed or
 // were cancelled, and remembers its ID.
 func (t *tx) finish(seq int64, failed, cancelled int, now time.Time) error {
-	if err := t.run(`INSERT OR REPLACE INTO fedihook_q_done (id, seq, total, failed, cancelled, created, finished)
-		SELECT id, seq, total, failed + ? + (SELECT coalesce(sum(failed), 0) FROM fedihook_q_ack k WHERE k.seq = a.seq),
-			cancelled + ? + (SELECT coalesce(sum(cancelled), 0) FROM fedihook_q_ack k WHERE k.seq = a.seq), created, ?
-		FROM fedihook_q_activity a WHERE seq = ?`, failed, cancelled, toMilli(now), seq); err != nil {
+	if err := t.run(`UPDATE fedihook_q_id SET failed = ?1 + (SELECT coalesce(sum(failed), 0) FROM fedihook_q_ack WHERE seq = ?4),
+		cancelled = ?2 + (SELECT coalesce(sum(cancelled), 0) FROM fedihook_q_ack WHERE seq = ?4), finished = ?3
+		WHERE id = (SELECT id FROM fedihook_q_activity WHERE seq = ?4)`, failed, cancelled, toMilli(now), seq); err != nil {
 		return err
 	}
 	if err := t.run(`UPDATE fedihook_q_state SET bytes = bytes - (SELECT size FROM fedihook_q_activity WHERE seq = ?)`, seq); err != nil {

@@ -42,16 +42,16 @@ func (s *sqlite) Status(ctx context.Context, id string) (st delivery.Status, err
 	err = s.read(ctx, "status", func(t *tx) error {
 		st = delivery.Status{ID: id}
 		var created, finished int64
-		err := t.row(`SELECT seq, total, failed, cancelled, created, finished FROM fedihook_q_done WHERE id = ?`, []any{id},
+		err := t.row(`SELECT seq, total, failed, cancelled, created, finished FROM fedihook_q_id WHERE id = ?`, []any{id},
 			&st.Seq, &st.Targets, &st.Failed, &st.Cancelled, &created, &finished)
 		if errors.Is(err, sql.ErrNoRows) {
-			err = t.row(`SELECT seq, total, failed + (SELECT coalesce(sum(failed), 0) FROM fedihook_q_ack k WHERE k.seq = a.seq),
-				cancelled + (SELECT coalesce(sum(cancelled), 0) FROM fedihook_q_ack k WHERE k.seq = a.seq),
-				created, (SELECT count(*) FROM fedihook_q_defer d WHERE d.seq = a.seq)
-				FROM fedihook_q_activity a WHERE id = ?`, []any{id}, &st.Seq, &st.Targets, &st.Failed, &st.Cancelled, &created, &st.Deferred)
-			if errors.Is(err, sql.ErrNoRows) {
-				return delivery.ErrUnknown
-			} else if err != nil {
+			return delivery.ErrUnknown
+		} else if err != nil {
+			return err
+		}
+		if finished == 0 {
+			if err := t.row(`SELECT coalesce(sum(failed), 0), coalesce(sum(cancelled), 0), (SELECT count(*) FROM fedihook_q_defer WHERE seq = ?1)
+				FROM fedihook_q_ack WHERE seq = ?1`, []any{st.Seq}, &st.Failed, &st.Cancelled, &st.Deferred); err != nil {
 				return err
 			}
 			_, left, _, err := t.remaining(st.Seq)
@@ -59,8 +59,6 @@ func (s *sqlite) Status(ctx context.Context, id string) (st delivery.Status, err
 				return err
 			}
 			st.Pending = len(left)
-		} else if err != nil {
-			return err
 		}
 		st.Created, st.Finished = fromMilli(created), fromMilli(finished)
 		st.Delivered = st.Targets - st.Pending - st.Failed - st.Cancelled
@@ -113,7 +111,7 @@ func (s *sqlite) Forget(ctx context.Context, f delivery.Forget) error {
 			query  string
 			before int64
 		}{
-			{`DELETE FROM fedihook_q_done WHERE finished < ?`, toMilli(f.Finished)},
+			{`DELETE FROM fedihook_q_id WHERE finished > 0 AND finished < ?`, toMilli(f.Finished)},
 			{`DELETE FROM fedihook_q_dead WHERE at < ?`, toMilli(f.Dead)},
 			{`DELETE FROM fedihook_q_host WHERE last < ? AND held = 0`, toMilli(f.Hosts)},
 			// Of a URL that something in the queue names, used is at most a day before that was enqueued.
@@ -181,16 +179,10 @@ func (t *tx) redrive(seq int64, letters []delivery.DeadLetter, r delivery.Redriv
 		return err
 	}
 	ids = ascending(ids)
-	again, err := t.insert(rec, ids)
+	again, err := t.insert(rec, size, ids)
 	if err != nil {
 		return err
 	}
-	if err := t.run(`UPDATE fedihook_q_activity SET size = ? WHERE seq = ?`, size, again); err != nil {
-		return err
-	}
-	if err := t.run(`INSERT INTO fedihook_q_body (id, name, body) SELECT id - 8*?1 + 8*?2, name, body FROM fedihook_q_body WHERE id BETWEEN 8*?1 AND 8*?1+7`,
-		seq, again); err != nil {
-		return err
-	}
-	return t.run(`UPDATE fedihook_q_state SET targets = targets + ?, bytes = bytes + ?`, len(ids), size)
+	return t.run(`INSERT INTO fedihook_q_body (id, name, body) SELECT id - 8*?1 + 8*?2, name, body FROM fedihook_q_body WHERE id BETWEEN 8*?1 AND 8*?1+7`,
+		seq, again)
 }

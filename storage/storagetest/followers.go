@@ -1,8 +1,10 @@
 package storagetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/fedihook/fedihook/actor"
@@ -159,6 +161,88 @@ var followersChecks = []check[actor.Followers]{
 		equal(t, "a page without a limit", len(page(t, ctx, s, q)), 100)
 		count(t, ctx, s, actor.FollowQuery{Followed: "other", Limit: 1, After: 1 << 40}, n)
 	}},
+	{"inboxes of accepted followers come once each", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		takePost(t, ctx, s, "b")
+		for _, f := range []actor.Follow{
+			{Follower: "1", Inbox: "i1", SharedInbox: "s"},
+			{Follower: "2", Inbox: "i2", SharedInbox: "s"},
+			{Follower: "3", Inbox: "i3"},
+			{Follower: "4", Inbox: "i3"},
+			{Follower: "5", Inbox: "I3"},
+			{Follower: "6", Inbox: odd},
+			{Follower: "7", Inbox: "i7", SharedInbox: odd + "s"},
+			{Follower: "8", Inbox: "pending", State: actor.Pending},
+			{Follower: "9", Followed: "other", Inbox: "i9"},
+			{Follower: "b", Followed: "9", Inbox: "i10"},
+		} {
+			f.Followed, f.State = cmp.Or(f.Followed, "b"), cmp.Or(f.State, actor.Accepted)
+			ok(t, s.PutFollow(ctx, f))
+		}
+		takePost(t, ctx, s, "b", "s", "i3", "I3", odd, odd+"s")
+		takePost(t, ctx, s, "B")
+		takePost(t, ctx, s, "")
+		for _, ours := range []string{"10", "11"} {
+			ok(t, s.PutFollow(ctx, actor.Follow{Follower: ours, Followed: "b", State: actor.Accepted}))
+		}
+		takePost(t, ctx, s, "b", "", "s", "i3", "I3", odd, odd+"s")
+		for range s.Inboxes(ctx, "b") {
+			break // and nothing more is asked for
+		}
+	}},
+	{"an inbox goes with the last follower who takes post there", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		put := func(follower, inbox, shared string, state actor.FollowState) {
+			t.Helper()
+			ok(t, s.PutFollow(ctx, actor.Follow{Follower: follower, Followed: "b", State: state, Inbox: inbox, SharedInbox: shared}))
+		}
+		put("1", "i1", "s", actor.Pending)
+		takePost(t, ctx, s, "b")
+		put("1", "i1", "s", actor.Accepted)
+		put("2", "i2", "s", actor.Accepted)
+		put("2", "i2", "s", actor.Accepted)
+		takePost(t, ctx, s, "b", "s")
+		ok(t, s.DeleteFollow(ctx, "2", "b"))
+		takePost(t, ctx, s, "b", "s")
+		put("1", "i1", "", actor.Accepted)
+		takePost(t, ctx, s, "b", "i1")
+		put("2", "i2", "s", actor.Accepted)
+		put("1", "elsewhere", "", actor.Accepted)
+		takePost(t, ctx, s, "b", "elsewhere", "s")
+		put("1", "elsewhere", "s", actor.Accepted)
+		put("2", "i2", "s", actor.Pending)
+		takePost(t, ctx, s, "b", "s")
+		put("1", "elsewhere", "new", actor.Pending)
+		takePost(t, ctx, s, "b")
+		put("1", "elsewhere", "", actor.Accepted)
+		takePost(t, ctx, s, "b", "elsewhere")
+		for _, follower := range []string{"1", "1", "2"} {
+			ok(t, s.DeleteFollow(ctx, follower, "b"))
+		}
+		takePost(t, ctx, s, "b")
+	}},
+	{"inboxes may be changed while they are walked", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		const n = 30
+		f := actor.Follow{Followed: "b", State: actor.Accepted}
+		var want []string
+		for i := range n {
+			f.Follower, f.Inbox = fmt.Sprint("f", i), fmt.Sprint("i", i)
+			want = append(want, f.Inbox)
+			ok(t, s.PutFollow(ctx, f))
+		}
+		got := map[string]int{}
+		for url, err := range s.Inboxes(ctx, "b") {
+			ok(t, err)
+			if got[url]++; len(got)%5 == 0 && url[0] == 'i' {
+				f.Follower, f.Inbox = fmt.Sprint("g", len(got)), fmt.Sprint("j", len(got))
+				ok(t, s.PutFollow(ctx, f))
+				ok(t, s.DeleteFollow(ctx, "f"+url[1:], "b")) // it was seen
+			}
+		}
+		for _, url := range want {
+			if got[url] != 1 {
+				t.Errorf("%s came %d times", url, got[url])
+			}
+		}
+	}},
 }
 
 func follow(t *testing.T, ctx context.Context, s actor.Followers, follower, followed string) actor.Follow {
@@ -167,6 +251,19 @@ func follow(t *testing.T, ctx context.Context, s actor.Followers, follower, foll
 	ok(t, err)
 	f.At = f.At.UTC()
 	return f
+}
+
+// takePost checks where all followers of an actor do.
+func takePost(t *testing.T, ctx context.Context, s actor.Followers, followed string, want ...string) {
+	t.Helper()
+	var got []string
+	for url, err := range s.Inboxes(ctx, followed) {
+		ok(t, err)
+		got = append(got, url)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	equal(t, "inboxes of the followers of "+followed, got, want)
 }
 
 // page also checks that the follows ascend.

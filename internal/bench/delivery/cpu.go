@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"runtime"
 	"slices"
 	"time"
@@ -13,7 +12,7 @@ import (
 )
 
 // cpu measures what the queue itself costs: posting to nowhere, less what a bare loop that builds the same
-// requests costs. It counts everything from Enqueue to the recorded end of the last delivery.
+// requests and counts the answers costs. It counts everything from Enqueue to the recorded end of the last delivery.
 func (r *runner) cpu(ctx context.Context) error {
 	perHost := max(r.fanOut/1000, 1)
 	for _, c := range []struct {
@@ -69,15 +68,17 @@ func personal(n, perHost int) []delivery.Target {
 
 func (r *runner) bareCPU(ctx context.Context, targets []delivery.Target) (time.Duration, error) {
 	times := r.cpuTimes()
+	m := measure(null{}, fine, len(targets))
 	runtime.GC()
 	before := bench.CPU()
 	for range times {
+		m.again(len(targets))
 		for _, t := range targets {
 			request, err := newRequest(ctx, t.Inbox, r.body)
 			if err != nil {
 				return 0, err
 			}
-			answer, err := http.RoundTripper(null{}).RoundTrip(request)
+			answer, err := m.RoundTrip(request)
 			if err != nil {
 				return 0, err
 			}

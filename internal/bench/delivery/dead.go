@@ -86,7 +86,8 @@ func (r *runner) deadHostsGoal(ctx context.Context) error {
 	}
 	if f.db != nil {
 		bodies := int64(posts) * int64(len(r.body))
-		r.row(what+", stored per target", "B", float64(nowStored-stored-bodies)/float64(posts)/float64(r.deadHosts)).atMost(2)
+		r.row(what+", stored per target", "B", float64(nowStored-stored-bodies)/float64(posts)/float64(r.deadHosts)).atMost(2).
+			note("all pages in use but for the bodies: the target sets, the rows and indexes of the posts, what pages have left over")
 	}
 	r.row(what+", each enqueued in", "ms", ms(took)/float64(posts)).note("%.1f ms of CPU", ms(cpu)/float64(posts))
 	return nil

@@ -4,15 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"io"
 	"iter"
-	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/delivery"
-	"github.com/fedihook/fedihook/storage"
 )
 
 // expand measures how long it takes until a post to many followers is in the queue, where their inboxes are
@@ -28,7 +24,7 @@ func (r *runner) expand(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fromTable, err := r.expansionFromTable(ctx)
+	fromTable, said, err := r.expansionFromTable(ctx)
 	if err != nil {
 		return err
 	}
@@ -40,7 +36,8 @@ func (r *runner) expand(ctx context.Context) error {
 	}
 	r.both(what+"known inboxes, Enqueue", "ms", known.took, pool.took).atMost(100)
 	r.row(what+"unknown inboxes, Enqueue", "ms", unknown.took).atMost(300)
-	r.row(what+"known inboxes, Enqueue from the table of followers", "ms", fromTable.took).atMost(100)
+	r.row(what+"known inboxes, Enqueue from the table of followers", "ms", fromTable).atMost(100)
+	r.row(what+"known inboxes, from Publish until they are queued", "ms", said).atMost(100)
 	for _, e := range []struct {
 		what string
 		expanded
@@ -165,94 +162,4 @@ func values(list []delivery.Target) iter.Seq[delivery.Target] {
 			}
 		}
 	}
-}
-
-// expansionFromTable reads the followers from SQLite, as the façade does, and enqueues to them.
-func (r *runner) expansionFromTable(ctx context.Context) (e expanded, err error) {
-	folder, err := r.folder()
-	if err != nil {
-		return e, err
-	}
-	path := filepath.Join(folder, "federation.db")
-	if err := r.prepareFollowers(ctx, path); err != nil {
-		return e, err
-	}
-	db, err := openDB(path)
-	if err != nil {
-		return e, err
-	}
-	defer db.Close()
-	store, err := storage.OpenSQLite(ctx, nil, db)
-	if err != nil {
-		return e, err
-	}
-	h, err := newHeart(store.Queue, null{}, r.inFlight)
-	if err != nil {
-		return e, err
-	}
-	var times []float64
-	for i := range r.expandTimes() + 1 { // the first makes the inboxes known
-		start := time.Now()
-		var failed error
-		err := h.Enqueue(ctx, post{id: fmt.Sprint(i), body: r.body}, func(yield func(delivery.Target) bool) {
-			for f, err := range actor.All(ctx, store.Followers, actor.FollowQuery{Followed: sender, State: actor.Accepted, Limit: 1000}) {
-				if failed = err; err != nil || !yield(delivery.Target{Inbox: f.Inbox, SharedInbox: f.SharedInbox}) {
-					return
-				}
-			}
-		})
-		if err == nil {
-			err = failed
-		}
-		if err != nil {
-			return e, err
-		}
-		if i > 0 {
-			times = append(times, ms(time.Since(start)))
-		}
-	}
-	e.took = median(times)
-	return e, nil
-}
-
-// prepareFollowers writes the table of followers where a commit costs nothing, if there is such a place, and
-// moves the file to where it does.
-func (r *runner) prepareFollowers(ctx context.Context, path string) error {
-	fast, err := os.MkdirTemp("/dev/shm", "delivery")
-	if err != nil {
-		if fast, err = r.folder(); err != nil {
-			return err
-		}
-	}
-	defer os.RemoveAll(fast)
-	from := filepath.Join(fast, "federation.db")
-	db, err := openDB(from)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	store, err := storage.OpenSQLite(ctx, nil, db)
-	if err != nil {
-		return err
-	}
-	if err := r.follow(ctx, store.Followers, sender, r.followers); err != nil {
-		return err
-	}
-	if err := (&file{db: db}).checkpoint(ctx); err != nil {
-		return err
-	}
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	out, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		_ = out.Close() // the run has failed
-		return err
-	}
-	return out.Close()
 }
