@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -138,16 +139,26 @@ func TestWhatIsStillVotedOnIsRemembered(t *testing.T) {
 func TestWhatIsStillToBeDeliveredIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, nil)
+		var id string
+		full := true
+		b := newBench(t, func(c *outbox.Config) {
+			enqueue := c.Enqueue
+			c.Enqueue = func(ctx context.Context, d outbox.Delivery, to iter.Seq[outbox.Target]) error {
+				if full && strings.HasPrefix(d.ID, id+" ") {
+					return errors.New("full")
+				}
+				return enqueue(ctx, d, to)
+			}
+			c.Backoff = func(int) time.Duration { return time.Hour }
+		})
 		b.followers = []outbox.Target{{Inbox: bob + "/inbox"}}
-		b.refuse = errors.New("full")
-		id := b.wrap(post("/1"))
+		id = b.wrap(post("/1"))
 		for range 100 {
 			b.wrap(post("/" + fmt.Sprint(time.Now().UnixNano())))
 			b.work()
 		}
 		b.after(60 * time.Hour)
-		b.refuse = nil
+		full = false
 		b.after(time.Hour)
 		if d, _ := b.only(id); !bytes.Contains(d.Body, []byte(words)) {
 			t.Errorf("delivered %s", d.Body)
