@@ -19,6 +19,10 @@ import (
 // and leaves out what is more. It never announces what another group or an Announce brought, nor what is not for
 // everyone. Its zero value is a group of no moderators where everybody may speak. FEP-1b12
 //
+// What others said it keeps for a day, or until its author deletes it, and what it announced last, 100 activities, for its outbox. Who did what
+// it remembers for 30 days, an Undo of a vote therefore no longer; and who made which post for a year, of one server and one day the first
+// 1,000 posts, of all 5,000: an edit or a deletion goes that long where the post went.
+//
 // The app keeps who is a moderator and who is banned. A moderator from elsewhere changes it through Hooks.Moderate: a Block
 // or its Undo with the group as target, an Add or a Remove whose target is the group's collection of moderators, or of what is
 // featured, which Collections.Featured lists.

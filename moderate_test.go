@@ -44,7 +44,7 @@ func TestASuspendedDomainIsToldGoodbyeAndThenNothing(t *testing.T) {
 		}
 		w.there.Behave()
 		gets := w.gets()
-		time.Sleep(24 * time.Hour)
+		w.passes(t, 24*time.Hour)
 		if n := len(w.there.Received("Create")); n != 0 {
 			t.Errorf("%d Creates came after all", n)
 		}
@@ -65,7 +65,7 @@ func TestASuspendedDomainIsToldGoodbyeAndThenNothing(t *testing.T) {
 		if _, err := w.Like(t.Context(), "erin", w.bob.ID()+"/notes/1"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(24 * time.Hour)
+		w.passes(t, 24*time.Hour)
 		if n := len(w.there.Received("")); n != before {
 			t.Errorf("%d more came", n-before)
 		}
@@ -126,7 +126,7 @@ func TestTheSuspendedMayOnlyEndWhatWas(t *testing.T) {
 				if n := w.gets(); n != gets {
 					t.Errorf("%d documents were asked for", n-gets)
 				}
-				time.Sleep(48 * time.Hour) // the key that is known is old by now, and may not be fetched again: see package actor
+				w.passes(t, 48*time.Hour) // the key that is known is old by now, and may not be fetched again: see package actor
 				if got := w.bob.Delete(post.ID); name == "the domain" && got != http.StatusAccepted {
 					t.Errorf("two days later: %d", got)
 				}
@@ -153,7 +153,7 @@ func TestWhatWasKeptBeforeTheRuleIsJudgedByIt(t *testing.T) {
 		if _, err := w.Moderate(t.Context(), suspend("there.example")); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(8 * 24 * time.Hour)
+		w.passes(t, 8*24*time.Hour)
 		if dead, err := w.Inbox().Shelved(t.Context(), inbox.DeadLetters, 0, 10); err != nil || len(dead) != 0 {
 			t.Errorf("%d dead letters, %v: it was tried on", len(dead), err)
 		}
@@ -275,7 +275,7 @@ func TestASuspendedActorsServerGoesOn(t *testing.T) {
 			t.Errorf("it did %+v", did)
 		}
 		w.there.Behave()
-		time.Sleep(24 * time.Hour)
+		w.passes(t, 24*time.Hour)
 		if n := len(w.there.Received("Reject")); n != 1 {
 			t.Errorf("%d Rejects", n)
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/fedihook/fedihook"
 	"github.com/fedihook/fedihook/activity"
@@ -27,6 +28,8 @@ type moderated struct {
 	there      *inboxtest.Server
 	bob, carol *inboxtest.Actor
 	store      storage.Storage
+
+	stop func() // ends Run
 
 	mu    sync.Mutex
 	heard []*inbox.Message
@@ -64,8 +67,8 @@ func inModerated(t *testing.T, change func(*fedihook.Config), f func(t *testing.
 			t.Fatal(err)
 		}
 		n.Serve("blog.example", w.Handler())
-		stop := w.run(t)
-		t.Cleanup(stop)
+		w.stop = w.run(t)
+		t.Cleanup(func() { w.stop() })
 		f(t, w)
 	})
 }
@@ -82,6 +85,17 @@ func (w *moderated) run(t *testing.T) (stop func()) {
 			t.Errorf("Run = %v", err)
 		}
 	})
+}
+
+// passes lets a long time pass, in which the server is down but for half an hour at either end: it would ask its store for news
+// each second.
+func (w *moderated) passes(t *testing.T, d time.Duration) {
+	t.Helper()
+	time.Sleep(30 * time.Minute)
+	w.stop()
+	time.Sleep(d - time.Hour)
+	w.stop = w.run(t)
+	time.Sleep(30 * time.Minute)
 }
 
 func (w *moderated) hear(_ context.Context, m *inbox.Message) error {

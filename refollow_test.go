@@ -308,7 +308,10 @@ func TestAMoveGoesOnAfterACrash(t *testing.T) {
 	t.Parallel()
 	inTown(t, func(c *fedihook.Config) {
 		c.Hooks = inboxtest.Twice(inbox.Hooks{Move: func(context.Context, *inbox.Message) error { return nil }})
-		c.Refollow = func(context.Context, string, string, string) (bool, error) { time.Sleep(time.Minute); return true, nil }
+		c.Refollow = func(context.Context, string, string, string) (bool, error) {
+			time.Sleep(20 * time.Second)
+			return true, nil
+		}
 	}, func(t *testing.T, w *town) {
 		w.stop()
 		path := filepath.Join(t.TempDir(), "own.db")
@@ -342,18 +345,18 @@ func TestAMoveGoesOnAfterACrash(t *testing.T) {
 		if got := w.old.Move(w.new.ID()); got != http.StatusAccepted {
 			t.Fatal(got)
 		}
-		time.Sleep(90 * time.Second)
-		reopen() // in the middle of asking
 		time.Sleep(30 * time.Second)
+		reopen() // in the middle of asking
+		time.Sleep(10 * time.Second)
 		reopen()
 		w.new.Server().Down()
-		time.Sleep(time.Minute)
+		time.Sleep(20 * time.Second)
 		reopen() // while the Follows wait
 		w.sent("while the new server is down", "cleo", 0, 0)
-		time.Sleep(time.Minute)
+		time.Sleep(20 * time.Second)
 		w.new.Server().Behave()
 		reopen()
-		time.Sleep(10 * time.Minute)
+		w.arrives(10 * time.Minute)
 		for _, who := range []string{"alice", "bea", "cleo"} {
 			w.sent("in the end", who, 1, 1)
 			w.follows("in the end", who, "none", "pending")
@@ -404,9 +407,9 @@ func TestHundredsOfFollowersAreCarriedPageByPage(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(10 * time.Minute)
 		w.moves(w.new.ID())
-		time.Sleep(3 * time.Hour)
+		w.arrives(3 * time.Hour)
 		if f, u := len(w.new.Server().Received("Follow")), len(w.old.Server().Received("Undo")); f != crowd+1 || u != crowd+1 {
 			t.Errorf("%d Follows and %d Undos, want %d of each", f, u, crowd+1)
 		}

@@ -92,6 +92,17 @@ func (w *town) passes(d time.Duration) {
 	w.start()
 }
 
+// arrives waits until the move of the old account is done, at most so long, and a minute more for what should not come.
+func (w *town) arrives(most time.Duration) {
+	w.t.Helper()
+	for end := time.Now().Add(most); time.Now().Before(end); time.Sleep(10 * time.Second) {
+		if m, err := w.Moved(w.t.Context(), w.old.ID()); err == nil && m.Step == actor.MoveDone {
+			break
+		}
+	}
+	time.Sleep(time.Minute)
+}
+
 func here(handle string) string { return "https://blog.example/ap/users/" + handle }
 
 // follow has a user here follow somebody elsewhere, who accepts.

@@ -124,7 +124,7 @@ func TestALineThatIsNoRuleCostsNoOther(t *testing.T) {
 
 func TestListsAreBounded(t *testing.T) {
 	t.Parallel()
-	endless := func(text string) io.Reader { return &repeated{text: text} }
+	endless := func(text string) io.Reader { return &repeated{text: strings.Repeat(text, 4096)} }
 	for name, r := range map[string]io.Reader{
 		"one line":        endless("a"),
 		"many lines":      endless("a.example\n"),
@@ -158,11 +158,9 @@ func (r *repeated) Read(p []byte) (int, error) {
 	if r.err != nil {
 		return 0, r.err
 	}
-	for i := range p {
-		p[i] = r.text[r.at]
-		r.at = (r.at + 1) % len(r.text)
-	}
-	return len(p), nil
+	n := copy(p, r.text[r.at:])
+	r.at = (r.at + n) % len(r.text)
+	return n, nil
 }
 
 type failingWriter struct{ err error }

@@ -24,7 +24,8 @@ const maxWrapped = 100
 
 // Wrap announces an activity, whose bytes are body, in the name of a group here, to everyone and to the group's followers. The
 // bytes stay as they are, so that what its author signed can be verified. What is announced about one object is said in the order
-// of the calls. The id derives from the activity's, which must have one: to wrap it twice says it once. FEP-1b12
+// of the calls. The id derives from the activity's, which must have one: to wrap it twice within 30 days says it once. After a day nothing but the
+// ids of what was done to what is left of it, unless it is one of the group's newest 100; after 30 days nothing, of a Create for a year. FEP-1b12
 func (o *Outbox) Wrap(ctx context.Context, group string, a *activity.Activity, body []byte) (id string, err error) {
 	if a.ID == "" {
 		return "", fmt.Errorf("outbox: announce a %s of %s: no id: %w", a.Type, a.Actor.ID, ErrIncomplete)

@@ -155,6 +155,10 @@ type Outbox struct {
 	locks   locks // by Record.Object
 	gate    *gate
 
+	forgot     atomic.Int64 // when forgetting began the last time, in Unix nanoseconds
+	forgetting atomic.Bool
+	posts      posts // of whoever is forgetting
+
 	mu    sync.Mutex
 	jobs  map[string]bool // ids of records that are being worked at
 	count struct{ sent, expired, givenUp, withdrawn atomic.Int64 }

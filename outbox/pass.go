@@ -253,6 +253,11 @@ func (o *Outbox) pass(ctx context.Context, r *Record, got []answer) (done bool, 
 	if err := o.save(ctx, r); err != nil {
 		return false, err
 	}
+	if r.State == Sent {
+		if err := o.withdraw(ctx, r); err != nil {
+			return false, err
+		}
+	}
 	return r.State == Sent, o.release(ctx, r)
 }
 

@@ -89,6 +89,9 @@ func (o *Outbox) begin(ctx context.Context, jobs *sync.WaitGroup, done func(erro
 	if busy >= maxJobs {
 		return false, nil // the first of them that ends wakes Run
 	}
+	if o.forgetNow() {
+		jobs.Go(func() { done(o.forget(ctx)) })
+	}
 	due, err := o.Log.DueRecords(ctx, time.Now(), batch+busy) // those that are being worked at may be among them
 	if err != nil {
 		return false, err

@@ -119,7 +119,7 @@ func authorities(hosts []string) ([]string, error) {
 }
 
 // Answer says Accept or Reject to a, in the name of a local actor and to whoever did a. The id derives from
-// a's, so that answering twice sends once.
+// a's, so that answering twice within 30 days sends once.
 func (o *Outbox) Answer(ctx context.Context, local, typ string, a *activity.Activity) error {
 	_, err := o.Respond(ctx, local, typ, a)
 	return err

@@ -74,6 +74,8 @@ type Record struct {
 	Attempts  int
 	NotBefore time.Time
 	LastError string
+
+	Until time.Time // how long it is kept when nothing is left to do; zero: for ever. See [Log.PastRecords]
 }
 
 // State is how far a record has come.
@@ -130,4 +132,12 @@ type Log interface {
 	// PublicRecords lists an actor's public Creates and Announces with a Seq below before (zero: all),
 	// newest first, at most limit; total counts all of them.
 	PublicRecords(ctx context.Context, actor string, before int64, limit int) (list []Record, total int64, err error)
+
+	// PastRecords lists records whose Until is not zero and is not after now, and that are neither Pending nor Partly: the
+	// earliest Until first and of one Until the oldest, at most limit.
+	PastRecords(ctx context.Context, now time.Time, limit int) ([]Record, error)
+
+	// ForgetRecords removes those of the records of these ids that PastRecords would list, and leaves the others. What was
+	// forgotten is unknown, and may be added anew.
+	ForgetRecords(ctx context.Context, ids []string, now time.Time) error
 }

@@ -57,6 +57,7 @@ func (o *Outbox) record(ctx context.Context, in Intent) (Record, error) {
 	if r.Object, err = o.about(ctx, a); o.isShare(in.Author, a) {
 		r.Object += announced // after what says more
 	}
+	r.Until = keptUntil(&r)
 	return r, err
 }
 

@@ -22,6 +22,8 @@ type brokenLog struct {
 	object func(ctx context.Context, id string, limit int) ([]outbox.Record, error)
 	due    func(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error)
 	public func(ctx context.Context, actor string, before int64, limit int) ([]outbox.Record, int64, error)
+	past   func(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error)
+	forget func(ctx context.Context, ids []string, now time.Time) error
 }
 
 func (b *brokenLog) AddRecord(ctx context.Context, r outbox.Record) error {
@@ -71,6 +73,20 @@ func (b *brokenLog) PublicRecords(ctx context.Context, actor string, before int6
 		return b.public(ctx, actor, before, limit)
 	}
 	return b.Log.PublicRecords(ctx, actor, before, limit)
+}
+
+func (b *brokenLog) PastRecords(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+	if b.past != nil {
+		return b.past(ctx, now, limit)
+	}
+	return b.Log.PastRecords(ctx, now, limit)
+}
+
+func (b *brokenLog) ForgetRecords(ctx context.Context, ids []string, now time.Time) error {
+	if b.forget != nil {
+		return b.forget(ctx, ids, now)
+	}
+	return b.Log.ForgetRecords(ctx, ids, now)
 }
 
 var brokenLogs = []struct {
@@ -193,6 +209,46 @@ var brokenLogs = []struct {
 	{"an actor's public posts are listed and counted, the newest first", func(l outbox.Log) outbox.Log {
 		return &brokenLog{Log: l, public: func(ctx context.Context, actor string, before int64, limit int) ([]outbox.Record, int64, error) {
 			return l.PublicRecords(ctx, actor, max(before-1, 0), limit)
+		}}
+	}},
+	{"records that are past are listed and forgotten, and no others", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, forget: func(ctx context.Context, ids []string, now time.Time) error { // what is still to be delivered too
+			for _, id := range ids {
+				r, err := l.Record(ctx, id)
+				if err != nil || r.Until.IsZero() || r.Until.After(now) {
+					continue
+				}
+				r.State = outbox.Sent
+				if err := l.SaveRecord(ctx, r); err != nil {
+					return err
+				}
+			}
+			return l.ForgetRecords(ctx, ids, now)
+		}}
+	}},
+	{"records that are past are listed and forgotten, and no others", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, forget: func(ctx context.Context, ids []string, _ time.Time) error { // whatever is listed by now
+			return l.ForgetRecords(ctx, ids, time.Now())
+		}}
+	}},
+	{"records that are past are listed and forgotten, and no others", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, forget: func(context.Context, []string, time.Time) error { return nil }}
+	}},
+	{"records that are past are listed and forgotten, and no others", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, past: func(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) { // by Seq
+			list, err := l.PastRecords(ctx, now, limit)
+			slices.SortFunc(list, func(a, b outbox.Record) int { return int(a.Seq - b.Seq) })
+			return list, err
+		}}
+	}},
+	{"how long a record is kept is as it was saved last", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, save: func(ctx context.Context, r outbox.Record) error {
+			old, err := l.Record(ctx, r.ID)
+			if err != nil {
+				return err
+			}
+			r.Until = old.Until
+			return l.SaveRecord(ctx, r)
 		}}
 	}},
 	{"what is given and returned is the caller's", func(l outbox.Log) outbox.Log {

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -144,12 +145,39 @@ func (m *memoryLog) PublicRecords(ctx context.Context, actor string, before int6
 	return list, total, nil
 }
 
+func (m *memoryLog) PastRecords(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+	now = kept(now)
+	list, err := m.collect(ctx, math.MaxInt, func(r *outbox.Record) bool { return isPast(r, now) })
+	slices.SortStableFunc(list, func(a, b outbox.Record) int { return a.Until.Compare(b.Until) })
+	return slices.Clone(list[:min(len(list), max(limit, 0))]), err
+}
+
+func (m *memoryLog) ForgetRecords(ctx context.Context, ids []string, now time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	now = kept(now)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		if r := m.records[id]; r != nil && isPast(r, now) {
+			delete(m.records, id)
+		}
+	}
+	m.list = slices.DeleteFunc(m.list, func(r *outbox.Record) bool { return m.records[r.ID] != r })
+	return nil
+}
+
+func isPast(r *outbox.Record, now time.Time) bool {
+	return !r.Until.IsZero() && !r.Until.After(now) && r.State != outbox.Pending && r.State != outbox.Partly
+}
+
 // keptRecord shares nothing with r.
 func keptRecord(r outbox.Record) outbox.Record {
 	r.Activity = slices.Clone(r.Activity)
 	r.To, r.Except = slices.Clone(r.To), slices.Clone(r.Except)
 	r.Waiting = slices.Clone(r.Waiting)
 	r.Targets = slices.Clone(r.Targets)
-	r.At, r.NotBefore = kept(r.At), kept(r.NotBefore)
+	r.At, r.NotBefore, r.Until = kept(r.At), kept(r.NotBefore), kept(r.Until)
 	return r
 }

@@ -103,6 +103,12 @@ func (r reLog) ObjectRecords(ctx context.Context, id string, limit int) ([]outbo
 func (r reLog) DueRecords(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
 	return one(r.o, func(s storage.Storage) ([]outbox.Record, error) { return s.Log.DueRecords(ctx, now, limit) })
 }
+func (r reLog) PastRecords(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+	return one(r.o, func(s storage.Storage) ([]outbox.Record, error) { return s.Log.PastRecords(ctx, now, limit) })
+}
+func (r reLog) ForgetRecords(ctx context.Context, ids []string, now time.Time) error {
+	return r.o.with(func(s storage.Storage) error { return s.Log.ForgetRecords(ctx, ids, now) })
+}
 func (r reLog) PublicRecords(ctx context.Context, id string, before int64, limit int) (list []outbox.Record, total int64, err error) {
 	err = r.o.with(func(s storage.Storage) error {
 		list, total, err = s.Log.PublicRecords(ctx, id, before, limit)

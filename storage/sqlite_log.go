@@ -38,7 +38,10 @@ CREATE INDEX fedihook_records_due ON fedihook_records (seq, not_before, object, 
 CREATE INDEX fedihook_records_waiting ON fedihook_records (object, seq) WHERE state = 0 AND object <> '';
 CREATE INDEX fedihook_records_public ON fedihook_records (actor, seq) WHERE public = 1 AND type IN ('Create', 'Announce')`,
 	`ALTER TABLE fedihook_records ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE fedihook_records ADD COLUMN except_at TEXT NOT NULL DEFAULT ''`}
+ALTER TABLE fedihook_records ADD COLUMN except_at TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE fedihook_records ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
+UPDATE fedihook_records SET until = at + 1 WHERE type IN ('Accept', 'Reject') OR type IN ('Announce', 'Undo') AND object LIKE '% announced';
+CREATE INDEX fedihook_records_until ON fedihook_records (until, seq) WHERE until > 0 AND state IN (1, 2, 4)`}
 
 // sqliteLog is an outbox.Log.
 type sqliteLog struct {
@@ -47,7 +50,7 @@ type sqliteLog struct {
 }
 
 const recordColumns = `seq, id, type, object, author, actor, at, public, followers,
-	state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, version, except_at`
+	state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, version, except_at, until`
 
 // recordLists are a record's lists as they are kept.
 type recordLists struct{ to, waiting, targets, except string }
@@ -72,11 +75,11 @@ func (s *sqliteLog) AddRecord(ctx context.Context, r outbox.Record) error {
 	l, err := listsOf(r)
 	if err == nil {
 		_, err = exec(ctx, s.db, `INSERT INTO fedihook_records (id, type, object, author, actor, at, public, followers,
-			state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, except_at)
-			SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+			state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, except_at, until)
+			SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 			WHERE ? = 0 OR ? > (SELECT seq FROM fedihook_dropped) ON CONFLICT (id) DO NOTHING`,
 			r.ID, r.Type, r.Object, r.Author, r.Actor, toMicros(r.At), r.Public, r.Followers,
-			r.State, r.Pass, r.Attempts, toMicros(r.NotBefore), r.LastError, l.to, l.waiting, l.targets, r.Activity, l.except,
+			r.State, r.Pass, r.Attempts, toMicros(r.NotBefore), r.LastError, l.to, l.waiting, l.targets, r.Activity, l.except, toMicros(r.Until),
 			r.Intent, r.Intent)
 	}
 	if err != nil {
@@ -99,10 +102,10 @@ func (s *sqliteLog) SaveRecord(ctx context.Context, r outbox.Record) error {
 func saveRecord(ctx context.Context, tx *sql.Tx, r outbox.Record, l recordLists) error {
 	res, err := tx.ExecContext(ctx, `UPDATE fedihook_records SET type = ?, object = ?, actor = ?, public = ?, followers = ?,
 		state = ?, pass = ?, attempts = ?, not_before = ?, last_error = ?,
-		recipients = ?, waiting = ?, targets = ?, activity = ?, except_at = ?, version = version + 1 WHERE id = ? AND version = ?`,
+		recipients = ?, waiting = ?, targets = ?, activity = ?, except_at = ?, until = ?, version = version + 1 WHERE id = ? AND version = ?`,
 		r.Type, r.Object, r.Actor, r.Public, r.Followers,
 		r.State, r.Pass, r.Attempts, toMicros(r.NotBefore), r.LastError,
-		l.to, l.waiting, l.targets, r.Activity, l.except, r.ID, r.Version)
+		l.to, l.waiting, l.targets, r.Activity, l.except, toMicros(r.Until), r.ID, r.Version)
 	if err != nil {
 		return err
 	}
@@ -158,13 +161,13 @@ func (s *sqliteLog) Record(ctx context.Context, id string) (outbox.Record, error
 }
 
 func scanRecord(row scanner) (r outbox.Record, err error) {
-	var at, notBefore int64
+	var at, notBefore, until int64
 	var l recordLists
 	if err := row.Scan(&r.Seq, &r.ID, &r.Type, &r.Object, &r.Author, &r.Actor, &at, &r.Public, &r.Followers,
-		&r.State, &r.Pass, &r.Attempts, &notBefore, &r.LastError, &l.to, &l.waiting, &l.targets, &r.Activity, &r.Version, &l.except); err != nil {
+		&r.State, &r.Pass, &r.Attempts, &notBefore, &r.LastError, &l.to, &l.waiting, &l.targets, &r.Activity, &r.Version, &l.except, &until); err != nil {
 		return outbox.Record{}, err
 	}
-	r.At, r.NotBefore = fromMicros(at), fromMicros(notBefore)
+	r.At, r.NotBefore, r.Until = fromMicros(at), fromMicros(notBefore), fromMicros(until)
 	return r, errors.Join(fromJSON(l.to, &r.To), fromJSON(l.waiting, &r.Waiting), fromJSON(l.targets, &r.Targets), fromJSON(l.except, &r.Except))
 }
 
@@ -201,4 +204,31 @@ func (s *sqliteLog) PublicRecords(ctx context.Context, actor string, before int6
 		return nil, 0, fmt.Errorf("storage: public records of %s: %w", actor, err)
 	}
 	return list, total, nil
+}
+
+// isPastRecord is the condition of an index: see logTables.
+const isPastRecord = ` until > 0 AND state IN (1, 2, 4) AND until <= ?`
+
+func (s *sqliteLog) PastRecords(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+	list, err := all(ctx, s.db, scanRecord, `SELECT `+recordColumns+` FROM fedihook_records WHERE`+isPastRecord+`
+		ORDER BY until, seq LIMIT ?`, toMicros(now), max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("storage: records that are past: %w", err)
+	}
+	return list, nil
+}
+
+func (s *sqliteLog) ForgetRecords(ctx context.Context, ids []string, now time.Time) error {
+	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+		for _, id := range ids {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM fedihook_records WHERE id = ? AND`+isPastRecord, id, toMicros(now)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("storage: forget records: %w", err)
+	}
+	return nil
 }

@@ -3,7 +3,11 @@ package storage_test
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"os"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/fedihook/fedihook/actor"
@@ -23,6 +27,41 @@ func newFiles(t testing.TB) files {
 	dir := t.TempDir()
 	return files{app: filepath.Join(dir, "app.db"), own: filepath.Join(dir, "own.db")}
 }
+
+// madeFiles are new files with all tables in them, copied from others: to make the tables takes longer than most checks.
+func madeFiles(t testing.TB) files {
+	t.Helper()
+	made, err := tables()
+	f := newFiles(t)
+	if err = errors.Join(err, os.WriteFile(f.app, made[0], 0o600), os.WriteFile(f.own, made[1], 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// tables are the contents of an app's file and of ours that hold nothing but tables.
+var tables = sync.OnceValues(func() (made [2][]byte, err error) {
+	dir, err := os.MkdirTemp("", "tables-")
+	if err != nil {
+		return made, err
+	}
+	defer os.RemoveAll(dir)
+	var dbs [2]*sql.DB
+	path := func(i int) string { return filepath.Join(dir, strconv.Itoa(i)) }
+	for i := range dbs {
+		if dbs[i], err = sql.Open("sqlite", path(i)); err != nil {
+			return made, err
+		}
+	}
+	_, err = storage.OpenSQLite(context.Background(), dbs[0], dbs[1])
+	for i, db := range dbs {
+		err = errors.Join(err, db.Close()) // and what is in the WAL goes into the file
+		if err == nil {
+			made[i], err = os.ReadFile(path(i))
+		}
+	}
+	return made, err
+})
 
 // openApp opens a database as an app would.
 func openApp(t testing.TB, path string) *sql.DB {
@@ -52,7 +91,7 @@ func openSQLite(t testing.TB, app, own *sql.DB) storage.Storage {
 // fresh is a new Storage and its app's database.
 func fresh(t testing.TB) (storage.Storage, *sql.DB) {
 	t.Helper()
-	f := newFiles(t)
+	f := madeFiles(t)
 	app := openApp(t, f.app)
 	return openSQLite(t, app, openSQL(t, f.own)), app
 }
@@ -87,10 +126,10 @@ func TestSQLiteKeepsTheContracts(t *testing.T) {
 
 func TestSQLiteKeepsTheContractsAcrossRestartsAndProcesses(t *testing.T) {
 	t.Parallel()
-	runAll(t, func(t *testing.T) storage.Storage { return reopening(t, newFiles(t)) })
+	runAll(t, func(t *testing.T) storage.Storage { return reopening(t, madeFiles(t)) })
 	t.Run("Intents", func(t *testing.T) {
 		storagetest.RunIntents(t, func(t *testing.T) storagetest.Intents {
-			f := newFiles(t)
+			f := madeFiles(t)
 			app := openApp(t, f.app)
 			return storagetest.Intents{Store: reopening(t, f).Intents, Begin: beginIn(app), Alone: true} // opening waits for the lock
 		})

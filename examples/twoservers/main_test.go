@@ -6,10 +6,11 @@ import (
 	"testing"
 )
 
-func TestTheWalkPasses(t *testing.T) {
+// With -v, which changes nothing but what is shown.
+func TestTheWalkPassesAndShowsHeadersAndDocuments(t *testing.T) {
 	t.Parallel()
 	var out, errs bytes.Buffer
-	if code := run(t.Context(), nil, &out, &errs); code != 0 {
+	if code := run(t.Context(), []string{"-v"}, &out, &errs); code != 0 {
 		t.Fatalf("exit status %d\n%s%s", code, &out, &errs)
 	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -18,6 +19,11 @@ func TestTheWalkPasses(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "    ok "); n < 40 {
 		t.Errorf("%d checks, want at least 40", n)
+	}
+	for _, want := range []string{">>> POST /ap/", "<<< 202 Accepted", "Signature: keyId=", `"type": "Create"`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not shown", want)
+		}
 	}
 }
 
@@ -57,19 +63,6 @@ func TestAWrongFlagSaysWhatIsRight(t *testing.T) {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), args, &out, &errs); code != 2 || errs.Len() == 0 || out.Len() != 0 {
 			t.Errorf("%q: exit status %d, said %q and %q", args, code, &out, &errs)
-		}
-	}
-}
-
-func TestVerboseShowsHeadersAndDocuments(t *testing.T) {
-	t.Parallel()
-	var out, errs bytes.Buffer
-	if code := run(t.Context(), []string{"-v"}, &out, &errs); code != 0 {
-		t.Fatalf("exit status %d\n%s", code, &errs)
-	}
-	for _, want := range []string{">>> POST /ap/", "<<< 202 Accepted", "Signature: keyId=", `"type": "Create"`} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%q is not shown", want)
 		}
 	}
 }

@@ -67,6 +67,12 @@ func (r *report) fail() {
 	r.failed++
 }
 
+func (r *report) hasFailed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed > 0
+}
+
 // sum prints the last line and returns the exit status.
 func (r *report) sum() int {
 	r.mu.Lock()

@@ -27,7 +27,7 @@ type world struct {
 	like, boost, follow string // activity ids
 }
 
-// walk runs all steps. An error means that it could not go on.
+// walk runs all steps, with a rule switched off up to the one that fails. An error means that it could not go on.
 func walk(ctx context.Context, dir, broken string, verbose, stay bool, logger *slog.Logger, out *report) (err error) {
 	w := &world{report: out, ctx: ctx}
 	listeners := make([]net.Listener, 2)
@@ -66,6 +66,9 @@ func walk(ctx context.Context, dir, broken string, verbose, stay bool, logger *s
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if broken != "" && out.hasFailed() {
+			return nil // what comes after it stands on it
 		}
 	}
 	if stay {

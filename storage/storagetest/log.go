@@ -248,6 +248,52 @@ var logChecks = []check[outbox.Log]{
 			equal(t, what+", total", total, c.total)
 		}
 	}},
+	{"records that are past are listed and forgotten, and no others", func(t *testing.T, ctx context.Context, l outbox.Log) {
+		addPast(t, ctx, l)
+		for _, c := range []struct {
+			now   time.Time
+			limit int
+			ids   []string
+		}{
+			{start, 9, []string{"first"}},
+			{start.Add(time.Second), 9, []string{"first", "late", "later", "held"}},
+			{start.Add(time.Second), 2, []string{"first", "late"}},
+			{start.Add(time.Second), 0, nil},
+			{start.Add(time.Second - time.Microsecond), 9, []string{"first"}},
+			{start.Add(-time.Microsecond), 9, nil},
+		} {
+			list, err := l.PastRecords(ctx, c.now, c.limit)
+			ok(t, err)
+			equal(t, fmt.Sprintf("at most %d past at %v", c.limit, c.now), recordIDs(list), c.ids)
+		}
+		all := []string{"later", "late", "first", "held", "for ever", "pending", "partly", "young", "none"}
+		ok(t, l.ForgetRecords(ctx, all[1:2], start)) // not yet
+		equal(t, "what is not past", record(t, ctx, l, "late").ID, "late")
+		ok(t, l.ForgetRecords(ctx, nil, start.Add(time.Second)))
+		ok(t, l.ForgetRecords(ctx, all, start.Add(time.Second)))
+		list, err := l.ObjectRecords(ctx, "o", 20)
+		ok(t, err)
+		equal(t, "left", recordIDs(list), []string{"for ever", "pending", "partly", "young"})
+		_, err = l.Record(ctx, "late")
+		want(t, "record", err, outbox.ErrUnknown)
+		ok(t, l.AddRecord(ctx, outbox.Record{ID: "late", Object: "o"})) // said anew
+		equal(t, "State", record(t, ctx, l, "late").State, outbox.Pending)
+	}},
+	{"how long a record is kept is as it was saved last", func(t *testing.T, ctx context.Context, l outbox.Log) {
+		addPast(t, ctx, l)
+		for id, until := range map[string]time.Time{"first": {}, "late": start.Add(time.Hour), "for ever": start} {
+			save(t, ctx, l, outbox.Record{ID: id, Object: "o", State: outbox.Sent, Until: until})
+		}
+		save(t, ctx, l, outbox.Record{ID: "held", Object: "o", State: outbox.Pending, Until: start}) // it is to be said after all
+		save(t, ctx, l, outbox.Record{ID: "partly", Object: "o", State: outbox.Failed, Until: start})
+		list, err := l.PastRecords(ctx, start.Add(time.Second), 9)
+		ok(t, err)
+		equal(t, "past", recordIDs(list), []string{"for ever", "partly", "later"})
+		ok(t, l.ForgetRecords(ctx, []string{"first", "late", "held"}, start.Add(time.Second)))
+		for _, id := range []string{"first", "late", "held"} {
+			equal(t, "kept", record(t, ctx, l, id).ID, id)
+		}
+	}},
 	{"what is given and returned is the caller's", func(t *testing.T, ctx context.Context, l outbox.Log) {
 		spoil := func(r outbox.Record) {
 			r.Activity[0], r.To[0], r.Waiting[0], r.Targets[0].Inbox, r.Except[0] = 'X', "X", "X", "X", "X"
@@ -273,13 +319,32 @@ var logChecks = []check[outbox.Log]{
 	}},
 }
 
+// addPast adds what PastRecords tells apart.
+func addPast(t *testing.T, ctx context.Context, l outbox.Log) {
+	t.Helper()
+	second := start.Add(time.Second)
+	for _, r := range []outbox.Record{
+		{ID: "for ever", State: outbox.Sent},
+		{ID: "pending", State: outbox.Pending, Until: start},
+		{ID: "partly", State: outbox.Partly, Until: start},
+		{ID: "young", State: outbox.Sent, Until: second.Add(time.Microsecond)},
+		{ID: "late", State: outbox.Sent, Until: second},
+		{ID: "later", State: outbox.Failed, Until: second},
+		{ID: "first", State: outbox.Sent, Until: start},
+		{ID: "held", State: outbox.Held, Until: second},
+	} {
+		r.Object = "o"
+		ok(t, l.AddRecord(ctx, r))
+	}
+}
+
 func fullRecord(suffix string) outbox.Record {
 	return outbox.Record{
 		ID: odd + suffix, Type: odd + "type", Object: odd + "object", Author: odd + "author", Actor: odd + "actor",
 		Activity: oddBytes(), At: start, Public: true, Followers: true, To: []string{odd, "", "https://a.example/"}, Except: []string{odd, "a.example:8443"},
 		State: outbox.Failed, Pass: 7, Waiting: []string{odd, "w"},
 		Targets:  []outbox.Target{{Inbox: odd, SharedInbox: "s"}, {}},
-		Attempts: 3, NotBefore: start.Add(time.Microsecond), LastError: odd,
+		Attempts: 3, NotBefore: start.Add(time.Microsecond), LastError: odd, Until: start.Add(time.Hour),
 	}
 }
 
@@ -289,7 +354,7 @@ func record(t *testing.T, ctx context.Context, l outbox.Log, id string) outbox.R
 	ok(t, err)
 	r.Activity, r.To, r.Waiting, r.Targets = some(r.Activity), some(r.To), some(r.Waiting), some(r.Targets)
 	r.Except = some(r.Except)
-	r.At, r.NotBefore = r.At.UTC(), r.NotBefore.UTC()
+	r.At, r.NotBefore, r.Until = r.At.UTC(), r.NotBefore.UTC(), r.Until.UTC()
 	return r
 }
 
