@@ -25,6 +25,25 @@ func Note(id, author, text string, published time.Time) *Object {
 	return o
 }
 
+// Article makes an Article of author's: a title, its text as HTML, and a teaser in plain text, one paragraph, which may be
+// empty. Where long texts are not shown whole, readers see title, teaser and a link: Mastodon makes these of Name, Summary and URL,
+// others take the Note in Preview. As in [Note], its page is taken to be at its id, and it is for nobody before
+// [Object.Address]: only the Article is addressed. FEP-b2b8
+func Article(id, author, title, text, teaser string, published time.Time) *Object {
+	o := Note(id, author, text, published)
+	o.Type, o.Name = Types{TypeArticle}, title
+	preview := "<p><strong>" + html.EscapeString(title) + "</strong></p>"
+	if teaser != "" {
+		o.Summary = "<p>" + html.EscapeString(teaser) + "</p>"
+		preview += o.Summary
+	}
+	if id != "" {
+		preview += `<p><a href="` + html.EscapeString(id) + `">` + html.EscapeString(id) + "</a></p>"
+	}
+	o.Preview = Embed(&Object{Type: Types{TypeNote}, AttributedTo: Refs{IRI(author)}, Content: preview, Published: published})
+	return o
+}
+
 // ReplyTo makes o a reply to parent: in its thread, and with a mention of its author, who would not hear of it
 // otherwise. handle is that author's, user@host. A mention that is in Tag already is not repeated, and nobody is
 // mentioned in a reply to their own. Call it before [Object.Address].
