@@ -88,3 +88,17 @@ func (s *Server) Offer(ctx context.Context, handle, actorID string, n int) (offe
 	}
 	return offered, nil
 }
+
+// relate keeps a change of who follows whom, and offers posts to whom an Accept lets in. That is a courtesy: it fails alone.
+func (s *Server) relate(ctx context.Context, change outbox.Relation) error {
+	if err := s.relations.relate(ctx, change); err != nil {
+		return err
+	}
+	if change.Type != activity.TypeAccept || s.config.OfferPosts == 0 {
+		return nil
+	}
+	if _, err := s.Offer(ctx, change.Followed, change.Follower, s.config.OfferPosts); err != nil {
+		s.config.Logger.InfoContext(ctx, "fedihook: no posts offered", "to", change.Follower, "error", err)
+	}
+	return nil
+}

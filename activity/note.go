@@ -3,6 +3,7 @@ package activity
 import (
 	"html"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -120,6 +121,16 @@ func HashtagHTML(href, name string) string {
 // lists what has it.
 func Hashtag(href, name string) *Link {
 	return &Link{Type: Types{TypeHashtag}, Href: href, Name: withPrefix("#", name)}
+}
+
+// AddHashtags adds names, with or without a leading #, to Tag, and returns o. base is what the addresses of the pages that list
+// what has them begin with: the name follows, escaped.
+func (o *Object) AddHashtags(base string, names ...string) *Object {
+	for _, name := range names {
+		name = strings.TrimPrefix(name, "#")
+		o.Tag = append(o.Tag, Embed(Hashtag(base+url.PathEscape(name), name)))
+	}
+	return o
 }
 
 func withPrefix(prefix, s string) string {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -18,11 +17,10 @@ CREATE INDEX IF NOT EXISTS comments_post ON comments (post, at);
 CREATE TABLE IF NOT EXISTS reactions (post TEXT NOT NULL, kind TEXT NOT NULL, who TEXT NOT NULL, PRIMARY KEY (post, kind, who))`
 
 const (
+	maxName    = 100  // characters
 	maxComment = 5000 // characters
 	maxWaiting = 1000 // comments that nobody has approved yet
 )
-
-var errComment = errors.New("a comment has a name of at most 100 characters and a text of at most 5,000")
 
 // comment is what a reader says of a post. It is shown after its author has approved it.
 type comment struct {
@@ -37,12 +35,9 @@ type count struct {
 	N    int
 }
 
-// addComments adds a form below each post, and a place where comments wait for approval.
-func addComments(ctx context.Context, s *site) error {
-	if _, err := s.db.ExecContext(ctx, commentsTables); err != nil {
-		return err
-	}
-	s.saved = append(s.saved, func(ctx context.Context, tx *sql.Tx, before, after *post) error {
+// discussion adds a form below each post, and a place where comments wait for approval.
+func discussion(ctx context.Context, s *site) (p part, err error) {
+	p.saved = func(ctx context.Context, tx *sql.Tx, _ string, before, after *post) error {
 		if after != nil {
 			return nil
 		}
@@ -51,15 +46,15 @@ func addComments(ctx context.Context, s *site) error {
 			_, err = tx.ExecContext(ctx, `DELETE FROM reactions WHERE post = $1`, before.Slug)
 		}
 		return err
-	})
+	}
 	s.mux.HandleFunc("POST /posts/{slug}/comments", func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 		c := comment{ID: secret(), Post: r.PathValue("slug"), Name: r.FormValue("name"), Text: r.FormValue("text"), At: time.Now()}
-		switch err := s.addComment(r.Context(), c); {
-		case errors.Is(err, errComment):
-			s.showPostWith(w, r, http.StatusUnprocessableEntity, err.Error())
+		switch wrong, err := c.wrong(), s.addComment(r.Context(), c); {
 		case err != nil:
 			s.fail(w, r, err)
+		case wrong != "":
+			s.showPostWith(w, r, http.StatusUnprocessableEntity, wrong)
 		default:
 			http.Redirect(w, r, "/posts/"+c.Post+"?thanks#comments", http.StatusSeeOther)
 		}
@@ -76,40 +71,49 @@ func addComments(ctx context.Context, s *site) error {
 		}
 		http.Redirect(w, r, "/desk", http.StatusSeeOther)
 	}))
-	return nil
+	_, err = s.db.ExecContext(ctx, commentsTables)
+	return p, err
 }
 
-// addComment keeps a comment, or what it has become if its ID is known; a new one waits for approval, and so does one whose text has
-// changed. On a post that is not there it returns sql.ErrNoRows.
+// wrong says what is wrong about a comment, or nothing.
+func (c comment) wrong() string {
+	switch all := c.Name + c.Text; {
+	case strings.TrimSpace(c.Name) == "" || strings.TrimSpace(c.Text) == "":
+		return "A comment needs a name and a text."
+	case utf8.RuneCountInString(c.Name) > maxName || utf8.RuneCountInString(c.Text) > maxComment:
+		return "A name has at most 100 characters, a comment 5,000."
+	case !utf8.ValidString(all) || strings.Contains(all, "\x00"):
+		return "That is no text."
+	}
+	return ""
+}
+
+// addComment keeps a comment, or what it has become if its ID is known and it is still by the same; a new one waits for approval, and
+// so does one whose text has changed. One with which something is wrong is not kept, nor is one on a post that is not there.
 func (s *site) addComment(ctx context.Context, c comment) error {
-	c.Name, c.Text = strings.TrimSpace(c.Name), strings.TrimSpace(c.Text)
-	if c.Name == "" || c.Text == "" || utf8.RuneCountInString(c.Name) > 100 || utf8.RuneCountInString(c.Text) > maxComment ||
-		!utf8.ValidString(c.Name+c.Text) || strings.Contains(c.Name+c.Text, "\x00") {
-		return errComment
+	if c.wrong() != "" {
+		return nil
 	}
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		p, err := one(ctx, tx, c.Post)
-		if err != nil {
-			return err
-		}
 		var waiting int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM comments WHERE approved = 0`).Scan(&waiting); err != nil {
 			return err
 		}
-		if p.Draft() || waiting >= maxWaiting {
-			return sql.ErrNoRows
+		if waiting >= maxWaiting {
+			return nil
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO comments (id, post, name, url, avatar, text, at, approved) VALUES ($1, $2, $3, $4, $5, $6, $7, 0)
-			ON CONFLICT (id) DO UPDATE SET name = excluded.name, url = excluded.url, avatar = excluded.avatar, text = excluded.text,
-			approved = CASE WHEN comments.text = excluded.text THEN comments.approved ELSE 0 END`,
-			c.ID, c.Post, c.Name, c.URL, c.Avatar, c.Text, stamp(c.At))
+		_, err := tx.ExecContext(ctx, `INSERT INTO comments (id, post, name, url, avatar, text, at, approved)
+			SELECT $1, slug, $2, $3, $4, $5, $6, 0 FROM posts WHERE slug = $7 AND published <> ''
+			ON CONFLICT (id) DO UPDATE SET name = excluded.name, avatar = excluded.avatar, text = excluded.text,
+			approved = CASE WHEN comments.text = excluded.text THEN comments.approved ELSE 0 END WHERE comments.url = excluded.url`,
+			c.ID, strings.TrimSpace(c.Name), c.URL, c.Avatar, strings.TrimSpace(c.Text), stamp(c.At), c.Post)
 		return err
 	})
 }
 
-// removeComment forgets a comment, if there is one.
-func (s *site) removeComment(ctx context.Context, id string) error {
-	_, err := s.db.ExecContext(ctx, `DELETE FROM comments WHERE id = $1`, id)
+// removeComment forgets a comment of somebody's, if there is one.
+func (s *site) removeComment(ctx context.Context, id, url string) error {
+	_, err := s.db.ExecContext(ctx, `DELETE FROM comments WHERE id = $1 AND url = $2`, id, url)
 	return err
 }
 

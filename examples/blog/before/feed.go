@@ -25,21 +25,21 @@ type item struct {
 	HTML      string `xml:"description"`
 }
 
-// addFeed adds the feed of the latest posts.
-func addFeed(_ context.Context, s *site) error {
+// feed adds the feed of the latest posts.
+func feed(_ context.Context, s *site) (part, error) {
 	s.mux.HandleFunc("GET /feed.xml", func(w http.ResponseWriter, r *http.Request) {
 		list, err := s.newest(r.Context(), 20)
 		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		feed := rss{Version: "2.0", Title: "A small blog", Link: s.origin + "/", About: "All posts"}
+		f := rss{Version: "2.0", Title: "A small blog", Link: s.origin + "/", About: "All posts"}
 		for _, p := range list {
-			feed.Items = append(feed.Items, item{p.Title, s.origin + p.Path(), s.origin + p.Path(), p.Published.Format(time.RFC1123Z), string(p.HTML)})
+			f.Items = append(f.Items, item{p.Title, s.origin + p.Path(), s.origin + p.Path(), p.Published.Format(time.RFC1123Z), string(p.HTML)})
 		}
 		w.Header().Set("Content-Type", "application/rss+xml; charset=utf-8")
 		_, _ = w.Write([]byte(xml.Header)) // who has gone away misses nothing
-		_ = xml.NewEncoder(w).Encode(feed)
+		_ = xml.NewEncoder(w).Encode(f)
 	})
-	return nil
+	return part{}, nil
 }

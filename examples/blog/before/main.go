@@ -26,7 +26,6 @@ import (
 // options is the command line.
 type options struct {
 	listen, origin, data, db string
-	insecureAllowLoopback    bool
 }
 
 func main() {
@@ -35,7 +34,6 @@ func main() {
 	flag.StringVar(&o.origin, "origin", "", "where visitors find the blog, like https://blog.example (default http://localhost and the port)")
 	flag.StringVar(&o.data, "data", "", "`folder` with posts/*.md, where databases go, too (default a temporary one with some posts)")
 	flag.StringVar(&o.db, "db", "", "SQLite `file` or postgres:// address (default blog.db in the data folder)")
-	flag.BoolVar(&o.insecureAllowLoopback, "insecure-allow-loopback", false, "for trials: other servers may be on this machine")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -46,7 +44,7 @@ func main() {
 }
 
 // parts are what a site is made of, in this order.
-var parts = []func(context.Context, *site) error{addTags, addFeed, addComments}
+var parts = []func(context.Context, *site) (part, error){tags, feed, discussion}
 
 // run serves a blog until ctx ends.
 func run(ctx context.Context, o options) error {
@@ -77,11 +75,12 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
 	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	g, ctx := errgroup.WithContext(ctx)
-	for _, work := range s.background {
-		g.Go(func() error { return work(ctx) })
+	for _, p := range s.parts {
+		if p.run != nil {
+			g.Go(func() error { return p.run(ctx) })
+		}
 	}
 	g.Go(func() error {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

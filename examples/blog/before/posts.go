@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -21,12 +22,15 @@ const postsTables = `
 CREATE TABLE IF NOT EXISTS posts (
 	slug TEXT PRIMARY KEY, author TEXT NOT NULL, title TEXT NOT NULL, summary TEXT NOT NULL,
 	source TEXT NOT NULL, html TEXT NOT NULL, published TEXT NOT NULL, edited TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS posts_published ON posts (published)`
+CREATE INDEX IF NOT EXISTS posts_published ON posts (published);
+CREATE TABLE IF NOT EXISTS gone (slug TEXT PRIMARY KEY)`
 
 const maxSource = 1 << 20 // bytes of a post
 
 var (
 	errTooLong = errors.New("a post has at most a megabyte")
+	errGone    = errors.New("there was a post of this name, and it is gone for good")
+	errPublic  = errors.New("what is published can be edited or deleted, but is no draft any more")
 	errSlug    = errors.New("a post's name consists of small letters, digits and hyphens")
 	slugs      = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,99}$`)
 )
@@ -112,8 +116,13 @@ func (s *site) save(ctx context.Context, slug, source string) error {
 			return err
 		case old.Author != p.Author:
 			return fmt.Errorf("%s is %s's", slug, old.Author)
+		case !old.Draft() && p.Draft():
+			return errPublic
 		case !old.Draft() && !p.Draft() && !strings.Contains(source, "\ndate:"):
 			p.Published = old.Published
+		}
+		if gone, err := isGone(ctx, tx, slug); err != nil || gone {
+			return cmp.Or(err, errGone)
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO posts (slug, author, title, summary, source, html, published, edited)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (slug) DO UPDATE SET title = excluded.title, summary = excluded.summary,
@@ -135,17 +144,38 @@ func (s *site) remove(ctx context.Context, slug string) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM posts WHERE slug = $1`, slug); err != nil {
 			return err
 		}
+		if !old.Draft() {
+			if _, err := tx.ExecContext(ctx, `INSERT INTO gone (slug) VALUES ($1)`, slug); err != nil {
+				return err
+			}
+		}
 		return s.tell(ctx, tx, old, nil)
 	})
 }
 
+// tell has all parts hear of a change.
 func (s *site) tell(ctx context.Context, tx *sql.Tx, before, after *post) error {
-	for _, f := range s.saved {
-		if err := f(ctx, tx, before, after); err != nil {
+	author := cmp.Or(after, before).Author
+	for _, p := range s.parts {
+		if p.saved == nil {
+			continue
+		}
+		if err := p.saved(ctx, tx, author, before, after); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// isGone says whether there was a post of this name that everyone could read.
+func isGone(ctx context.Context, q querier, slug string) (gone bool, err error) {
+	rows, err := q.QueryContext(ctx, `SELECT 1 FROM gone WHERE slug = $1`, slug)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	gone = rows.Next()
+	return gone, rows.Err()
 }
 
 // querier is a *sql.DB or a *sql.Tx.
@@ -210,6 +240,10 @@ func (s *site) showPost(w http.ResponseWriter, r *http.Request) {
 // showPostWith shows a post with what was wrong about a comment on it.
 func (s *site) showPostWith(w http.ResponseWriter, r *http.Request, status int, wrong string) {
 	p, err := s.post(r.Context(), r.PathValue("slug"))
+	if gone, _ := isGone(r.Context(), s.db, r.PathValue("slug")); gone && errors.Is(err, sql.ErrNoRows) {
+		s.render(w, r, http.StatusGone, "gone", view{Title: "Gone"})
+		return
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return

@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,24 +25,30 @@ var files embed.FS
 //go:embed posts/*.md authors.yaml
 var samples embed.FS
 
-// site is a blog. Parts add to its lists before it serves; afterwards they don't change.
+// site is a blog.
 type site struct {
 	options
-	db   *sql.DB
-	mux  *http.ServeMux
-	page *template.Template
+	db    *sql.DB
+	keep  *sql.DB // of sessions: who loses it only signs everybody out
+	mux   *http.ServeMux
+	page  *template.Template
+	parts []part
+}
 
-	saved      []func(ctx context.Context, tx *sql.Tx, before, after *post) error // in the transaction of each change; nil before: it is new, nil after: it is gone
-	wrap       []func(http.Handler) http.Handler                                  // around all pages
-	background []func(context.Context) error                                      // runs until its context ends
-	boxes      []func(ctx context.Context) (box, error)                           // beside each page
-	closers    []func() error
+// part is something that a site does besides showing posts. Its fields may be nil.
+type part struct {
+	wrap  func(http.Handler) http.Handler                                                 // around all pages
+	box   func(context.Context) (box, error)                                              // beside each page
+	about func(context.Context, *user) (box, error)                                       // beside an author's page
+	saved func(ctx context.Context, tx *sql.Tx, author string, before, after *post) error // in the transaction of each change; nil: there is none
+	run   func(context.Context) error                                                     // until its context ends
 }
 
 // box stands beside each page.
 type box struct {
 	Title string
 	Links []link
+	HTML  template.HTML
 }
 
 type link struct{ Text, URL string }
@@ -56,16 +61,10 @@ func newSite(ctx context.Context, o options) (_ *site, err error) {
 	}).ParseFS(files, "templates/*.html"); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
-	if s.db, err = s.open(o.db); err != nil {
-		return nil, err
-	}
-	for _, create := range []string{postsTables, usersTables} {
-		if _, err := s.db.ExecContext(ctx, create); err != nil {
+	s.db = openDB(o.db)
+	s.keep = s.beside("sessions")
+	for tables, db := range map[string]*sql.DB{postsTables: s.db, usersTables: s.db, sessionsTables: s.keep} {
+		if _, err := db.ExecContext(ctx, tables); err != nil {
 			return nil, fmt.Errorf("create tables: %w", err)
 		}
 	}
@@ -74,10 +73,12 @@ func newSite(ctx context.Context, o options) (_ *site, err error) {
 	s.mux.HandleFunc("GET /authors/{name}", s.showAuthor)
 	s.mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "templates/style.css") })
 	s.addDesk()
-	for _, add := range parts {
-		if err := add(ctx, s); err != nil {
+	for _, open := range parts {
+		p, err := open(ctx, s)
+		if err != nil {
 			return nil, err
 		}
+		s.parts = append(s.parts, p)
 	}
 	if err := s.readUsers(ctx); err != nil {
 		return nil, err
@@ -85,32 +86,34 @@ func newSite(ctx context.Context, o options) (_ *site, err error) {
 	return s, s.readPosts(ctx)
 }
 
-// open opens a database: a postgres:// address, or else a file of SQLite.
-func (s *site) open(name string) (*sql.DB, error) {
+// openDB opens a database: a postgres:// address, or else a file of SQLite. It is closed with the process.
+func openDB(name string) *sql.DB {
 	driver := "pgx"
 	if !strings.HasPrefix(name, "postgres://") {
-		driver, name = "sqlite", "file:"+name+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)"
+		driver, name = "sqlite", "file:"+name+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_txlock=immediate"
 	}
 	db, err := sql.Open(driver, name)
-	if err == nil {
-		s.closers = append(s.closers, db.Close)
+	if err != nil {
+		panic(err) // there is no such driver: see the imports
 	}
-	return db, err
+	return db
 }
 
-func (s *site) close() {
-	for _, c := range slices.Backward(s.closers) {
-		if err := c(); err != nil {
-			slog.Warn("blog: close", "err", err)
-		}
+// beside is a database for a part of the site that keeps its own: a file beside the blog's, or the same PostgreSQL.
+func (s *site) beside(name string) *sql.DB {
+	if strings.HasPrefix(s.options.db, "postgres://") {
+		return openDB(s.options.db)
 	}
+	return openDB(filepath.Join(s.data, name+".db"))
 }
 
 // handler serves the site. A form of another site's page changes nothing here: browsers say where it comes from.
 func (s *site) handler() http.Handler {
 	h := http.NewCrossOriginProtection().Handler(s.mux)
-	for _, w := range s.wrap {
-		h = w(h)
+	for _, p := range s.parts {
+		if p.wrap != nil {
+			h = p.wrap(h)
+		}
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action *; base-uri 'none'; frame-ancestors 'none'")
@@ -139,16 +142,12 @@ type view struct {
 // render answers with a page.
 func (s *site) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
 	v.Site, v.User = "A small blog", s.signedIn(r)
-	for _, make := range s.boxes {
-		b, err := make(r.Context())
-		if err != nil {
-			s.fail(w, r, err)
-			return
-		}
-		if len(b.Links) > 0 {
-			v.Boxes = append(v.Boxes, b)
-		}
+	boxes, err := s.boxes(r.Context(), v.Author)
+	if err != nil {
+		s.fail(w, r, err)
+		return
 	}
+	v.Boxes = boxes
 	var page strings.Builder
 	if err := s.page.ExecuteTemplate(&page, name, v); err != nil {
 		s.fail(w, r, err)
@@ -160,6 +159,24 @@ func (s *site) render(w http.ResponseWriter, r *http.Request, status int, name s
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(page.String())) // who has gone away misses nothing
+}
+
+// boxes are what stands beside a page, which may be an author's.
+func (s *site) boxes(ctx context.Context, author *user) (list []box, err error) {
+	add := func(b box, e error) {
+		if err = errors.Join(err, e); len(b.Links) > 0 || b.HTML != "" {
+			list = append(list, b)
+		}
+	}
+	for _, p := range s.parts {
+		if p.about != nil && author != nil {
+			add(p.about(ctx, author))
+		}
+		if p.box != nil {
+			add(p.box(ctx))
+		}
+	}
+	return list, err
 }
 
 // fail answers what an error deserves.
@@ -201,7 +218,11 @@ func (s *site) readPosts(ctx context.Context) error {
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if old != nil && old.Source == text {
+		gone, err := isGone(ctx, s.db, slug)
+		if err != nil {
+			return err
+		}
+		if gone || old != nil && old.Source == text {
 			continue
 		}
 		if err := s.save(ctx, slug, text); err != nil {

@@ -7,12 +7,9 @@ import (
 	"net/url"
 )
 
-// addTags adds a page for each tag, and a list of them.
-func addTags(ctx context.Context, s *site) error {
-	if _, err := s.db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS tags (tag TEXT NOT NULL, slug TEXT NOT NULL, PRIMARY KEY (tag, slug))`); err != nil {
-		return err
-	}
-	s.saved = append(s.saved, func(ctx context.Context, tx *sql.Tx, before, after *post) error {
+// tags adds a page for each tag, and a list of them.
+func tags(ctx context.Context, s *site) (p part, err error) {
+	p.saved = func(ctx context.Context, tx *sql.Tx, _ string, before, after *post) error {
 		if before != nil {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM tags WHERE slug = $1`, before.Slug); err != nil {
 				return err
@@ -27,8 +24,8 @@ func addTags(ctx context.Context, s *site) error {
 			}
 		}
 		return nil
-	})
-	s.boxes = append(s.boxes, func(ctx context.Context) (box, error) {
+	}
+	p.box = func(ctx context.Context) (box, error) {
 		rows, err := s.db.QueryContext(ctx, `SELECT tag FROM tags GROUP BY tag ORDER BY count(*) DESC, tag LIMIT 20`)
 		if err != nil {
 			return box{}, err
@@ -43,7 +40,7 @@ func addTags(ctx context.Context, s *site) error {
 			b.Links = append(b.Links, link{"#" + tag, "/tags/" + url.PathEscape(tag)})
 		}
 		return b, rows.Err()
-	})
+	}
 	s.mux.HandleFunc("GET /tags/{tag}", func(w http.ResponseWriter, r *http.Request) {
 		tag := r.PathValue("tag")
 		list, err := posts(r.Context(), s.db, `published <> '' AND slug IN (SELECT slug FROM tags WHERE tag = $1) ORDER BY published DESC, slug LIMIT 100`, tag)
@@ -56,5 +53,6 @@ func addTags(ctx context.Context, s *site) error {
 		}
 		s.render(w, r, http.StatusOK, "home", view{Title: "#" + tag, Posts: list})
 	})
-	return nil
+	_, err = s.db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS tags (tag TEXT NOT NULL, slug TEXT NOT NULL, PRIMARY KEY (tag, slug))`)
+	return p, err
 }

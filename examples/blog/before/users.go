@@ -20,11 +20,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-const usersTables = `
-CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY, full_name TEXT NOT NULL, about TEXT NOT NULL, password TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, name TEXT NOT NULL, until TEXT NOT NULL)`
-
 const (
+	usersTables    = `CREATE TABLE IF NOT EXISTS users (name TEXT PRIMARY KEY, full_name TEXT NOT NULL, about TEXT NOT NULL, password TEXT NOT NULL)`
+	sessionsTables = `CREATE TABLE IF NOT EXISTS sessions (id TEXT PRIMARY KEY, name TEXT NOT NULL, until TEXT NOT NULL)`
+
 	sessionTime = 14 * 24 * time.Hour
 	cookie      = "session"
 )
@@ -98,7 +97,7 @@ func (s *site) signedIn(r *http.Request) *user {
 		return nil
 	}
 	var name string
-	err = s.db.QueryRowContext(r.Context(), `SELECT name FROM sessions WHERE id = $1 AND until > $2`, keyOf(c.Value), stamp(time.Now())).Scan(&name)
+	err = s.keep.QueryRowContext(r.Context(), `SELECT name FROM sessions WHERE id = $1 AND until > $2`, keyOf(c.Value), stamp(time.Now())).Scan(&name)
 	if err == nil {
 		var u *user
 		if u, err = s.user(r.Context(), name); err == nil {
@@ -128,11 +127,11 @@ func (s *site) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	id := secret()
 	now := time.Now()
-	if _, err := s.db.ExecContext(r.Context(), `DELETE FROM sessions WHERE until < $1`, stamp(now)); err != nil {
+	if _, err := s.keep.ExecContext(r.Context(), `DELETE FROM sessions WHERE until < $1`, stamp(now)); err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	if _, err := s.db.ExecContext(r.Context(), `INSERT INTO sessions (id, name, until) VALUES ($1, $2, $3)`, keyOf(id), u.Name, stamp(now.Add(sessionTime))); err != nil {
+	if _, err := s.keep.ExecContext(r.Context(), `INSERT INTO sessions (id, name, until) VALUES ($1, $2, $3)`, keyOf(id), u.Name, stamp(now.Add(sessionTime))); err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -146,7 +145,7 @@ func (s *site) signIn(w http.ResponseWriter, r *http.Request) {
 // signOut ends a session.
 func (s *site) signOut(w http.ResponseWriter, r *http.Request) {
 	if c, err := r.Cookie(cookie); err == nil {
-		if _, err := s.db.ExecContext(r.Context(), `DELETE FROM sessions WHERE id = $1`, keyOf(c.Value)); err != nil {
+		if _, err := s.keep.ExecContext(r.Context(), `DELETE FROM sessions WHERE id = $1`, keyOf(c.Value)); err != nil {
 			s.fail(w, r, err)
 			return
 		}
