@@ -58,6 +58,10 @@ type Config struct {
 	Object func(ctx context.Context, id, asker string) (*activity.Object, error)
 	// Hooks are what the app does about activities that come in. See [inbox.Hooks].
 	Hooks inbox.Hooks
+	// Readers are further hooks, about what others say of the app's posts; where Hooks has one of the kind, that runs first. Who is
+	// set if it is nil.
+	Readers inbox.Readers
+
 	// Owner tells who made an object of another server that the app keeps, "" if it keeps none of this id: nobody else can
 	// edit or delete it. Nil: the hooks look for themselves.
 	Owner func(ctx context.Context, id string) (actorID string, err error)
@@ -119,6 +123,10 @@ type Config struct {
 	// PublishDelay is how long each Publish waits before it goes out, so that its author can take it back: what is deleted
 	// within it was never said to anybody, and what is updated goes out as it is then. See also [Server.At]. Zero: none.
 	PublishDelay time.Duration
+	// OfferPosts is how many of the latest posts are offered to whoever begins to follow, when that was accepted: see [Server.Offer].
+	// Zero: none.
+	OfferPosts int
+
 	// Ended is told of what does not reach all whom it was for because it expired or was given up before it was handed over
 	// for delivery; Undelivered of each inbox that the queue gave up, with the reason in Event.Err: one that wraps
 	// delivery.ErrExpired, for instance. A Queue that the app brings has its own hook for that. Both may be slow, and may be
@@ -187,6 +195,7 @@ type Server struct {
 	saidIn      *pace // groups
 	digests     *digestCache
 	walks       *semaphore.Weighted // through all followers of somebody, for a stranger
+	visitors    *semaphore.Weighted // who are led to their servers
 	compared    *pace               // senders
 	comparisons chan comparison
 	movedTo     *recent[string] // of each user, "" for who has not moved
@@ -224,8 +233,8 @@ func New(c Config) (*Server, error) {
 	if (c.SealKey == nil) != (c.OpenKey == nil) {
 		return nil, errors.New("fedihook: Config.SealKey needs Config.OpenKey, and the other way round")
 	}
-	if c.PublishDelay < 0 || c.MaxRelayed < 0 {
-		return nil, errors.New("fedihook: Config.PublishDelay or Config.MaxRelayed is negative")
+	if c.PublishDelay < 0 || c.MaxRelayed < 0 || c.OfferPosts < 0 {
+		return nil, errors.New("fedihook: Config.PublishDelay, Config.MaxRelayed or Config.OfferPosts is negative")
 	}
 	if c.MoveCooldown == 0 {
 		c.MoveCooldown = 30 * 24 * time.Hour // Mastodon's
@@ -268,6 +277,7 @@ func New(c Config) (*Server, error) {
 	s.relays, s.relayPace = new(recent[[]outbox.Relay]), newPace(time.Minute, cmp.Or(c.MaxRelayed, 300), maxRelays)
 	s.saidBy, s.saidIn = newPace(time.Minute, maxShares, maxLately), newPace(time.Minute, maxSharesIn, maxLately)
 	s.compared, s.comparisons = newPace(synchroniseEvery, 1, maxComparisons), make(chan comparison, maxComparisons)
+	s.visitors = semaphore.NewWeighted(maxInteract)
 	s.walks, s.digests = semaphore.NewWeighted(2), &digestCache{make: s.digestsOf}
 	s.config.Storage.Followers = &watchedFollowers{Followers: c.Storage.Followers, changed: s.digests.changed}
 	s.config.Profile = s.withMovedTo(c.Profile)
@@ -316,7 +326,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	s.outbox, err = outbox.New(outbox.Config{
 		Intents: c.Storage.Intents, Log: c.Storage.Log, NewID: s.newID, Author: s.author, Local: s.names.Ours,
 		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets, Everyone: s.forEveryone,
-		Enqueue: s.enqueue, Loop: s.loop, Relate: relations.relate, FollowID: relations.followID, Text: html.Text,
+		Enqueue: s.enqueue, Loop: s.loop, Relate: s.relate, FollowID: relations.followID, Text: html.Text,
 		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Logger: c.Logger,
 	})
 	if err != nil {
@@ -332,13 +342,16 @@ func (s *Server) wire(client *http.Client) (err error) {
 	if c.NoSynchronisation {
 		compare = nil
 	}
+	if c.Readers.Who == nil {
+		c.Readers.Who = s.person
+	}
 	s.inbox, err = inbox.New(inbox.Config{
 		Verifier: c.Verifier, Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
 		Peers: s.peers, Brings: s.brings, Take: s.take, Synchronise: compare, Forwarder: forward, Forwards: c.Storage.Forwards,
 		Moves: moves{s}, MoveCooldown: c.RefollowCooldown,
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
 		Proof: s.proofs(), LDSignature: s.ldSignatures(), Groups: (*groups)(s), Proxies: c.Proxies,
-		Consent: s.consent, Hooks: c.Hooks, Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
+		Consent: s.consent, Hooks: c.Readers.Hooks(c.Hooks), Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
 	})
 	return err
 }

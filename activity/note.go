@@ -3,6 +3,7 @@ package activity
 import (
 	"html"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,25 @@ func Note(id, author, text string, published time.Time) *Object {
 		o.URL = Refs{IRI(id)}
 	}
 	o.say("sensitive", "false") // Pixelfed wants it said; Sensitive wins if it is set
+	return o
+}
+
+// Article makes an Article of author's: a title, its text as HTML, and a teaser in plain text, one paragraph, which may be
+// empty. Where long texts are not shown whole, readers see title, teaser and a link: Mastodon makes these of Name, Summary and URL,
+// others take the Note in Preview. As in [Note], its page is taken to be at its id, and it is for nobody before
+// [Object.Address]: only the Article is addressed. FEP-b2b8
+func Article(id, author, title, text, teaser string, published time.Time) *Object {
+	o := Note(id, author, text, published)
+	o.Type, o.Name = Types{TypeArticle}, title
+	preview := "<p><strong>" + html.EscapeString(title) + "</strong></p>"
+	if teaser != "" {
+		o.Summary = "<p>" + html.EscapeString(teaser) + "</p>"
+		preview += o.Summary
+	}
+	if id != "" {
+		preview += `<p><a href="` + html.EscapeString(id) + `">` + html.EscapeString(id) + "</a></p>"
+	}
+	o.Preview = Embed(&Object{Type: Types{TypeNote}, AttributedTo: Refs{IRI(author)}, Content: preview, Published: published})
 	return o
 }
 
@@ -101,6 +121,16 @@ func HashtagHTML(href, name string) string {
 // lists what has it.
 func Hashtag(href, name string) *Link {
 	return &Link{Type: Types{TypeHashtag}, Href: href, Name: withPrefix("#", name)}
+}
+
+// AddHashtags adds names, with or without a leading #, to Tag, and returns o. base is what the addresses of the pages that list
+// what has them begin with: the name follows, escaped.
+func (o *Object) AddHashtags(base string, names ...string) *Object {
+	for _, name := range names {
+		name = strings.TrimPrefix(name, "#")
+		o.Tag = append(o.Tag, Embed(Hashtag(base+url.PathEscape(name), name)))
+	}
+	return o
 }
 
 func withPrefix(prefix, s string) string {

@@ -60,6 +60,17 @@ func (j JRD) Self() string {
 	return ""
 }
 
+// Subscribe is the template of the page where whom j is about confirms an interaction, in which {uri} stands for what it is
+// with. It is "" if there is none.
+func (j JRD) Subscribe() string {
+	for _, l := range j.Links {
+		if l.Rel == relSubscribe && strings.Contains(l.Template, "{uri}") {
+			return l.Template
+		}
+	}
+	return ""
+}
+
 // selfAs is the id of the actor of a type, where j says the types of several: on Lemmy (0.19) a person and a community may go by
 // one name. Else it is Self.
 func (j JRD) selfAs(typ string) string {

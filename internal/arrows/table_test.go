@@ -35,6 +35,8 @@ var rooms = map[string][]string{
 		"storage", "storage/queue"},
 	"interop/...": {"..."},
 
+	"docs": {},
+
 	"internal/safehttp":              {},
 	"internal/safehttp/safehttptest": {"internal/safehttp"},
 	"internal/sqldb":                 {},
