@@ -32,7 +32,7 @@ func (p *Proxy) download(ctx context.Context, src source) ([]byte, error) {
 	}
 	moved, failed := p.parseSource(remote)
 	if failed != nil {
-		return nil, failed
+		return nil, &Error{URL: src.url, Err: fmt.Errorf("%w: refreshed: %v", ErrFetch, failed)}
 	}
 	if failed := p.permit(ctx, moved.host); failed != nil {
 		return nil, &Error{URL: remote, Err: failed}
@@ -95,7 +95,7 @@ func (p *Proxy) checkRedirect(then func(*http.Request, []*http.Request) error) f
 	return func(req *http.Request, via []*http.Request) error {
 		hop, err := p.parseSource(req.URL.String())
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: redirected: %v", ErrFetch, err) // ErrURL is for what was asked for
 		}
 		if err := p.permit(req.Context(), hop.host); err != nil {
 			return err

@@ -168,7 +168,7 @@ func inspect(data []byte) (in inspected, err error) {
 		return in, fmt.Errorf("%w: %w", ErrBroken, err)
 	}
 	in.width, in.height = int64(config.Width), int64(config.Height)
-	in.memory += 64 << 10
+	in.memory += in.memory/32 + 128<<10 // pages that are not filled, and tables
 	return in, nil
 }
 

@@ -39,7 +39,6 @@ func (p *Proxy) parseSource(remote string) (source, error) {
 		remote = "(not a URL)" // its text is in the cause
 		return refused(err)
 	}
-	u.Fragment, u.RawFragment = "", ""
 	host, err := safehttp.Authority(u)
 	if err != nil {
 		return refused(err)
@@ -47,6 +46,7 @@ func (p *Proxy) parseSource(remote string) (source, error) {
 	if u.Scheme != "https" && !p.loopback(host, u.Hostname()) {
 		return refused("not https")
 	}
+	u.Host, u.Fragment, u.RawFragment = host, "", "" // so that one picture has one address
 	text := u.String()
 	if len(text) > maxURL { // escaping made it longer
 		return refused("longer than 2,048 bytes")
