@@ -11,6 +11,7 @@ import (
 	"image/png"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -228,3 +229,16 @@ func riffChunk(kind string, data ...byte) []byte {
 
 // uint24 is how WebP writes dimensions.
 func uint24(n int) []byte { return []byte{byte(n), byte(n >> 8), byte(n >> 16)} }
+
+// noise is a picture that no format makes short, of colours that a JPEG keeps nearly.
+func noise(w, h int) *image.NRGBA {
+	m := image.NewNRGBA(image.Rect(0, 0, w, h))
+	r := rand.New(rand.NewPCG(1, 2))
+	for y := range h {
+		for x := range w {
+			v := uint8(120 + r.IntN(16))
+			m.SetNRGBA(x, y, color.NRGBA{v, v + uint8(r.IntN(8)), v, 255})
+		}
+	}
+	return m
+}

@@ -43,7 +43,9 @@ func TestLiarsAreNotShown(t *testing.T) {
 	t.Parallel()
 	small := photo(16, 16)
 	paletted := image.NewPaletted(image.Rect(0, 0, 16, 16), color.Palette{color.Black, color.White})
-	body := func(data []byte) http.HandlerFunc { return func(w http.ResponseWriter, _ *http.Request) { w.Write(data) } }
+	body := func(data []byte) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.Write(data) }
+	}
 	status := func(n int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(n); w.Write(pngOf(small)) }
 	}
