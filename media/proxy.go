@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -261,6 +262,9 @@ func (p *Proxy) PurgeURL(_ context.Context, remote string) error {
 // same registrable domain, whose pictures are fetched again when they are asked for. As for fetches under way see
 // [Proxy.PurgeURL].
 func (p *Proxy) PurgeHost(_ context.Context, host string) error {
+	if strings.ContainsAny(host, "/?#@") {
+		return &Error{URL: host, Err: fmt.Errorf("%w: not a host", ErrURL)}
+	}
 	src, err := p.parseSource("https://" + host + "/")
 	if err != nil {
 		return err
