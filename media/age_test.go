@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -62,24 +61,6 @@ func TestAFailureIsRememberedForAWhile(t *testing.T) {
 				r.net.HangUp()
 			})
 		})
-	}
-}
-
-func TestFailuresOfManyPicturesDoNotPileUp(t *testing.T) {
-	t.Parallel()
-	r := newRemote(t)
-	p := r.proxy(t, media.Config{})
-	for i := range 4097 {
-		if _, err := p.Fetch(t.Context(), fmt.Sprint("https://a.example/", i), media.Full); err == nil {
-			t.Fatal("there is a picture")
-		}
-	}
-	n := r.requests()
-	if _, err := p.Fetch(t.Context(), "https://a.example/0", media.Full); err == nil || r.requests() != n+1 {
-		t.Errorf("the oldest is still remembered")
-	}
-	if _, err := p.Fetch(t.Context(), "https://a.example/4096", media.Full); err == nil || r.requests() != n+1 {
-		t.Errorf("the newest is forgotten")
 	}
 }
 

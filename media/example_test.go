@@ -9,6 +9,7 @@ import (
 
 	"github.com/fedihook/fedihook/media"
 	"github.com/fedihook/fedihook/moderation"
+	"github.com/fedihook/fedihook/storage"
 )
 
 // A page embeds the proxy's address in place of the picture's own.
@@ -38,11 +39,17 @@ func Example() {
 
 // The operator's decisions hold for pictures too.
 func ExampleConfig_moderation() {
-	var policy *moderation.Policy // the one that the server has
+	rules := storage.Memory()
+	policy := &moderation.Policy{Rules: rules.Rules, Hosts: rules.Hosts} // the one that the server has
+	ctx := context.Background()
+	if err := policy.Put(ctx, moderation.Rule{Key: moderation.Key{About: "loud.example"}, RejectMedia: true}); err != nil {
+		fmt.Println(err)
+		return
+	}
 	config := media.Config{
 		Keys: [][]byte{[]byte("32 random bytes from a secret file")},
 		Reject: func(ctx context.Context, host string) (bool, error) {
-			v, err := policy.Judge(ctx, moderation.Question{Host: host})
+			v, err := policy.Judge(ctx, moderation.Question{Purpose: moderation.Fetch, Host: host})
 			return v.Refuse || v.NoMedia, err
 		},
 	}
@@ -52,8 +59,8 @@ func ExampleConfig_moderation() {
 		return
 	}
 	defer proxy.Close()
-	_, err = proxy.Fetch(context.Background(), "https://files.example/a.png#b", "poster")
+	_, err = proxy.Fetch(ctx, "https://cdn.loud.example/a.png", media.Full)
 	fmt.Println(err)
 	// Output:
-	// media: https://files.example/a.png: no such variant
+	// media: https://cdn.loud.example/a.png: media of this host are rejected: cdn.loud.example
 }

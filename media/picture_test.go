@@ -27,6 +27,18 @@ func show(t testing.TB, data []byte, v media.Variant) *media.Image {
 	return img
 }
 
+// converted is show without a network.
+func converted(t testing.TB, data []byte, v media.Variant) []byte {
+	t.Helper()
+	out, err := media.Convert(t.Context(), data, map[media.Variant]media.Size{
+		media.Avatar: {Width: 256, Height: 256, Crop: true}, media.Preview: {Width: 640, Height: 640}, media.Full: {Width: 2048, Height: 2048},
+	}[v])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // near tells whether two colours are alike, as far as a JPEG can tell.
 func near(a, b color.Color, by int) bool {
 	r, g, bl, al := a.RGBA()
@@ -121,6 +133,9 @@ func TestAPictureIsTurnedUpright(t *testing.T) {
 		0: {red, green, blue, white}, 9: {red, green, blue, white},
 	} {
 		for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+			if orientation%4 > 1 && order == binary.BigEndian {
+				continue // the order of the bytes and the corners have nothing to do with each other
+			}
 			tiff := exif(order, orientation)
 			whole := file(t, "blue-purple-pink.lossy.webp")
 			for _, c := range []struct {
@@ -134,8 +149,8 @@ func TestAPictureIsTurnedUpright(t *testing.T) {
 				{"WebP", riff(riffChunk("VP8X", append(append([]byte{8, 0, 0, 0}, uint24(149)...), uint24(99)...)...), whole[12:], riffChunk("EXIF", tiff...)), media.Preview},
 			} {
 				name := fmt.Sprintf("%s %v %d", c.name, order, orientation)
-				got := show(t, c.data, c.v)
-				m := decode(t, got.Data)
+				got := converted(t, c.data, c.v)
+				m := decode(t, got)
 				w, h := 128, 64
 				if c.name == "WebP" {
 					w, h = 150, 100
@@ -157,7 +172,7 @@ func TestAPictureIsTurnedUpright(t *testing.T) {
 					}
 				}
 				for _, secret := range []string{"GPS", "secret", "Canon", "Exif", "eXIf", "II*\x00", "MM\x00*"} {
-					if bytes.Contains(got.Data, []byte(secret)) {
+					if bytes.Contains(got, []byte(secret)) {
 						t.Errorf("%s: %q survives", name, secret)
 					}
 				}
@@ -207,19 +222,19 @@ func TestPicturesAreScaledDownAndNeverUp(t *testing.T) {
 		{1, 1, media.Avatar, 1, 1, false},
 		{1, 1, media.Full, 1, 1, false},
 		{256, 256, media.Avatar, 256, 256, true},
-		{1000, 1000, media.Avatar, 256, 256, true},
-		{1000, 500, media.Avatar, 256, 256, true},
-		{500, 1000, media.Avatar, 256, 256, true},
+		{520, 520, media.Avatar, 256, 256, true},
+		{600, 300, media.Avatar, 256, 256, true},
+		{300, 600, media.Avatar, 256, 256, true},
 		{300, 100, media.Avatar, 100, 100, true},
 		{4000, 2, media.Avatar, 2, 2, false},
 		{4000, 2, media.Preview, 640, 1, false},
 		{4000, 1, media.Full, 2048, 1, false},
-		{641, 640, media.Preview, 640, 639, true},
-		{639, 1300, media.Preview, 315, 640, true},
-		{640, 640, media.Preview, 640, 640, true},
-		{2050, 1026, media.Full, 2048, 1025, true},
+		{641, 320, media.Preview, 640, 320, true},
+		{99, 1300, media.Preview, 49, 640, true},
+		{640, 64, media.Preview, 640, 64, true},
+		{2050, 80, media.Full, 2048, 80, true},
 	} {
-		m := decode(t, show(t, pngOf(quarters(c.w, c.h)), c.v).Data)
+		m := decode(t, converted(t, pngOf(quarters(c.w, c.h)), c.v))
 		if m.Bounds().Size() != image.Pt(c.wantW, c.wantH) {
 			t.Errorf("%d × %d as %s is %v, want %d × %d", c.w, c.h, c.v, m.Bounds(), c.wantW, c.wantH)
 		}

@@ -22,7 +22,7 @@ func TestACopyIsServedInPlaceOfThePicture(t *testing.T) {
 		} {
 			h.Set(name, value)
 		}
-		w.Write(jpegOf(photo(900, 600)))
+		w.Write(jpegOf(photo(660, 440)))
 	})
 	p := r.proxy(t, media.Config{})
 	address := p.URL("https://a.example/cat.jpg", media.Preview)
@@ -31,7 +31,7 @@ func TestACopyIsServedInPlaceOfThePicture(t *testing.T) {
 		t.Fatalf("status %d: %s", w.Code, w.Body)
 	}
 	if got := decode(t, w.Body.Bytes()).Bounds().Size(); got != image.Pt(640, 427) {
-		t.Errorf("a preview of 900 × 600 is %v", got)
+		t.Errorf("a preview of 660 × 440 is %v", got)
 	}
 	etag := w.Header().Get("ETag")
 	want := http.Header{

@@ -1,6 +1,11 @@
 package media_test
 
 import (
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -102,6 +107,72 @@ func TestAnAddressEndsAfterItsLifetime(t *testing.T) {
 			t.Errorf("a new one: %d", w.Code)
 		}
 	})
+}
+
+func TestAProxyMayHaveAHostOfItsOwn(t *testing.T) {
+	t.Parallel()
+	r := newRemote(t)
+	r.has("a.example/cat.png", pngOf(photo(9, 9)))
+	for base, path := range map[string]string{"https://cdn.example/": "/", "https://cdn.example/m/": "/m/", "/deep/er/": "/deep/er/"} {
+		p := r.proxy(t, media.Config{Base: base})
+		address := p.URL("https://a.example/cat.png", media.Full)
+		rest, ok := strings.CutPrefix(address, base)
+		if !ok {
+			t.Errorf("the address %s does not begin with %s", address, base)
+		}
+		if w := get(p, path+rest); w.Code != 200 {
+			t.Errorf("%s: status %d", base, w.Code)
+		}
+		if w := get(p, "/else"+path+rest); w.Code != 404 {
+			t.Errorf("%s, elsewhere: status %d", base, w.Code)
+		}
+	}
+}
+
+func FuzzAddress(f *testing.F) {
+	client := &http.Client{Transport: refusing{}}
+	p, err := media.New(media.Config{Keys: [][]byte{[]byte(secret)}, Client: client, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(p.Close)
+	good := p.URL("https://a.example/cat.png?a=b", media.Avatar)
+	f.Add(good, "https://a.example/cat.png")
+	f.Add("/media/full/0/AAAA/AAAA", "https://b\u00fccher.example:8443/%zz")
+	f.Add("/media////", "https://[2606:4700::1111]/")
+	f.Fuzz(func(t *testing.T, path, remote string) {
+		ask := func(path string) int {
+			req := httptest.NewRequest("GET", "/", nil)
+			req.URL.Path = path
+			w := httptest.NewRecorder()
+			p.ServeHTTP(w, req)
+			return w.Code
+		}
+		// What somebody thought up is never fetched.
+		if code := ask(path); path != good && code != 403 && code != 404 {
+			t.Fatalf("%q: status %d", path, code)
+		}
+		// What we signed is, and means what it meant.
+		address := p.URL(remote, media.Full)
+		if address == "" {
+			return
+		}
+		if code := ask(address); code != 502 {
+			t.Fatalf("%q has the address %s: status %d", remote, address, code)
+		}
+		encoded := address[strings.LastIndexByte(address, '/')+1:]
+		text, err := base64.RawURLEncoding.DecodeString(encoded)
+		if err != nil || p.URL(string(text), media.Full) != address {
+			t.Fatalf("%q has an address for %q, which has another", remote, text)
+		}
+	})
+}
+
+// refusing is a network that is down.
+type refusing struct{}
+
+func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("no network")
 }
 
 func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
