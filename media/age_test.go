@@ -254,7 +254,7 @@ func TestLogsNameTheHostAndNotThePicture(t *testing.T) {
 	t.Parallel()
 	r := newRemote(t)
 	r.on("a.example/direct-canary", func(w http.ResponseWriter, _ *http.Request) {
-		http.Redirect(w, &http.Request{}, "https://b.example/other-canary", 302)
+		http.Redirect(w, &http.Request{}, "https://b.example/other-canary", http.StatusFound)
 	})
 	r.has("b.example/other-canary", []byte("<html>canary"))
 	var info, all bytes.Buffer

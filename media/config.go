@@ -96,9 +96,9 @@ type Config struct {
 	// MaxPixels bounds width times height of a remote picture. Zero means 33,554,432, which a camera of 33 megapixels has.
 	MaxPixels int64
 
-	// MaxMemory bounds what all decoders at once may allocate. A picture that could need more than that alone is too large: with
-	// 256 MiB, which zero means, that is an 18 megapixel progressive JPEG or a lossless WebP of 450 KB, and otherwise none within MaxPixels
-	// but PNG with 16 bits a sample or interlaced.
+	// MaxMemory bounds what all decoders at once may allocate. A picture that could need more than that alone is too large.
+	// Zero means 256 MiB, which suffices for 33 megapixels of JPEG and PNG, and for half as many of progressive JPEG, interlaced
+	// PNG, PNG with 16 bits a sample and WebP with transparency. Of lossless WebP it suffices for some 400 KB.
 	MaxMemory int64
 
 	// MaxFetches bounds the pictures that are fetched or decoded at once, MaxFetchesPerHost those of one registrable domain. Sixteen

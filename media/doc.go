@@ -36,8 +36,8 @@
 // a decoder sees the picture, and so is the most that decoding could allocate: all decoders at once have
 // Config.MaxMemory. Requests for the same picture share one fetch, a host gets MaxFetchesPerHost fetches at once, all
 // together MaxFetches, and who would have to queue behind too many is told to come back ([ErrBusy], 503). What could not
-// be had is remembered, an hour if trying again is futile and a minute otherwise. At most MaxFetches × MaxBytes +
-// MaxMemory bytes are held for it all, beside the copies that are being sent.
+// be had is remembered, an hour if trying again is futile and a minute otherwise. Some two times
+// MaxFetches × MaxBytes, and MaxMemory, are held for it all.
 //
 // # Where copies are kept
 //
@@ -53,9 +53,20 @@
 //
 // # Moderation
 //
-// Config.Reject is asked at each request, for copies too, and at each hop of a fetch: a decision takes effect at once.
+// Config.Reject is asked at each request, for copies too, and at each hop of a fetch: a new rule takes effect at once.
 // Its error is a 503, never yes. [Proxy.PurgeURL] and [Proxy.PurgeHost] remove copies; browsers keep theirs for up to a
 // week.
+//
+// It is asked about where a picture lies, which need not be the server whose user posted it: many keep their files
+// elsewhere. What an author may not show, the page that shows the post leaves out.
+//
+// # When a picture is missing
+//
+// The handler's status tells why, and the line of text and the log say it in words: 403 for an address that was not signed
+// here ([ErrSignature]: another key, or changed on its way) and for [ErrRejected]; 410 for one that expired; 404 for what
+// the other server has no longer, and for what is no address at all; 502 for what it sent instead of a picture that can be
+// shown ([ErrType], [ErrTooLarge], [ErrBroken]) or did not send ([ErrFetch]); 503 for what may work in a moment ([ErrBusy],
+// [ErrUndecided], [ErrClosed]). [Proxy.Fetch] returns the whole error, with the other server's status.
 //
 // Which pictures a page shows, and their descriptions, are the app's affair, and so is uploading.
 //

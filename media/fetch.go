@@ -63,6 +63,9 @@ func (p *Proxy) request(ctx context.Context, src source) ([]byte, error) {
 		return nil, &Error{URL: src.url, Err: fmt.Errorf("%w: %d bytes", ErrTooLarge, res.ContentLength)}
 	}
 	var body bytes.Buffer
+	if res.ContentLength > 0 {
+		body.Grow(int(res.ContentLength) + bytes.MinRead) // or it holds up to thrice as much
+	}
 	limited := io.LimitReader(res.Body, p.config.MaxBytes+1)
 	if _, err := io.CopyN(&body, limited, sniffed); err != nil && err != io.EOF {
 		return nil, &Error{URL: src.url, Err: p.explain(err)}

@@ -42,9 +42,9 @@ func (m *misses) get(url string, now time.Time) error {
 	return nil
 }
 
-// add remembers why. Failures that are ours, or about to be decided otherwise, are not.
+// add remembers why. Failures that are ours are forgotten at once.
 func (m *misses) add(url string, err error, now time.Time) {
-	if errors.Is(err, ErrBusy) || errors.Is(err, ErrClosed) || errors.Is(err, ErrRejected) || errors.Is(err, ErrUndecided) {
+	if errors.Is(err, ErrBusy) || errors.Is(err, ErrClosed) || errors.Is(err, ErrUndecided) {
 		return
 	}
 	until := now.Add(missPassing)

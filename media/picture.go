@@ -157,7 +157,7 @@ func inspect(data []byte) (in inspected, err error) {
 		in.data, in.lossless = part.data, part.lossless
 		config, err = webp.DecodeConfig(bytes.NewReader(part.data))
 		in.decode, in.orientation = webp.Decode, orientation(part.exif)
-		in.memory = part.memory(pixels(config))
+		in.memory = part.memory(pixels(roundUp(config, 16)))
 	default:
 		return in, ErrType
 	}
@@ -184,7 +184,6 @@ func pixels(c image.Config) int64 {
 // jpegMemory is what image/jpeg allocates at most: a byte a sample, four more in a progressive picture, and a copy if the colours
 // are not YCbCr. Chroma is taken as not subsampled, and sides as rounded up to 32.
 func jpegMemory(c image.Config, progressive bool) int64 {
-	round := func(n int) int { return (n + 31) &^ 31 }
 	samples, copied := int64(3), int64(4)
 	switch c.ColorModel {
 	case color.GrayModel:
@@ -197,7 +196,13 @@ func jpegMemory(c image.Config, progressive bool) int64 {
 	if progressive {
 		samples *= 5
 	}
-	return pixels(image.Config{Width: round(c.Width), Height: round(c.Height)}) * (samples + copied)
+	return pixels(roundUp(c, 32)) * (samples + copied)
+}
+
+// roundUp makes sides multiples of n, a power of two.
+func roundUp(c image.Config, n int) image.Config {
+	c.Width, c.Height = (c.Width+n-1)&^(n-1), (c.Height+n-1)&^(n-1)
+	return c
 }
 
 // patient ends a decoder's reading with ctx: what it does between two reads is bounded by the pixels.

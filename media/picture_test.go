@@ -250,6 +250,24 @@ func TestPicturesAreScaledDownAndNeverUp(t *testing.T) {
 	}
 }
 
+func TestAPictureOfTooManyPixelsOrBytesIsNotDecoded(t *testing.T) {
+	t.Parallel()
+	r := newRemote(t)
+	r.has("a.example/less", pngOf(photo(10, 20)))
+	r.has("a.example/more", pngOf(photo(67, 3)))
+	p := r.proxy(t, media.Config{MaxPixels: 200, MaxBytes: int64(len(pngOf(photo(10, 20))))})
+	if _, err := p.Fetch(t.Context(), "https://a.example/less", media.Full); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.Fetch(t.Context(), "https://a.example/more", media.Full); !errors.Is(err, media.ErrTooLarge) {
+		t.Errorf("201 pixels: %v", err)
+	}
+	p = r.proxy(t, media.Config{MaxPixels: 200, MaxBytes: int64(len(pngOf(photo(10, 20)))) - 1})
+	if _, err := p.Fetch(t.Context(), "https://a.example/less", media.Full); !errors.Is(err, media.ErrTooLarge) {
+		t.Errorf("a byte too many: %v", err)
+	}
+}
+
 func TestAPixelIsTheMeanOfThoseItCovers(t *testing.T) {
 	t.Parallel()
 	r := newRemote(t)

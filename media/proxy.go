@@ -43,7 +43,7 @@ type Proxy struct {
 // Image is a picture as it is shown.
 type Image struct {
 	Type string // "image/jpeg" or "image/png"
-	Data []byte // not to be changed: others may have the same
+	Data []byte
 	ETag string // strong, quoted
 }
 
@@ -191,7 +191,9 @@ func (p *Proxy) fill(ctx context.Context, src source, at key, size Size) (out pi
 		if err == nil || p.base.Err() != nil {
 			return
 		}
-		p.config.Logger.Info("media: picture is not shown", "host", src.host, "reason", reason(err))
+		if !errors.Is(err, ErrBusy) { // of which there can be any number
+			p.config.Logger.Info("media: picture is not shown", "host", src.host, "reason", reason(err))
+		}
 		p.config.Logger.Debug("media: picture is not shown", "url", src.url, "error", err)
 		p.misses.add(src.url, err, time.Now())
 		if gone(err) {
