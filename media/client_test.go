@@ -50,3 +50,44 @@ func TestTheClientOfItsOwnReachesLoopbackOnlyWhereItIsSaid(t *testing.T) {
 		t.Error("an address that is not loopback is taken")
 	}
 }
+
+func TestTheBoundsHoldWithTheAppsOwnClient(t *testing.T) {
+	t.Parallel()
+	r := newRemote(t)
+	to := func(url string) http.HandlerFunc {
+		return func(w http.ResponseWriter, req *http.Request) { http.Redirect(w, req, url, http.StatusFound) }
+	}
+	cat := pngOf(photo(30, 30))
+	r.has("b.example/cat.png", cat)
+	r.has("b.example/large.png", append(cat[:len(cat):len(cat)], make([]byte, 5000)...))
+	r.on("a.example/cat.png", to("https://b.example/cat.png"))
+	r.on("a.example/loop", to("https://a.example/loop"))
+	r.on("a.example/rejected", to("https://img.a.example/cat.png"))
+	r.has("img.a.example/cat.png", cat)
+	p := r.proxy(t, media.Config{
+		Client:   &http.Client{Transport: r.net.Client(t).Transport}, // which follows any redirect, and reads a megabyte
+		MaxBytes: int64(len(cat)), Reject: rejects("img.a.example"),
+	})
+	for path, want := range map[string]error{
+		"a.example/cat.png": nil, "b.example/large.png": media.ErrTooLarge, "a.example/loop": media.ErrFetch, "a.example/rejected": media.ErrRejected,
+	} {
+		if _, err := p.Fetch(t.Context(), "https://"+path, media.Full); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", path, err, want)
+		}
+	}
+	hops := 0
+	for _, asked := range r.asked {
+		if asked.Host == "img.a.example" {
+			t.Error("the rejected host was asked")
+		}
+		if asked.URL.Path == "/loop" {
+			hops++
+		}
+		if from := asked.Referer(); from != "" {
+			t.Errorf("%s%s was told of %s", asked.Host, asked.URL, from)
+		}
+	}
+	if hops != 10 {
+		t.Errorf("%d hops were followed", hops)
+	}
+}

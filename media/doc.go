@@ -49,7 +49,9 @@
 //
 // A copy older than Config.MaxAge is fetched again when it is asked for, and goes on being served if the other server
 // doesn't answer. If it says that the picture is gone, so is the copy. Where addresses end by themselves, as those of
-// Threads do (seen 2026-05), Config.Refresh finds the new one.
+// Threads do after hours or days, Config.Refresh finds the new one: get the post or the profile anew (the façade's
+// Server.Refresh does) and look. Go on showing the old address, under which the copy is kept; each new one would be
+// another picture.
 //
 // # Moderation
 //

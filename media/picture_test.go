@@ -314,13 +314,13 @@ func TestOfAnAnimationTheFirstFrameIsShown(t *testing.T) {
 	err := gif.EncodeAll(&b, &gif.GIF{
 		Image:  []*image.Paletted{frame(red, image.Rect(10, 0, 40, 20)), frame(blue, image.Rect(0, 0, 40, 20))},
 		Delay:  []int{1, 1},
-		Config: image.Config{Width: 40, Height: 20},
+		Config: image.Config{Width: 40, Height: 30},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := decode(t, show(t, b.Bytes(), media.Full).Data)
-	if m.Bounds().Size() != image.Pt(40, 20) || !near(m.At(20, 10), red, 1) || !near(m.At(5, 10), color.Transparent, 1) {
+	if m.Bounds().Size() != image.Pt(40, 30) || !near(m.At(20, 10), red, 1) || !near(m.At(5, 10), color.Transparent, 1) || !near(m.At(20, 25), color.Transparent, 1) {
 		t.Errorf("GIF: %v, %v at the middle, %v beside", m.Bounds(), m.At(20, 10), m.At(5, 10))
 	}
 
