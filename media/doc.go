@@ -44,8 +44,8 @@
 // In files under Config.Dir, or in memory without one. A file appears whole or not at all, whenever the machine stops.
 // Config.MaxStored bounds all of them, and what was looked at least recently goes first. Config.MaxStoredPerHost bounds
 // what one registrable domain can take, so that nobody's flood pushes out everyone else's pictures. Several processes
-// may share a directory. Each counts it again after it has written a tenth of MaxStored, so that n of them exceed the
-// bound by n tenths at worst. Files that are not the proxy's are neither counted nor touched.
+// may share a directory. Each counts it again after it has written a tenth of MaxStored, so that n of them exceed either
+// bound by n tenths of MaxStored at worst. Files that are not the proxy's are neither counted nor touched.
 //
 // A copy older than Config.MaxAge is fetched again when it is asked for, and goes on being served if the other server
 // doesn't answer. If it says that the picture is gone, so is the copy. Where addresses end by themselves, as those of
