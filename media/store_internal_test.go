@@ -16,11 +16,11 @@ import (
 // both runs a test on either kind of files.
 func both(t *testing.T, f func(t *testing.T, on files)) {
 	t.Parallel()
-	for name, make := range map[string]func(t *testing.T) files{
+	for name, open := range map[string]func(t *testing.T) files{
 		"memory": func(*testing.T) files { return newShelf() },
 		"folder": func(t *testing.T) files { return newFolder(filepath.Join(t.TempDir(), "made", "on", "use")) },
 	} {
-		t.Run(name, func(t *testing.T) { t.Parallel(); f(t, make(t)) })
+		t.Run(name, func(t *testing.T) { t.Parallel(); f(t, open(t)) })
 	}
 }
 
