@@ -67,6 +67,7 @@ var libraries = map[string][]string{
 	"github.com/dunglas/httpsfv":         {"signature"},
 	"github.com/microcosm-cc/bluemonday": {"activity/html"},
 	"github.com/piprate/json-gold":       {"signature/ldsig"},
+	"golang.org/x/image":                 {"media"},
 	"modernc.org":                        drivers,
 	"github.com/jackc/pgx":               drivers,
 	"github.com/lib/pq":                  drivers,

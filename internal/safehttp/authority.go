@@ -31,6 +31,17 @@ func (a authority) String() string {
 	return net.JoinHostPort(a.host, strconv.Itoa(int(a.port)))
 }
 
+// Authority returns u's authority the one way in which it is compared: lower case, internationalised names in their xn--
+// form, with the port if it is not 443 (80 for http). It is what Config.Allow is asked with. A URL that no client of this
+// package would send a request to, whatever its name resolves to, gives a *[RefusedError].
+func Authority(u *url.URL) (string, error) {
+	a, reason := parseAuthority(u)
+	if reason != "" {
+		return "", &RefusedError{URL: u.Redacted(), Reason: reason}
+	}
+	return a.String(), nil
+}
+
 // parseAuthority reads the authority of u, or says why no honest URL looks like that.
 func parseAuthority(u *url.URL) (a authority, reason string) {
 	a.scheme, a.port = u.Scheme, defaultPort(u.Scheme)
