@@ -127,6 +127,11 @@ type Config struct {
 	// Zero: none.
 	OfferPosts int
 
+	// PicturesDir is a folder where pictures of other servers are kept, made smaller and without what they tell of their makers, to
+	// be shown from here: see [Server.Picture] and package media, by whose defaults it is bounded. Several processes may share it.
+	// Empty: there are none, and comments come without avatars.
+	PicturesDir string
+
 	// Ended is told of what does not reach all whom it was for because it expired or was given up before it was handed over
 	// for delivery; Undelivered of each inbox that the queue gave up, with the reason in Event.Err: one that wraps
 	// delivery.ErrExpired, for instance. A Queue that the app brings has its own hook for that. Both may be slow, and may be
@@ -200,6 +205,7 @@ type Server struct {
 	comparisons chan comparison
 	movedTo     *recent[string] // of each user, "" for who has not moved
 	began       chan struct{}   // a move is to be worked at
+	gallery     *gallery
 	free        *recent[bool]   // posts of ours without a policy
 	owners      *recent[string] // of posts of ours
 
@@ -277,6 +283,7 @@ func New(c Config) (*Server, error) {
 	s.relays, s.relayPace = new(recent[[]outbox.Relay]), newPace(time.Minute, cmp.Or(c.MaxRelayed, 300), maxRelays)
 	s.saidBy, s.saidIn = newPace(time.Minute, maxShares, maxLately), newPace(time.Minute, maxSharesIn, maxLately)
 	s.compared, s.comparisons = newPace(synchroniseEvery, 1, maxComparisons), make(chan comparison, maxComparisons)
+	s.gallery = new(gallery)
 	s.visitors = semaphore.NewWeighted(maxInteract)
 	s.walks, s.digests = semaphore.NewWeighted(2), &digestCache{make: s.digestsOf}
 	s.config.Storage.Followers = &watchedFollowers{Followers: c.Storage.Followers, changed: s.digests.changed}

@@ -14,7 +14,8 @@ import (
 
 // federation lets people elsewhere follow the authors, and comment on, like and share posts.
 func federation(ctx context.Context, s *site) (p part, err error) {
-	c := fedihook.Config{Origin: s.origin, OfferPosts: 10, InsecureAllowLoopback: s.trial}
+	c := fedihook.Config{Origin: s.origin, OfferPosts: 10, PicturesDir: s.data + "/pictures",
+		InsecureAllowLoopback: s.trial}
 	if c.Storage, err = storage.Open(ctx, s.db, s.beside("federation")); err != nil {
 		return p, err
 	}

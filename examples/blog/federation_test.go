@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"html"
+	"image"
+	"image/png"
 	"log/slog"
 	"net"
 	"net/http"
@@ -66,7 +69,7 @@ func inFediverse(t *testing.T) *fediverse {
 			if handle != "carol" {
 				return actor.Profile{}, actor.ErrNotFound
 			}
-			return actor.Profile{Handle: handle}, nil
+			return actor.Profile{Handle: handle, Icon: "http://far.test/icon.png"}, nil
 		},
 		Hooks: inbox.Hooks{Create: hear, Update: hear, Delete: hear, Accepted: hear},
 	}); err != nil {
@@ -81,7 +84,15 @@ func inFediverse(t *testing.T) *fediverse {
 			}
 		})
 	}
-	for l, h := range map[net.Listener]http.Handler{blog: v.site.handler(), far: v.carol.Handler()} {
+	there := http.NewServeMux()
+	there.Handle("/", v.carol.Handler())
+	there.HandleFunc("/icon.png", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "image/png")
+		if err := png.Encode(w, image.NewGray(image.Rect(0, 0, 300, 200))); err != nil {
+			t.Error(err)
+		}
+	})
+	for l, h := range map[net.Listener]http.Handler{blog: v.site.handler(), far: there} {
 		server := &http.Server{Handler: h}
 		go server.Serve(l)
 		t.Cleanup(func() { server.Close() })
@@ -186,6 +197,11 @@ func TestTheBlogFederates(t *testing.T) {
 	v.visitor.post("/desk/comments", "id", said, "do", "approve")
 	if p := v.page("/posts/hello"); !strings.Contains(p, "Well said") || !strings.Contains(p, "carol@far.test") || strings.Contains(p, "<script") {
 		t.Errorf("afterwards the post is %s", p)
+	}
+	_, rest, _ := strings.Cut(v.page("/posts/hello"), `<img src="`)
+	avatar, _, _ := strings.Cut(rest, `"`)
+	if status, picture := v.get(html.UnescapeString(avatar)); !strings.HasPrefix(avatar, "/ap/media/") || status != http.StatusOK || http.DetectContentType([]byte(picture)) != "image/png" {
+		t.Errorf("her avatar at %q is answered %d", avatar, status)
 	}
 	if _, err := v.carol.Undo(ctx, "carol", shared); err != nil {
 		t.Fatal(err)
