@@ -146,6 +146,22 @@ func (v value) find(name string, hash uint16) (value, bool) {
 // The names that are looked for in every document.
 var idHash, hrefHash, typeHash = nameHash("id"), nameHash("href"), nameHash("type")
 
+// isType tells whether this is the type of an object, or among its types, as [Types] reads them.
+func (v value) isType(name string) bool {
+	t, ok := v.find("type", typeHash)
+	if !ok || t.kind() == '"' {
+		return ok && t.text() == name
+	}
+	found := false
+	for one := range t.elements() {
+		if one.kind() != '"' {
+			return false
+		}
+		found = found || one.text() == name
+	}
+	return found
+}
+
 // id is "id", or else "href" of a Link, of an object.
 func (v value) id() string {
 	if id, ok := v.find("id", idHash); ok && id.text() != "" {
