@@ -85,7 +85,8 @@ func (in *index) meaning(n *node) string {
 	}
 	text := in.text[n.start+1-in.base : n.end-1-in.base]
 	if n.escaped {
-		return string(appendMeaning(nil, []byte(text)))
+		var room [2][1 << 10]byte // on the stack, and enough for most texts
+		return string(appendMeaning(room[0][:0], append(room[1][:0], text...)))
 	}
 	return text
 }

@@ -216,8 +216,9 @@ func (in *Inbox) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	return b.Bytes(), nil
 }
 
+// read reads an activity, which shares body: nobody changes it.
 func read(body []byte) (*activity.Activity, error) {
-	doc, err := activity.Decode(body)
+	doc, err := activity.Decoder{Sharing: true}.Decode(body)
 	if err != nil {
 		return nil, err
 	}
