@@ -200,13 +200,15 @@ func (in *Inbox) client(r *http.Request) netip.Prefix {
 		return netip.Prefix{}
 	}
 	from := at.Addr().Unmap()
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && in.isProxy(from); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
+	if in.isProxy(from) {
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		for i := len(hops) - 1; i >= 0 && in.isProxy(from); i-- {
+			hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+			if err != nil {
+				break
+			}
+			from = hop.Unmap().WithZone("")
 		}
-		from = hop.Unmap().WithZone("")
 	}
 	if from.IsLoopback() || from.IsPrivate() || from.IsLinkLocalUnicast() {
 		return netip.Prefix{}
