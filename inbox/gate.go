@@ -32,8 +32,14 @@ type gate struct {
 	strangers map[netip.Prefix]int // requests of unknown actors in this minute, by address
 	others    int                  // those of the addresses that had no room in the map
 	minute    int64
-	fetching  map[string]*line     // requests of unknown actors that are being verified, by host
-	turns     map[string]time.Time // the next of each lane
+	fetching  map[string]*line   // requests of unknown actors that are being verified, by host
+	turns     map[lane]time.Time // the next of each
+}
+
+// lane is a host, whose interactive entries have one of their own.
+type lane struct {
+	host        string
+	interactive bool
 }
 
 // enter takes room for a request's body, or says that there is none. Done is called once.
@@ -166,14 +172,11 @@ func (g *gate) leave(host string) {
 // turn gives e its lane and its turn in it. What people wait for has a lane of its own in each host.
 func (g *gate) turn(e *Entry, from string, interactive bool) {
 	e.Lane, _ = activity.Authority(from)
-	lane := e.Lane
-	if interactive {
-		lane += " interactive"
-	}
+	its := lane{e.Lane, interactive}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.turns == nil {
-		g.turns = make(map[string]time.Time)
+		g.turns = make(map[lane]time.Time)
 	}
 	if len(g.turns) >= maxLanes {
 		for lane, next := range g.turns {
@@ -186,10 +189,14 @@ func (g *gate) turn(e *Entry, from string, interactive bool) {
 		}
 	}
 	e.Turn = e.Received
-	if next := g.turns[lane]; next.After(e.Turn) {
+	next, ok := g.turns[its]
+	if next.After(e.Turn) {
 		e.Turn = next
 	}
-	g.turns[strings.Clone(lane)] = e.Turn.Add(pace) // not the whole id of which it is a part
+	if !ok {
+		its.host = strings.Clone(its.host) // not the whole id of which it is a part
+	}
+	g.turns[its] = e.Turn.Add(pace)
 }
 
 // client is whom a request is from: the last address that none of our proxies vouches for. It is not valid for one that
