@@ -17,9 +17,6 @@ const (
 	// those who send less, as long as there are any.
 	pace = 10 * time.Millisecond
 
-	// maxLine is how long a request by an unknown actor waits for others of its host.
-	maxLine = 2 * time.Second
-
 	maxLanes     = 10_000
 	maxAddresses = 20_000
 )
@@ -82,27 +79,14 @@ func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err err
 	if from.IsValid() && g.count(from, 1) > in.MaxStrangers {
 		return nil, c.refuse(http.StatusTooManyRequests, fmt.Errorf("%w: from %s", ErrBusy, from))
 	}
-	l := g.line(host, in.MaxFetching)
-	if l == nil {
+	v := g.visit(host, in.MaxFetching)
+	if v == nil {
 		return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s", ErrBusy, host))
 	}
-	leave := func() { <-l.places; g.leave(host) }
-	select {
-	case l.places <- struct{}{}:
-		return leave, nil
-	default:
+	if !v.wait(r.Context()) {
+		return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s wait for longer than %s", ErrBusy, host, maxLine))
 	}
-	// Who waits here costs less than who is sent away and comes again.
-	wait := time.NewTimer(maxLine)
-	defer wait.Stop()
-	select {
-	case l.places <- struct{}{}:
-		return leave, nil
-	case <-wait.C:
-	case <-r.Context().Done():
-	}
-	g.leave(host)
-	return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s wait for longer than %s", ErrBusy, host, maxLine))
+	return v.leave, nil
 }
 
 // count adds n to the requests of an address in this minute and returns how many there were.
@@ -125,48 +109,13 @@ func (g *gate) count(from netip.Prefix, n int) int {
 	return g.strangers[from]
 }
 
-// line is where unknown actors of one host wait for a place among those that are being verified.
-type line struct {
-	places chan struct{}
-	n      int // who has a place or waits for one
-}
-
 func (g *gate) fetchingFrom(host string) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if l := g.fetching[host]; l != nil {
-		return l.n
+		return l.n()
 	}
 	return 0
-}
-
-// line lets one more wait, nil if there are too many: as many may wait as have a place, twice.
-func (g *gate) line(host string, places int) *line {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	l := g.fetching[host]
-	if l == nil {
-		l = &line{places: make(chan struct{}, places)}
-		if g.fetching == nil {
-			g.fetching = make(map[string]*line)
-		}
-		g.fetching[host] = l
-	}
-	if l.n >= 3*places {
-		return nil
-	}
-	l.n++
-	return l
-}
-
-func (g *gate) leave(host string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if l := g.fetching[host]; l.n > 1 {
-		l.n--
-	} else {
-		delete(g.fetching, host)
-	}
 }
 
 // turn gives e its lane and its turn in it. What people wait for has a lane of its own in each host.
