@@ -2,6 +2,7 @@ package inbox
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,23 +11,35 @@ import (
 // guests are verified for as long as take says, and tell how many of them at most were at once.
 func guests(t *testing.T, g *gate, n, places int, take func(i int) time.Duration) (most, refused int) {
 	t.Helper()
+	var mu sync.Mutex
 	inside := 0
+	enter := func(ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !ok {
+			refused++
+			return
+		}
+		inside++
+		most = max(most, inside)
+	}
+	var all sync.WaitGroup
 	for i := range n {
-		go func() {
+		all.Go(func() {
 			v := g.visit("a.example", places)
-			if v == nil || !v.wait(t.Context()) {
-				refused++
+			ok := v != nil && v.wait(t.Context())
+			if enter(ok); !ok {
 				return
 			}
-			defer v.leave()
-			inside++
-			most = max(most, inside)
 			time.Sleep(take(i))
+			mu.Lock()
 			inside--
-		}()
-		synctest.Wait() // one after the other: they share what they count
+			mu.Unlock()
+			v.leave()
+		})
 	}
-	time.Sleep(time.Hour)
+	all.Wait()
+	time.Sleep(stuckTime) // whoever stays counts as stuck
 	return most, refused
 }
 
