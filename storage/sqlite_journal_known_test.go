@@ -68,8 +68,17 @@ func TestWhatAnotherProcessWroteIsNotTakenForUnknown(t *testing.T) {
 	if _, err := other.Journal.Finish(t.Context(), epoch, []inbox.Outcome{{Seq: second.Seq}}); err != nil {
 		t.Fatal(err)
 	}
-	if third := mustAppend(t, one.Journal, keyed(3, "k")); !third.Ready {
+	third := mustAppend(t, one.Journal, keyed(3, "k"))
+	if !third.Ready {
 		t.Error("the key is free, and the next entry may not run")
+	}
+	// As many as before are unfinished now, but another.
+	if _, err := other.Journal.Finish(t.Context(), epoch, []inbox.Outcome{{Seq: third.Seq}}); err != nil {
+		t.Fatal(err)
+	}
+	mustAppend(t, other.Journal, keyed(4, "l"))
+	if fifth := mustAppend(t, one.Journal, keyed(5, "l")); fifth.Ready {
+		t.Error("the other's entry is unfinished, and a later one of its key may run")
 	}
 }
 
@@ -82,8 +91,10 @@ func TestWhatFailedIsNotKnown(t *testing.T) {
 	epoch := mustLease(t, s.Journal)
 	first := mustAppend(t, s.Journal, keyed(1, "k"))
 	mustExec(t, own, `CREATE TRIGGER refuse BEFORE UPDATE OF unfinished ON fedihook_journal BEGIN SELECT RAISE(FAIL, 'no'); END`)
-	if _, err := s.Journal.Append(t.Context(), keyed(2, "k"), inbox.Bounds{}); err == nil {
-		t.Fatal("it was kept")
+	for _, key := range []string{"k", "l"} {
+		if _, err := s.Journal.Append(t.Context(), keyed(2, key), inbox.Bounds{}); err == nil {
+			t.Fatal("it was kept")
+		}
 	}
 	if _, err := s.Journal.Finish(t.Context(), epoch, []inbox.Outcome{{Seq: first.Seq}}); err == nil {
 		t.Fatal("it was finished")
@@ -92,8 +103,11 @@ func TestWhatFailedIsNotKnown(t *testing.T) {
 	if third := mustAppend(t, s.Journal, keyed(3, "k")); third.Ready {
 		t.Error("the first of this key is unfinished, and a later one may run")
 	}
+	if fourth := mustAppend(t, s.Journal, keyed(4, "l")); !fourth.Ready {
+		t.Error("nothing of this key is unfinished, and an entry may not run")
+	}
 	more, err := s.Journal.Finish(t.Context(), epoch, []inbox.Outcome{{Seq: first.Seq}})
-	if err != nil || !more || len(dueSeqs(t, s.Journal, epoch)) != 1 {
+	if err != nil || !more || len(dueSeqs(t, s.Journal, epoch)) != 2 {
 		t.Errorf("after the first: more is %v, %v", more, err)
 	}
 }
