@@ -3,7 +3,6 @@ package actor
 import (
 	"context"
 	"crypto"
-	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,15 +48,6 @@ func (ks *keys) put(keyID string, k keyed) {
 	}
 	k.key.Owner = strings.Clone(k.key.Owner)
 	ks.cache.put(keyID, k, k.cost())
-}
-
-// cost is about how many bytes a key takes.
-func (k keyed) cost() int {
-	n := 512 + len(k.key.ID) + len(k.key.Owner)
-	if public, ok := k.key.Key.(*rsa.PublicKey); ok {
-		n += public.N.BitLen() / 8
-	}
-	return n
 }
 
 // renew makes a key as young as its owner's document k, which lists it, or drops it.
