@@ -36,13 +36,30 @@ func (o *Object) Recipients() []string {
 }
 
 func union(all ...Audience) []string {
+	const few = 16 // as many are compared with each other
 	var out []string
-	seen := make(map[string]bool) // a stranger may address tens of thousands
+	var seen map[string]bool // a stranger may address tens of thousands
 	for _, a := range all {
-		for _, id := range a.IDs() {
-			if !seen[id] {
+		for _, r := range a {
+			id := r.ID
+			if IsPublic(id) {
+				id = Public
+			}
+			if id == "" || seen[id] || seen == nil && slices.Contains(out, id) {
+				continue
+			}
+			if out == nil {
+				out = make([]string, 0, min(len(a)+len(all), few))
+			}
+			out = append(out, id)
+			switch {
+			case seen != nil:
 				seen[id] = true
-				out = append(out, id)
+			case len(out) > few:
+				seen = make(map[string]bool)
+				for _, id := range out {
+					seen[id] = true
+				}
 			}
 		}
 	}

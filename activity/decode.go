@@ -16,6 +16,10 @@ type Decoder struct {
 	// MaxValues bounds how many values a document holds at all depths, itself and every object,
 	// list, string, number and literal in it; names do not count. Zero means 50,000.
 	MaxValues int
+
+	// Sharing lets the document have parts of data, which nobody may change from then on, nor what the document holds of it: it
+	// spares a copy. Zero means that the two share nothing.
+	Sharing bool
 }
 
 func (d Decoder) limits() limits {
@@ -45,12 +49,17 @@ func Decode(data []byte) (Document, error) { return Decoder{}.Decode(data) }
 // An error names the place of the fault by its JSON pointer, RFC 6901, or as much of it as makes a
 // readable line.
 func (d Decoder) Decode(data []byte) (doc Document, err error) {
-	err = scanDocument(data, d.limits(), func(v value) { doc = documentOf(v) })
+	err = scanShared(data, d.limits(), d.Sharing, func(v value) { doc = documentOf(v) })
 	return doc, err
 }
 
 // scanDocument calls fill with a document, whose index fill may keep in a Ref but nowhere else.
 func scanDocument(data []byte, l limits, fill func(value)) error {
+	return scanShared(data, l, false, fill)
+}
+
+// scanShared is scanDocument; with sharing the index refers to data itself.
+func scanShared(data []byte, l limits, sharing bool, fill func(value)) error {
 	s := scanners.Get().(*scanner)
 	defer s.release()
 	if err := s.read(data, l); err != nil {
@@ -59,7 +68,7 @@ func scanDocument(data []byte, l limits, fill func(value)) error {
 	if s.nodes[0].kind != '{' {
 		return fmt.Errorf("activity: %w: no object but %.40q", ErrMalformed, data)
 	}
-	in := s.index(s.base, true)
+	in := s.index(s.base, !sharing)
 	fill(value{in, 0})
 	in.settle()
 	return nil

@@ -208,3 +208,43 @@ func TestUnmarshalingReplacesWhatWasThere(t *testing.T) {
 		t.Errorf("null changed the object: %+v, %v", o, err)
 	}
 }
+
+func TestSharingReadsTheSame(t *testing.T) {
+	t.Parallel()
+	const document = `{"@context":"https://www.w3.org/ns/activitystreams","id":"https://a.example/1","type":"Create","actor":"https://a.example/a",` +
+		`"x:y":[1],"object":{"type":"Note","content":"a\u003cb","contentMap":{"en":"caf\u00e9"},"tag":{"type":"Mention","href":"https://b.example/b"}}}`
+	want, err := activity.Decode([]byte(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := []byte(document)
+	got, err := activity.Decoder{Sharing: true}.Decode(data)
+	if err != nil || embeddedIn(t, got) != embeddedIn(t, want) {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	raw := got.(*activity.Activity).Object[0].Raw
+	if data[len(data)-3] = 'X'; raw[len(raw)-2] != 'X' {
+		t.Error("it shares nothing")
+	}
+	if raw := want.(*activity.Activity).Object[0].Raw; raw[len(raw)-2] == 'X' {
+		t.Error("without Sharing it shares")
+	}
+}
+
+// embeddedIn is the note in a Create, and what the Create says beside.
+func embeddedIn(t *testing.T, d activity.Document) [2]string {
+	t.Helper()
+	a, ok := d.(*activity.Activity)
+	if !ok {
+		t.Fatalf("%T", d)
+	}
+	note, err := a.Object[0].Document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, ok := note.(*activity.Object)
+	if !ok {
+		t.Fatalf("%T", note)
+	}
+	return [2]string{a.ID + string(a.Extra["x:y"]), o.Content + o.ContentMap["en"] + strings.Join(o.Mentions(), "")}
+}

@@ -85,7 +85,8 @@ func (in *index) meaning(n *node) string {
 	}
 	text := in.text[n.start+1-in.base : n.end-1-in.base]
 	if n.escaped {
-		return string(appendMeaning(nil, []byte(text)))
+		var room [2][1 << 10]byte // on the stack, and enough for most texts
+		return string(appendMeaning(room[0][:0], append(room[1][:0], text...)))
 	}
 	return text
 }
@@ -145,6 +146,22 @@ func (v value) find(name string, hash uint16) (value, bool) {
 
 // The names that are looked for in every document.
 var idHash, hrefHash, typeHash = nameHash("id"), nameHash("href"), nameHash("type")
+
+// isType tells whether this is the type of an object, or among its types, as [Types] reads them.
+func (v value) isType(name string) bool {
+	t, ok := v.find("type", typeHash)
+	if !ok || t.kind() == '"' {
+		return ok && t.text() == name
+	}
+	found := false
+	for one := range t.elements() {
+		if one.kind() != '"' {
+			return false
+		}
+		found = found || one.text() == name
+	}
+	return found
+}
 
 // id is "id", or else "href" of a Link, of an object.
 func (v value) id() string {

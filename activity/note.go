@@ -87,11 +87,7 @@ func (o *Object) Mentions() []string {
 // mentioned is the href of r if it embeds a Mention.
 func mentioned(r Ref) string {
 	m, ok := r.value()
-	if !ok {
-		return ""
-	}
-	var types Types
-	if v, ok := m.get("type"); !ok || !types.read(v) || !types.Is(TypeMention) {
+	if !ok || !m.isType(TypeMention) {
 		return ""
 	}
 	return m.refID("href")

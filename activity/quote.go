@@ -19,8 +19,14 @@ func (o *Object) Quoted() string {
 		}
 	}
 	for _, r := range o.Tag[:min(len(o.Tag), maxListed)] {
+		if len(r.Raw) == 0 {
+			continue
+		}
+		if v, ok := r.value(); !ok || !v.isType(TypeLink) {
+			continue // a Mention or a Hashtag, nearly always
+		}
 		var l Link
-		if len(r.Raw) > 0 && l.UnmarshalJSON(r.Raw) == nil && l.Is(TypeLink) && l.Rel.Is(misskeyQuote) {
+		if l.UnmarshalJSON(r.Raw) == nil && l.Rel.Is(misskeyQuote) {
 			return l.Href
 		}
 	}

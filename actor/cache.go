@@ -2,6 +2,7 @@ package actor
 
 import (
 	"container/list"
+	"crypto/rsa"
 	"sync"
 )
 
@@ -95,4 +96,13 @@ func (a actors) put(id string, k known, cost int) {
 	}
 	into.put(id, k, cost)
 	other.delete(id)
+}
+
+// cost is about how many bytes a key takes.
+func (k keyed) cost() int {
+	n := 512 + len(k.key.ID) + len(k.key.Owner)
+	if public, ok := k.key.Key.(*rsa.PublicKey); ok {
+		n += public.N.BitLen() / 8
+	}
+	return n
 }

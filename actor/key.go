@@ -47,7 +47,7 @@ func (ks *keys) put(keyID string, k keyed) {
 		k.key.ID = keyID
 	}
 	k.key.Owner = strings.Clone(k.key.Owner)
-	ks.cache.put(keyID, k, 1)
+	ks.cache.put(keyID, k, k.cost())
 }
 
 // renew makes a key as young as its owner's document k, which lists it, or drops it.

@@ -194,8 +194,28 @@ func (n Names) Of(r *http.Request) string {
 // Ours tells whether iri lies on this site: scheme, host and port are the origin's. A default port
 // written and left out are equal.
 func (n Names) Ours(iri string) bool {
+	if n.plainlyOurs(iri) {
+		return true
+	}
 	u, err := parseID(iri)
 	return err == nil && n.ours(u)
+}
+
+// plainlyOurs tells whether iri is the origin, written as ours is, and a path in which nothing needs an escape: it is what
+// parsing would make of it, and this is asked some ten times with every request. False means that it has to be parsed.
+func (n Names) plainlyOurs(iri string) bool {
+	path, ok := strings.CutPrefix(iri, n.Origin)
+	if !ok || n.Origin == "" || path == "" || path[0] != '/' || len(iri) > maxID {
+		return false
+	}
+	for i := range len(path) {
+		switch c := path[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '/', c == '-', c == '.', c == '_', c == '~':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func (n Names) ours(u *url.URL) bool {
@@ -210,11 +230,14 @@ func (n Names) ours(u *url.URL) bool {
 // origins, a query, escapes that were not needed and paths that are not clean.
 func (n Names) Parse(iri string) (kind Kind, key string, ok bool) {
 	iri, fragment, fragmented := strings.Cut(iri, "#")
-	u, err := parseID(iri)
-	if err != nil || !n.ours(u) || u.RawQuery != "" || u.ForceQuery {
-		return 0, "", false
+	if !n.plainlyOurs(iri) {
+		u, err := parseID(iri)
+		if err != nil || !n.ours(u) || u.RawQuery != "" || u.ForceQuery {
+			return 0, "", false
+		}
+		iri = n.Origin + u.EscapedPath()
 	}
-	rest, ok := strings.CutPrefix(n.Origin+u.EscapedPath(), n.prefix()+"/")
+	rest, ok := strings.CutPrefix(iri, n.prefix()+"/")
 	if !ok {
 		return 0, "", false
 	}

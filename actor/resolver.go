@@ -29,7 +29,7 @@ const (
 	maxRedirects = 3
 	maxActors    = 32 << 20 // bytes of documents in memory
 	maxStrangers = 8 << 20  // and of those that are not in the store
-	maxPublic    = 20_000   // public keys in memory, of each kind
+	maxPublic    = 16 << 20 // bytes of public keys in memory, of each kind: some 20,000 of the usual size
 	maxMisses    = 20_000
 	maxHosts     = 4096
 )

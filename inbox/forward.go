@@ -41,6 +41,9 @@ func (in *Inbox) forward(ctx context.Context, m *Message) error {
 	if in.Forwarder == nil || m.Alone || m.Moderates || m.By == ByOrigin || m.By == ByUs {
 		return nil
 	}
+	if m.By == ByRequest && len(m.Activity.Proof) == 0 && len(m.Activity.Signature) == 0 {
+		return nil // most of all; what stands there is looked at by Convinces
+	}
 	locals, key, err := in.forwardTo(ctx, m)
 	if err != nil || len(locals) == 0 || !in.Convinces(ctx, m) {
 		return err

@@ -55,6 +55,11 @@ func answer(by string, cc ...string) string {
 	return act("Create", "https://"+host+"/a/1", by, reply, "to", activity.Public, "cc", cc)
 }
 
+// withProof is a document that has one: whether it holds is for Config.Proof to say.
+func withProof(document string) string {
+	return strings.Replace(document, "{", `{"proof":{"type":"DataIntegrityProof"},`, 1)
+}
+
 func TestWhatIsForwardedForWhom(t *testing.T) {
 	t.Parallel()
 	var many []string
@@ -70,13 +75,14 @@ func TestWhatIsForwardedForWhom(t *testing.T) {
 		rules            []moderation.Rule
 		want             int
 	}{
-		{name: "a reply", from: bob, body: answer(bob), proved: true, want: 1},
+		{name: "a reply", from: bob, body: withProof(answer(bob)), proved: true, want: 1},
 		{name: "one that proves nothing to others", from: bob, body: answer(bob)},
+		{name: "one whose proof does not hold", from: bob, body: withProof(answer(bob))},
 		{name: "one that a group on its author's server announced, and that proves nothing to others", from: cats, body: announcing(1, cats, answer(carol))},
-		{name: "one by who is limited", from: bob, body: answer(bob), proved: true, rules: []moderation.Rule{rule(bob, "", moderation.Limit)}},
-		{name: "one by whom alice has blocked, which mentions locky", from: bob, body: answer(bob), proved: true, rules: []moderation.Rule{rule(bob, alice, moderation.Suspend)}},
-		{name: "one by whom locky has blocked", from: bob, body: answer(bob), proved: true, rules: []moderation.Rule{rule(bob, locky, moderation.Suspend)}, want: 1},
-		{name: "one for the followers of fifty", from: bob, body: answer(bob, many...), proved: true, want: 11},
+		{name: "one by who is limited", from: bob, body: withProof(answer(bob)), proved: true, rules: []moderation.Rule{rule(bob, "", moderation.Limit)}},
+		{name: "one by whom alice has blocked, which mentions locky", from: bob, body: withProof(answer(bob)), proved: true, rules: []moderation.Rule{rule(bob, alice, moderation.Suspend)}},
+		{name: "one by whom locky has blocked", from: bob, body: withProof(answer(bob)), proved: true, rules: []moderation.Rule{rule(bob, locky, moderation.Suspend)}, want: 1},
+		{name: "one for the followers of fifty", from: bob, body: withProof(answer(bob, many...)), proved: true, want: 11},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -17,9 +17,6 @@ const (
 	// those who send less, as long as there are any.
 	pace = 10 * time.Millisecond
 
-	// maxLine is how long a request by an unknown actor waits for others of its host.
-	maxLine = 2 * time.Second
-
 	maxLanes     = 10_000
 	maxAddresses = 20_000
 )
@@ -32,8 +29,14 @@ type gate struct {
 	strangers map[netip.Prefix]int // requests of unknown actors in this minute, by address
 	others    int                  // those of the addresses that had no room in the map
 	minute    int64
-	fetching  map[string]*line     // requests of unknown actors that are being verified, by host
-	turns     map[string]time.Time // the next of each lane
+	fetching  map[string]*line   // requests of unknown actors that are being verified, by host
+	turns     map[lane]time.Time // the next of each
+}
+
+// lane is a host, whose interactive entries have one of their own.
+type lane struct {
+	host        string
+	interactive bool
 }
 
 // enter takes room for a request's body, or says that there is none. Done is called once.
@@ -76,27 +79,14 @@ func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err err
 	if from.IsValid() && g.count(from, 1) > in.MaxStrangers {
 		return nil, c.refuse(http.StatusTooManyRequests, fmt.Errorf("%w: from %s", ErrBusy, from))
 	}
-	l := g.line(host, in.MaxFetching)
-	if l == nil {
+	v := g.visit(host, in.MaxFetching)
+	if v == nil {
 		return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s", ErrBusy, host))
 	}
-	leave := func() { <-l.places; g.leave(host) }
-	select {
-	case l.places <- struct{}{}:
-		return leave, nil
-	default:
+	if !v.wait(r.Context()) {
+		return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s wait for longer than %s", ErrBusy, host, maxLine))
 	}
-	// Who waits here costs less than who is sent away and comes again.
-	wait := time.NewTimer(maxLine)
-	defer wait.Stop()
-	select {
-	case l.places <- struct{}{}:
-		return leave, nil
-	case <-wait.C:
-	case <-r.Context().Done():
-	}
-	g.leave(host)
-	return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s wait for longer than %s", ErrBusy, host, maxLine))
+	return v.leave, nil
 }
 
 // count adds n to the requests of an address in this minute and returns how many there were.
@@ -119,61 +109,23 @@ func (g *gate) count(from netip.Prefix, n int) int {
 	return g.strangers[from]
 }
 
-// line is where unknown actors of one host wait for a place among those that are being verified.
-type line struct {
-	places chan struct{}
-	n      int // who has a place or waits for one
-}
-
 func (g *gate) fetchingFrom(host string) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if l := g.fetching[host]; l != nil {
-		return l.n
+		return l.n()
 	}
 	return 0
-}
-
-// line lets one more wait, nil if there are too many: as many may wait as have a place, twice.
-func (g *gate) line(host string, places int) *line {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	l := g.fetching[host]
-	if l == nil {
-		l = &line{places: make(chan struct{}, places)}
-		if g.fetching == nil {
-			g.fetching = make(map[string]*line)
-		}
-		g.fetching[host] = l
-	}
-	if l.n >= 3*places {
-		return nil
-	}
-	l.n++
-	return l
-}
-
-func (g *gate) leave(host string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if l := g.fetching[host]; l.n > 1 {
-		l.n--
-	} else {
-		delete(g.fetching, host)
-	}
 }
 
 // turn gives e its lane and its turn in it. What people wait for has a lane of its own in each host.
 func (g *gate) turn(e *Entry, from string, interactive bool) {
 	e.Lane, _ = activity.Authority(from)
-	lane := e.Lane
-	if interactive {
-		lane += " interactive"
-	}
+	its := lane{e.Lane, interactive}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.turns == nil {
-		g.turns = make(map[string]time.Time)
+		g.turns = make(map[lane]time.Time)
 	}
 	if len(g.turns) >= maxLanes {
 		for lane, next := range g.turns {
@@ -186,10 +138,14 @@ func (g *gate) turn(e *Entry, from string, interactive bool) {
 		}
 	}
 	e.Turn = e.Received
-	if next := g.turns[lane]; next.After(e.Turn) {
+	next, ok := g.turns[its]
+	if next.After(e.Turn) {
 		e.Turn = next
 	}
-	g.turns[strings.Clone(lane)] = e.Turn.Add(pace) // not the whole id of which it is a part
+	if !ok {
+		its.host = strings.Clone(its.host) // not the whole id of which it is a part
+	}
+	g.turns[its] = e.Turn.Add(pace)
 }
 
 // client is whom a request is from: the last address that none of our proxies vouches for. It is not valid for one that
@@ -200,13 +156,15 @@ func (in *Inbox) client(r *http.Request) netip.Prefix {
 		return netip.Prefix{}
 	}
 	from := at.Addr().Unmap()
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && in.isProxy(from); i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
+	if in.isProxy(from) {
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		for i := len(hops) - 1; i >= 0 && in.isProxy(from); i-- {
+			hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+			if err != nil {
+				break
+			}
+			from = hop.Unmap().WithZone("")
 		}
-		from = hop.Unmap().WithZone("")
 	}
 	if from.IsLoopback() || from.IsPrivate() || from.IsLinkLocalUnicast() {
 		return netip.Prefix{}

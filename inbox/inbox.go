@@ -138,7 +138,8 @@ type Config struct {
 	// it senders get 429. Zero means 600.
 	MaxStrangers int
 	// MaxFetching bounds the requests by actors of one host that are not known here and are being verified at once, each of
-	// which may have to fetch a key from there. Twice as many wait for them, for 2 s at most; beyond it senders get 503. Zero means 16.
+	// which may have to fetch a key from there; a host with which that takes little time needs fewer, and gets no more. Twice as
+	// many as MaxFetching wait for them, for 2 s at most; beyond it senders get 503. Zero means 16.
 	MaxFetching int
 	// Proxies are the addresses whose X-Forwarded-For is believed. Empty: the address of the connection counts, unless it is
 	// a private one, which has no limit of its own.

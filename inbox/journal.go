@@ -151,20 +151,14 @@ type Mark [sha256.Size]byte
 // MarkOf makes the mark of an activity: of sender, type and id, or where there is no id (as in
 // Mastodon's Add and Remove) of sender and body.
 func MarkOf(sender, typ, id string, body []byte) Mark {
-	h := sha256.New()
-	part := func(s []byte) {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(s)))
-		h.Write(n[:])
-		h.Write(s)
-	}
-	part([]byte(sender))
+	parts := [][]byte{[]byte(sender), []byte(typ), []byte(id)}
 	if id == "" {
 		sum := sha256.Sum256(body)
-		part(sum[:])
-	} else {
-		part([]byte(typ))
-		part([]byte(id))
+		parts = append(parts[:1], sum[:])
 	}
-	return Mark(h.Sum(nil))
+	all := make([]byte, 0, 512) // on the stack, for nearly all
+	for _, p := range parts {
+		all = append(binary.BigEndian.AppendUint64(all, uint64(len(p))), p...)
+	}
+	return sha256.Sum256(all)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
 	"time"
@@ -203,10 +204,18 @@ const maxGrown = 16 << 10
 
 func (in *Inbox) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	var b bytes.Buffer
-	if 0 < r.ContentLength && r.ContentLength <= maxGrown {
-		b.Grow(int(r.ContentLength) + bytes.MinRead)
+	if size := r.ContentLength; 0 < size && size < min(maxGrown, in.MaxBody) {
+		body := make([]byte, size+1)
+		n, err := io.ReadFull(r.Body, body)
+		switch {
+		case int64(n) == size:
+			return body[:n:n], nil
+		case err != nil:
+			return nil, &Refusal{Status: http.StatusBadRequest, Err: fmt.Errorf("read the body: %w", err)}
+		}
+		b.Write(body) // it is longer than that: whoever unpacked it on the way did not say so
 	}
-	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, in.MaxBody))
+	_, err := b.ReadFrom(http.MaxBytesReader(w, r.Body, in.MaxBody-int64(b.Len())))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return nil, &Refusal{Status: http.StatusRequestEntityTooLarge, Err: err}
 	}
@@ -216,8 +225,9 @@ func (in *Inbox) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error
 	return b.Bytes(), nil
 }
 
+// read reads an activity, which shares body: nobody changes it.
 func read(body []byte) (*activity.Activity, error) {
-	doc, err := activity.Decode(body)
+	doc, err := activity.Decoder{Sharing: true}.Decode(body)
 	if err != nil {
 		return nil, err
 	}

@@ -103,10 +103,8 @@ func (in *Inbox) about(a *activity.Activity, object activity.Document, sender st
 			shown = append(shown, id)
 		}
 	}
-	for i, id := range a.Object.IDs() {
-		if i < maxAsked {
-			add(id)
-		}
+	for _, r := range a.Object[:min(len(a.Object), maxAsked)] {
+		add(r.ID)
 	}
 	add(a.Instrument.ID) // of a QuoteRequest, the post that quotes
 	if a.Is("Move") {
@@ -114,10 +112,8 @@ func (in *Inbox) about(a *activity.Activity, object activity.Document, sender st
 	}
 	switch object := object.(type) {
 	case *activity.Object:
-		for i, id := range object.AttributedTo.IDs() {
-			if i < maxAsked {
-				add(id)
-			}
+		for _, r := range object.AttributedTo[:min(len(object.AttributedTo), maxAsked)] {
+			add(r.ID)
 		}
 		add(object.Quoted())
 		if !in.ours(object.InReplyTo.ID) {

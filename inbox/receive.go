@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ func (in *Inbox) Receive(ctx context.Context, raw []byte) error {
 	if int64(len(raw)) > in.MaxBody {
 		return &Refusal{Status: http.StatusRequestEntityTooLarge, Err: fmt.Errorf("%d bytes", len(raw))}
 	}
+	raw = bytes.Clone(raw) // which is the app's
 	a, err := read(raw)
 	if err != nil {
 		return &Refusal{Status: http.StatusBadRequest, Err: err}

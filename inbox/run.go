@@ -3,6 +3,7 @@ package inbox
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -59,6 +60,7 @@ type shift struct {
 	running   int            // jobs
 	jobs      chan []task    // that run
 	outcomes  chan []Outcome // of a job that ran
+	batches   chan []Outcome // to be recorded, one at a time
 	recorded  chan recorded  // what the journal has now
 	pending   []Outcome      // what it has not yet
 	recording bool
@@ -74,7 +76,8 @@ type recorded struct {
 func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 	s := &shift{
 		in: in, epoch: epoch, leased: leased, held: make(map[int64]bool), look: true,
-		jobs: make(chan []task, in.Workers), outcomes: make(chan []Outcome, in.Workers), recorded: make(chan recorded, 1),
+		jobs: make(chan []task, in.Workers), outcomes: make(chan []Outcome, in.Workers),
+		batches: make(chan []Outcome, 1), recorded: make(chan recorded, 1),
 	}
 	for len(in.offers) > 0 { // of the last shift
 		<-in.offers
@@ -82,6 +85,7 @@ func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 	in.taking.Store(true)
 	defer in.taking.Store(false)
 	var workers errgroup.Group
+	workers.Go(func() error { s.recorder(ctx); return nil })
 	defer s.finish(ctx, &workers)
 	renew := time.NewTicker(leaseTTL / 3)
 	defer renew.Stop()
@@ -100,7 +104,7 @@ func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 		for len(s.ready.jobs) > 0 && s.running < in.Workers {
 			s.run(ctx, &workers)
 		}
-		s.record(ctx, &workers)
+		s.record()
 		select {
 		case <-ctx.Done():
 			return
@@ -195,7 +199,7 @@ func (s *shift) put(t task) {
 }
 
 // record hands what ran to the journal, all that there is at once: a commit costs more than an entry.
-func (s *shift) record(ctx context.Context, workers *errgroup.Group) {
+func (s *shift) record() {
 	for len(s.outcomes) > 0 {
 		s.running--
 		s.pending = append(s.pending, <-s.outcomes...)
@@ -203,12 +207,20 @@ func (s *shift) record(ctx context.Context, workers *errgroup.Group) {
 	if s.recording || len(s.pending) == 0 {
 		return
 	}
-	batch := s.pending
+	s.batches <- s.pending
 	s.pending, s.recording = nil, true
-	workers.Go(func() error {
-		s.recorded <- recorded{batch, s.in.finish(ctx, s.epoch, batch)}
-		return nil
-	})
+}
+
+// recorder records what it is handed. Unless somebody waits for it, it lets all others go on before it says that it is ready
+// for more, which is more then.
+func (s *shift) recorder(ctx context.Context) {
+	for batch := range s.batches {
+		more := s.in.finish(ctx, s.epoch, batch)
+		if !more {
+			runtime.Gosched()
+		}
+		s.recorded <- recorded{batch, more}
+	}
 }
 
 // finish waits for what runs and records it.
@@ -223,6 +235,7 @@ func (s *shift) finish(ctx context.Context, workers *errgroup.Group) {
 		}
 	}
 	close(s.jobs)
+	close(s.batches)
 	_ = workers.Wait() // nothing returns an error
 	if len(s.pending) > 0 {
 		s.in.finish(ctx, s.epoch, s.pending)

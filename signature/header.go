@@ -240,7 +240,15 @@ func formatSignature(c claim) string {
 }
 
 // trimSpace removes the optional white space of RFC 9110 §5.6.3.
-func trimSpace(s string) string { return strings.Trim(s, " \t") }
+func trimSpace(s string) string {
+	for s != "" && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for s != "" && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
 
 // token returns the longest token (RFC 9110 §5.6.2) at the start of s.
 func token(s string) string {
@@ -252,7 +260,11 @@ func token(s string) string {
 }
 
 func isTokenChar(c byte) bool {
-	return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'z' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	switch c {
+	case '!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~':
+		return true
+	}
+	return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
 
 func isQuotable(c byte) bool { return ' ' <= c && c < 0x7f && c != '"' && c != '\\' }

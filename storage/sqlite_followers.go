@@ -123,7 +123,7 @@ func (s *sqliteFollowers) Follows(ctx context.Context, q actor.FollowQuery) ([]a
 	}
 	where, args := followsWhere(q)
 	page, err := keptAll(ctx, s.statements, scanFollow, `SELECT `+followColumns+` FROM fedihook_follows WHERE `+where+`
-		AND seq > ? ORDER BY seq LIMIT ?`, append(args, q.After, q.Limit)...)
+		AND seq > ? ORDER BY seq LIMIT ?+0`, append(args, q.After, q.Limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("storage: follows by %q of %q: %w", q.Follower, q.Followed, err)
 	}

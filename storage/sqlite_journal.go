@@ -142,16 +142,16 @@ func (s *sqliteJournal) Due(ctx context.Context, epoch int64, now time.Time, lim
 	if err == nil {
 		fresh, err = keptAll(ctx, s.statements, scanEntry, `SELECT * FROM
 			(SELECT `+entryColumns+` FROM fedihook_entries INDEXED BY fedihook_entries_fresh
-				WHERE head = 1 AND not_before = 0 ORDER BY turn, seq LIMIT ?1)
+				WHERE head = 1 AND not_before = 0 ORDER BY turn, seq LIMIT ?1+0)
 			UNION ALL SELECT * FROM
 			(SELECT `+entryColumns+` FROM fedihook_entries NOT INDEXED
-				WHERE head = 2 AND seq > (SELECT listed FROM fedihook_journal) ORDER BY turn, seq LIMIT ?1)`, limit)
+				WHERE head = 2 AND seq > (SELECT listed FROM fedihook_journal) ORDER BY turn, seq LIMIT ?1+0)`, limit)
 		slices.SortFunc(fresh, byTurn)
 		fresh = fresh[:min(len(fresh), limit)]
 	}
 	if err == nil {
 		waited, err = keptAll(ctx, s.statements, scanEntry, `SELECT `+entryColumns+` FROM fedihook_entries INDEXED BY fedihook_entries_waiting
-			WHERE head = 1 AND not_before <> 0 AND not_before <= ? ORDER BY not_before, seq LIMIT ?`, toMicros(now), limit)
+			WHERE head = 1 AND not_before <> 0 AND not_before <= ? ORDER BY not_before, seq LIMIT ?+0`, toMicros(now), limit)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("storage: due entries: %w", err)

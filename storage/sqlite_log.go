@@ -173,7 +173,7 @@ func scanRecord(row scanner) (r outbox.Record, err error) {
 
 func (s *sqliteLog) ObjectRecords(ctx context.Context, id string, limit int) ([]outbox.Record, error) {
 	list, err := keptAll(ctx, s.statements, scanRecord, `SELECT `+recordColumns+`
-		FROM fedihook_records WHERE object = ? ORDER BY seq LIMIT ?`, id, max(limit, 0))
+		FROM fedihook_records WHERE object = ? ORDER BY seq LIMIT ?+0`, id, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("storage: records about %s: %w", id, err)
 	}

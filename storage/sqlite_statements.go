@@ -8,6 +8,9 @@ import (
 
 // statements are prepared once for all transactions and connections: to prepare one costs more than to run it. They live
 // as long as their database. There are as many as there are texts in the code.
+//
+// They say "LIMIT ?+0": of a bare "LIMIT ?" SQLite makes its plan by the value, and so prepares it again whenever one is bound,
+// which takes four times as long as all the rest (seen 3.50).
 type statements struct {
 	db *sql.DB
 

@@ -279,5 +279,37 @@ func (w weather) print(asJSON bool) error {
 		w.StormP99, w.QuietP99, w.StormP99/w.QuietP99, w.OthersRefused, w.OthersSent)
 	fmt.Fprintf(out, "others, p99 of the hook\t%.2f ms\t%.2f ms while quiet: %.2f×\n", w.StormHook, w.QuietHook, w.StormHook/w.QuietHook)
 	fmt.Fprintf(out, "memory at most, files\t%.0f MB, %d MB\t\n", w.RSS, w.Journal)
+	for _, g := range w.goals() {
+		said := "met"
+		if !g.met {
+			said = "NOT MET"
+		}
+		fmt.Fprintf(out, "goal: %s\t%s\t\n", g.what, said)
+	}
 	return out.Flush()
+}
+
+// Goals of a storm, of however many actors.
+const (
+	goalSlower  = 2.0 // the 99th percentile of the others' answers, of what it is while all is quiet
+	goalMemory  = 200 // MB
+	goalAtOnce  = 16  // documents: what inbox.Config.MaxFetching is
+	goalJournal = 1   // KB on the disk for each actor, beside what is there without any
+)
+
+type goal struct {
+	what string
+	met  bool
+}
+
+func (w weather) goals() []goal {
+	return []goal{
+		{fmt.Sprintf("others, p99 of the answer at most %.0f× what it is while quiet", goalSlower), w.StormP99 <= goalSlower*w.QuietP99},
+		{"none of the others' posts refused", w.OthersRefused == 0},
+		{"one document fetched for each actor", w.Fetched == int64(w.Actors)},
+		{fmt.Sprintf("at most %d fetched at once", goalAtOnce), w.MostAtOnce <= goalAtOnce},
+		{"nothing lost that was answered 202, and counts exact", w.Lost == 0 && w.Extra == 0},
+		{fmt.Sprintf("memory at most %d MB", goalMemory), w.RSS <= goalMemory},
+		{fmt.Sprintf("files at most %d KB for each actor and 20 MB", goalJournal), w.Journal <= 20+int64(w.Actors*goalJournal>>10)},
+	}
 }
