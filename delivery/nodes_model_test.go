@@ -54,7 +54,7 @@ type node struct {
 // way is a process's way to the store.
 type way struct {
 	delivery.Store
-	delivery.Orders
+	delivery.OrderBook
 	delivery.Watcher
 	*node
 }
@@ -63,7 +63,7 @@ type way struct {
 func (r *referee) node(name string, change func(*delivery.Config)) *node {
 	n := &node{referee: r, name: name, done: make(chan error, 1)}
 	c := delivery.Config{
-		Store: &way{r.store, r.store.(delivery.Orders), r.store.(delivery.Watcher), n}, Owner: name, MaxInFlight: 40, Logger: slog.New(slog.DiscardHandler), Policy: delivery.Policy{Rand: half},
+		Store: &way{r.store, r.store.(delivery.OrderBook), r.store.(delivery.Watcher), n}, Owner: name, MaxInFlight: 40, Logger: slog.New(slog.DiscardHandler), Policy: delivery.Policy{Rand: half},
 		Transport: func(string) (http.RoundTripper, error) { return n, nil },
 		Prepare:   func(context.Context, *http.Request, delivery.Activity) error { return n.alive() },
 	}
@@ -180,9 +180,13 @@ func (n *way) Load(ctx context.Context, q delivery.Query) (delivery.Page, error)
 	return n.Store.Load(ctx, q)
 }
 
+// Body is not stopped here, because a record's lock is held: Prepare stops what comes of it.
 func (n *way) Body(ctx context.Context, seq int64) (delivery.Bodies, error) {
-	if err := n.alive(); err != nil {
-		return delivery.Bodies{}, err
+	n.lock.Lock()
+	dead := n.dead
+	n.lock.Unlock()
+	if dead {
+		return delivery.Bodies{}, errCrashed
 	}
 	return n.Store.Body(ctx, seq)
 }
