@@ -450,3 +450,28 @@ func TestBodyThatMayNotBeginIsNotRead(t *testing.T) {
 		a.leave()
 	})
 }
+
+func TestDeleteGoesWhereADeadNodeHadTried(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newReferee(t, queue.Memory())
+		a, b := r.node("a", nil), r.node("b", nil)
+		wait(20 * time.Second)
+		r.slow = func(string) time.Duration { return time.Minute }
+		to := inboxesUpTo(30)
+		r.say(b.queue, activity("create", "k"), to...) // under way everywhere; b is sure of its own hosts
+		wait(time.Second)
+		if n := r.arrived("create"); n != len(to) {
+			t.Fatalf("it came to %d", n)
+		}
+		a.die()
+		wait(15 * time.Second)
+		r.fair("then", b)
+		d := activity("delete", "k")
+		d.Supersedes = delivery.SupersedeAll
+		r.slow = func(string) time.Duration { return 0 }
+		if got, err := b.queue.Enqueue(t.Context(), nil, d, targets()); err != nil || got.Targets != len(to) {
+			t.Errorf("it goes to %d of %d, %v", got.Targets, len(to), err)
+		}
+		b.leave()
+	})
+}

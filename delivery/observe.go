@@ -74,7 +74,9 @@ type Progress struct {
 }
 
 // tellable says whether it is known how much is left of a record. Beside other processes the store knows, once it was told.
-func (w *worker) tellable(r *record) bool { return w.lease.Shards == AllShards || w.out.acks[r.Seq] == nil }
+func (w *worker) tellable(r *record) bool {
+	return w.lease.Shards == AllShards || w.out.acks[r.Seq] == nil
+}
 
 // tellProgress calls OnProgress.
 func (w *worker) tellProgress() {
