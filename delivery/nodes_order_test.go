@@ -237,3 +237,30 @@ func TestDeleteGoesWhereADeadNodeHadTried(t *testing.T) {
 		b.leave()
 	})
 }
+
+func TestDeleteGoesWhereTheNodeBeforeHadTried(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		r := newReferee(t, queue.Memory())
+		a := r.node("a", nil)
+		wait(time.Second)
+		r.slow = func(string) time.Duration { return time.Minute }
+		to := inboxesUpTo(30)
+		r.say(a.queue, activity("create", "k"), to...)
+		wait(time.Second)
+		for i := range to { // so that b does not try what a had tried
+			if err := a.queue.Pause(t.Context(), fmt.Sprintf("h%d.example", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wait(2 * time.Second)
+		a.die()
+		b := r.node("b", nil)
+		wait(30 * time.Second)
+		d := activity("delete", "k")
+		d.Supersedes = delivery.SupersedeAll
+		if got, err := b.queue.Enqueue(t.Context(), nil, d, targets()); err != nil || got.Targets != len(to) {
+			t.Errorf("it goes to %d of %d, %v", got.Targets, len(to), err)
+		}
+		b.leave()
+	})
+}
