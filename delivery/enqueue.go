@@ -79,7 +79,7 @@ func (q *Queue) append(ctx context.Context, a Addition) (Appended, error) {
 		// Nothing of the key begins any more, so that what was tried is known when the
 		// store decides where this goes.
 		var thaw func()
-		a.Tried, thaw = w.freeze(a.Key)
+		a.Tried, a.Sure, a.Epoch, thaw = w.freeze(a.Key)
 		defer thaw()
 		if w.flush() != nil {
 			a.Tried = nil // what the store knows is not all
@@ -103,31 +103,33 @@ func (q *Queue) append(ctx context.Context, a Addition) (Appended, error) {
 }
 
 // freeze keeps posts of a key from beginning until thaw is called, and tells what of it
-// was begun and is not settled, by Seq.
-func (w *worker) freeze(key string) (tried map[int64][]int64, thaw func()) {
+// was begun and is not settled, by Seq, and for which shards that is all.
+func (w *worker) freeze(key string) (tried map[int64][]int64, sure Shards, epoch int64, thaw func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.frozen[key]++
 	tried = make(map[int64][]int64)
+	sure = w.lease.Shards
 	if w.held {
 		flying := false
 		for _, r := range w.keys[key] {
-			if !r.cancelled && r.sure {
+			if !r.cancelled && r.sure != 0 {
 				tried[r.Seq] = append([]int64{}, r.tried...)
+				sure = sure.Both(r.sure)
 			}
 			flying = flying || r.flying > 0
 		}
 		if flying {
 			for _, l := range w.lanes {
 				for _, f := range l.flying {
-					if ids, sure := tried[f.rec.Seq]; sure && f.rec.Key == key {
+					if ids, named := tried[f.rec.Seq]; named && f.rec.Key == key {
 						tried[f.rec.Seq] = append(ids, f.box.id)
 					}
 				}
 			}
 		}
 	}
-	return tried, func() {
+	return tried, sure, w.lease.Epoch, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.frozen[key]--; w.frozen[key] == 0 {

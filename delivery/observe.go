@@ -1,6 +1,9 @@
 package delivery
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Observer is told what happens, for metrics. Its methods are called by many goroutines
 // at once and must return at once; they must not call the Queue.
@@ -70,6 +73,11 @@ type Progress struct {
 	Left     int
 }
 
+// tellable says whether it is known how much is left of a record. Beside other processes the store knows, once it was told.
+func (w *worker) tellable(r *record) bool {
+	return w.lease.Shards == AllShards || w.out.acks[r.Seq] == nil
+}
+
 // tellProgress calls OnProgress.
 func (w *worker) tellProgress() {
 	if w.q.OnProgress == nil {
@@ -77,8 +85,12 @@ func (w *worker) tellProgress() {
 	}
 	var list []Progress
 	w.mu.Lock()
+	alone := w.lease.Shards == AllShards
 	for r := range w.progress {
-		if r.Left > 0 && w.now.Sub(r.told) < time.Second {
+		if (r.Left > 0 || !alone) && w.now.Sub(r.told) < time.Second {
+			continue
+		}
+		if !w.tellable(r) {
 			continue
 		}
 		r.told = w.now
@@ -87,6 +99,15 @@ func (w *worker) tellProgress() {
 	}
 	w.mu.Unlock()
 	for _, p := range list {
+		if !alone {
+			ctx, cancel := context.WithTimeout(w.ctx, storeTime)
+			st, err := w.q.Store.Status(ctx, p.Activity)
+			cancel()
+			if err != nil {
+				continue // it tells again when more is settled
+			}
+			p.Left = st.Pending
+		}
 		w.q.OnProgress(p)
 	}
 }

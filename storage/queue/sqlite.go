@@ -41,6 +41,7 @@ CREATE TABLE fedihook_q_host (origin TEXT PRIMARY KEY, failures INTEGER NOT NULL
 CREATE TABLE fedihook_q_dead (id INTEGER PRIMARY KEY AUTOINCREMENT, seq INTEGER NOT NULL, activity TEXT NOT NULL, sender TEXT NOT NULL, okey TEXT NOT NULL,
 	inbox TEXT NOT NULL, at INTEGER NOT NULL, attempts INTEGER NOT NULL, status INTEGER NOT NULL, err TEXT NOT NULL);
 CREATE INDEX fedihook_q_dead_seq ON fedihook_q_dead (seq);
+CREATE TABLE fedihook_q_order (id INTEGER PRIMARY KEY AUTOINCREMENT, shard INTEGER NOT NULL, do TEXT NOT NULL, origin TEXT NOT NULL, at INTEGER NOT NULL);
 CREATE TABLE fedihook_q_state (one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, epoch INTEGER NOT NULL,
 	until INTEGER NOT NULL, last INTEGER NOT NULL, targets INTEGER NOT NULL, bytes INTEGER NOT NULL); -- last: seq
 INSERT INTO fedihook_q_state VALUES (1, '', 0, 0, 0, 0, 0);

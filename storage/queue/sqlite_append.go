@@ -102,6 +102,7 @@ func (t *tx) supersede(add delivery.Addition, ids []int64, out *delivery.Appende
 	type earlier struct {
 		seq       int64
 		notBefore time.Time
+		all       bool // it is a delete itself
 	}
 	var list []earlier
 	err := t.rows(`SELECT seq, not_before, supersedes FROM fedihook_q_activity WHERE okey = ? AND okey <> '' ORDER BY seq`,
@@ -109,12 +110,16 @@ func (t *tx) supersede(add delivery.Addition, ids []int64, out *delivery.Appende
 			var e earlier
 			var notBefore, supersedes int64
 			err := r.Scan(&e.seq, &notBefore, &supersedes)
-			e.notBefore = fromMilli(notBefore)
+			e.notBefore, e.all = fromMilli(notBefore), delivery.Supersedes(supersedes) == delivery.SupersedeAll
 			if add.Supersedes == delivery.SupersedeAll || delivery.Supersedes(supersedes) == delivery.SupersedeUpdates {
 				list = append(list, e)
 			}
 			return err
 		})
+	if err != nil {
+		return nil, err
+	}
+	sure, err := t.sure(add)
 	if err != nil {
 		return nil, err
 	}
@@ -127,12 +132,18 @@ func (t *tx) supersede(add delivery.Addition, ids []int64, out *delivery.Appende
 		drop := left
 		if add.Supersedes == delivery.SupersedeUpdates {
 			drop = common(left, ids)
+		} else if e.all && !e.notBefore.After(add.Created) {
+			to = append(to, all...) // what it was to delete may be wherever it did not come yet
 		} else if !e.notBefore.After(add.Created) {
 			deferred, err := t.deferred(e.seq)
 			if err != nil {
 				return nil, err
 			}
-			to = append(to, inherited(all, left, deferred, add.Tried, e.seq)...)
+			known, err := t.inside(left, sure)
+			if err != nil {
+				return nil, err
+			}
+			to = append(to, inherited(all, left, deferred, without(left, known), add.Tried, e.seq)...)
 		}
 		if len(drop) == 0 {
 			continue
@@ -146,6 +157,18 @@ func (t *tx) supersede(add delivery.Addition, ids []int64, out *delivery.Appende
 		}
 	}
 	return ascending(to), nil
+}
+
+// sure returns the shards for which an addition's Tried holds.
+func (t *tx) sure(add delivery.Addition) (delivery.Shards, error) {
+	if add.Sure == 0 || add.Epoch == 0 {
+		return 0, nil
+	}
+	err := t.checkLease(add.Epoch)
+	if errors.Is(err, delivery.ErrLeaseLost) {
+		return 0, nil
+	}
+	return add.Sure, err
 }
 
 func (t *tx) deferred(seq int64) (ids []int64, err error) {

@@ -37,8 +37,10 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 	}
 	err = s.lazily(ctx, "flush", func(t *tx) error {
 		gone = nil
-		if err := t.checkLease(epoch); err != nil {
-			return err
+		if epoch != 0 || len(f.Defers)+len(f.Hosts)+len(f.Dead)+len(f.Obeyed) > 0 {
+			if err := t.checkLease(epoch); err != nil {
+				return err
+			}
 		}
 		// Letters before acks, which may finish their record.
 		if err := t.letters(f.Dead); err != nil {
@@ -74,6 +76,9 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 			}
 		}
 		if err := t.hosts(f.Hosts); err != nil {
+			return err
+		}
+		if err := t.obeyed(f.Obeyed); err != nil {
 			return err
 		}
 		if len(f.Dead) == 0 {
