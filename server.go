@@ -317,7 +317,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Intents: c.Storage.Intents, Log: c.Storage.Log, NewID: s.newID, Author: s.author, Local: s.names.Ours,
 		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets, Everyone: s.forEveryone,
 		Enqueue: s.enqueue, Loop: s.loop, Relate: relations.relate, FollowID: relations.followID, Text: html.Text,
-		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Logger: c.Logger,
+		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Node: c.Node, Logger: c.Logger,
 	})
 	if err != nil {
 		return err

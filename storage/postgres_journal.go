@@ -70,7 +70,7 @@ CREATE TABLE fedihook_shelf (
 	PRIMARY KEY (shelf, seq)
 )`}
 
-// postgresJournal is an inbox.Journal, an inbox.Sharing and an inbox.Herald. What writes entries is in postgres_append.go.
+// postgresJournal is an inbox.Journal, an inbox.Sharing and an inbox.Watcher. What writes entries is in postgres_append.go.
 type postgresJournal struct {
 	db     *sql.DB
 	shares postgresShares
@@ -139,8 +139,8 @@ func (s *postgresJournal) quiet(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// Hear is inbox.Herald's.
-func (s *postgresJournal) Hear(ctx context.Context, heard func()) error {
+// Watch is inbox.Watcher's.
+func (s *postgresJournal) Watch(ctx context.Context, heard func()) error {
 	return s.ear.hear(ctx, "journal", heard)
 }
 
