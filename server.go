@@ -41,7 +41,7 @@ type Config struct {
 	Storage storage.Storage
 	// Node names this process to others that share the Storage. One that comes back under its old name takes up its work at
 	// once, also after a crash. No two live processes may share a name. Empty: a random one, and what a crashed process had to do
-	// waits until its lease has run out, which takes half a minute. A Queue that the app brings has its own Owner.
+	// waits until its lease has run out, which takes half a minute, or ten seconds where others share its work. A Queue that the app brings has its own Owner.
 	Node string
 
 	// Profile returns the app's user with this handle, or an error that wraps actor.ErrNotFound or
