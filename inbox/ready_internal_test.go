@@ -78,3 +78,25 @@ func TestAnOfferIsTakenOnlyIfNothingElseCanHaveTakenIt(t *testing.T) {
 		}
 	}
 }
+
+func TestAShardIsLeftWhenNothingOfItIsInHand(t *testing.T) {
+	t.Parallel()
+	f := &turf{Share: Share{Shards: 0b11110, Spare: 2}}
+	f.busy[1], f.busy[2], f.busy[4] = 1, 1, 1
+	f.spare()
+	if f.leaving != 0b01010 { // first what is idle, then the lowest
+		t.Errorf("leaves %b", f.leaving)
+	}
+	if f.idle() != 0b01000 || f.open() != 0b10100 {
+		t.Errorf("idle %b, open %b", f.idle(), f.open())
+	}
+	f.busy[1], f.busy[3] = 0, 1
+	f.spare()
+	if f.leaving != 0b01010 || f.idle() != 0b00010 {
+		t.Errorf("then leaves %b, idle %b", f.leaving, f.idle())
+	}
+	f.Spare = 0
+	if f.spare(); f.leaving != 0 {
+		t.Errorf("leaves %b though nobody waits", f.leaving)
+	}
+}

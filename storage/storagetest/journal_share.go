@@ -45,6 +45,7 @@ var sharingChecks = []check[sharers]{
 		a = shareOf(t, ctx, s[0], "a", start)
 		equal(t, "what a has to spare", a.Spare, 32)
 		ok(t, s[0].Yield(ctx, a.Epoch, a.Shards.First(a.Spare)))
+		equal(t, "a's before b takes them", shareOf(t, ctx, s[0], "a", start).Shards, a.Shards&^a.Shards.First(32))
 		b = shareOf(t, ctx, s[1], odd, start)
 		equal(t, "b's", b.Shards, a.Shards.First(32))
 		a2 := shareOf(t, ctx, s[0], "a", start)
