@@ -62,17 +62,41 @@ func TestAnOfferIsTakenOnlyIfNothingElseCanHaveTakenIt(t *testing.T) {
 	}{
 		"as it comes":                {func(*shift, *offer) {}, true, false},
 		"behind one of its key":      {func(_ *shift, o *offer) { o.ready = false }, false, false},
-		"in hand already":            {func(s *shift, o *offer) { s.held[o.Seq] = true }, false, false},
+		"in hand already":            {func(s *shift, o *offer) { s.held[o.Seq] = 0 }, false, false},
 		"somebody looked meanwhile":  {func(s *shift, _ *offer) { s.in.looks.Add(2) }, false, true},
-		"the lease may be another's": {func(s *shift, _ *offer) { s.leased = time.Now().Add(-leaseTTL) }, false, true},
+		"the lease may be another's": {func(s *shift, _ *offer) { s.turf.leased = time.Now().Add(-leaseTTL) }, false, true},
+		"its shard is another's":     {func(s *shift, o *offer) { s.turf.Shards &^= 1 << o.Shard() }, false, false},
+		"its shard is to be left":    {func(s *shift, o *offer) { s.turf.leaving = 1 << o.Shard() }, false, false},
 	} {
 		in := &Inbox{}
-		s := &shift{in: in, held: make(map[int64]bool), leased: time.Now()}
+		s := &shift{in: in, held: make(map[int64]int), turf: turf{Share: Share{Shards: AllShards}, leased: time.Now(), ttl: leaseTTL}}
 		o := offer{task: taskAt(1, 1), ready: true, looks: in.looks.Load()}
 		c.change(s, &o)
 		s.take(o)
 		if taken := len(s.ready.jobs) == 1; taken != c.taken || s.look != c.look {
 			t.Errorf("%s: taken %v, look %v; want %v, %v", name, taken, s.look, c.taken, c.look)
 		}
+	}
+}
+
+func TestAShardIsLeftWhenNothingOfItIsInHand(t *testing.T) {
+	t.Parallel()
+	f := &turf{Share: Share{Shards: 0b11110, Spare: 2}}
+	f.busy[1], f.busy[2], f.busy[4] = 1, 1, 1
+	f.spare()
+	if f.leaving != 0b01010 { // first what is idle, then the lowest
+		t.Errorf("leaves %b", f.leaving)
+	}
+	if f.idle() != 0b01000 || f.open() != 0b10100 {
+		t.Errorf("idle %b, open %b", f.idle(), f.open())
+	}
+	f.busy[1], f.busy[3] = 0, 1
+	f.spare()
+	if f.leaving != 0b01010 || f.idle() != 0b00010 {
+		t.Errorf("then leaves %b, idle %b", f.leaving, f.idle())
+	}
+	f.Spare = 0
+	if f.spare(); f.leaving != 0 {
+		t.Errorf("leaves %b though nobody waits", f.leaving)
 	}
 }
