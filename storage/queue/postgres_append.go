@@ -153,9 +153,8 @@ func (t *pgtx) replace(s *postgres, add delivery.Addition, ids []int64) (a deliv
 		switch {
 		case add.Supersedes == delivery.SupersedeAll:
 			if !e.notBefore.After(add.Created) {
-				to = append(to, inherited(all, left, e.deferred, add.Tried, e.seq, func(ids []int64) []int64 {
-					return inShards(ids, delivery.AllShards.Without(sure))
-				})...)
+				unsure := inShards(left, delivery.AllShards.Without(sure))
+				to = append(to, inherited(all, left, e.deferred, unsure, add.Tried, e.seq)...)
 			}
 		case e.supersedes == delivery.SupersedeUpdates:
 			drop = common(left, ids)

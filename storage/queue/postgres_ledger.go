@@ -156,6 +156,9 @@ func (s *postgres) Redrive(ctx context.Context, r delivery.Redrive) (n int, err 
 					ids, gone = append(ids, id), append(gone, l.id)
 				}
 			}
+			if len(ids) == 0 {
+				continue // its body came to be kept only now
+			}
 			if err := t.redrive(seq, some[0].id, ascending(ids), r); err != nil {
 				return err
 			}
