@@ -13,7 +13,8 @@ import (
 
 // A transaction has its own number (by) before it gives one to an intent: columns are filled in order.
 var postgresIntentSchema = []string{`
-CREATE SEQUENCE fedihook_q_intent_id;
+CREATE SEQUENCE fedihook_q_intent_id MINVALUE 0;
+SELECT setval('fedihook_q_intent_id', 0); -- last_value is the last number given, from the start
 CREATE TABLE fedihook_q_intent (by xid8 NOT NULL DEFAULT pg_current_xact_id(), id bigint PRIMARY KEY DEFAULT nextval('fedihook_q_intent_id'),
 	activity bytea NOT NULL, body bytea NOT NULL)
 	WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
