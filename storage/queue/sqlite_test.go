@@ -56,6 +56,7 @@ type twoHandles struct {
 type other interface {
 	delivery.Leases
 	delivery.Ledger
+	delivery.Orders
 }
 
 func TestReopenedFileHasEverything(t *testing.T) {
