@@ -96,14 +96,16 @@ func (in *PostgresIntents) raise(ctx context.Context) (floor int64, err error) {
 	in.mu.Lock()
 	floor = in.floor
 	in.mu.Unlock()
-	var given, lowest, oldest, upcoming int64
-	// Transactions up to oldest are over, those from upcoming on have not begun: both as of the state in which lowest is read.
+	var given, lowest, oldest, age int64
+	// Transactions before oldest are over in the state in which lowest is read. The age of number 3 is counted from the next
+	// number to be given, in 32 bits; the snapshot's xmax would be the one after the last that is over.
 	err = in.db.QueryRowContext(ctx, `SELECT s.last_value, coalesce((SELECT min(id) FROM fedihook_q_intent WHERE id > $1), s.last_value + 1),
-			pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-		FROM fedihook_q_intent_id s`, floor).Scan(&given, &lowest, &oldest, &upcoming)
+			pg_snapshot_xmin(pg_current_snapshot())::text::bigint, age('3'::xid) FROM fedihook_q_intent_id s`, floor).
+		Scan(&given, &lowest, &oldest, &age)
 	if err != nil {
 		return 0, err
 	}
+	upcoming := oldest + int64(uint32(age)+3-uint32(oldest))
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	switch {
