@@ -16,7 +16,9 @@ import (
 //
 // An inbox's number modulo 64 is its shard, and numbers are dense within a shard, so that whose a target is
 // takes no look-up. An ID has its row in ledger from the beginning, and that row alone decides who added it.
-// lease has a row per process that delivers.
+// lease has a row per process that delivers. It is not logged: when the server has died, or another one has taken its place,
+// it is empty. What was settled in the last moments before is lost then, or even what was appended, and who delivers knows
+// better than the tables; without a lease it begins anew from these.
 //
 // Nothing is written per delivery, so that few rows die: of one activity its row, its ledger's first version, and a chunk of acks
 // for some 256 targets. Hence the tables are ordinary ones, vacuumed early, and none is partitioned or
@@ -55,7 +57,7 @@ CREATE TABLE fedihook_q_dead (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
 CREATE INDEX fedihook_q_dead_seq ON fedihook_q_dead (seq);
 CREATE TABLE fedihook_q_kept (seq bigint PRIMARY KEY, size bigint NOT NULL, class smallint NOT NULL, type text NOT NULL,
 	id bytea NOT NULL, sender bytea NOT NULL, okey bytea NOT NULL, body bytea NOT NULL, other bytea NOT NULL);
-CREATE TABLE fedihook_q_lease (epoch bigint PRIMARY KEY, owner bytea NOT NULL UNIQUE, until bigint NOT NULL, shards bigint NOT NULL)
+CREATE UNLOGGED TABLE fedihook_q_lease (epoch bigint PRIMARY KEY, owner bytea NOT NULL UNIQUE, until bigint NOT NULL, shards bigint NOT NULL)
 	WITH (fillfactor = 30);
 CREATE TABLE fedihook_q_order (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, shard smallint NOT NULL, at bigint NOT NULL,
 	what text NOT NULL, origin text NOT NULL);
@@ -71,7 +73,8 @@ type Listen func(ctx context.Context, channel string, heard func()) error
 // them at once and deliver at once, each under a lease of some of the 64 shards.
 //
 // What was enqueued is durable as the server's synchronous_commit says; what was delivered in the last moments before
-// the server fails may go again. db may have a single connection. The caller closes it, after Run has ended.
+// the server fails may go again. A pooler between, such as PgBouncer, may give each transaction another
+// connection; listen needs one that goes past it. db may have a single connection. The caller closes it, after Run has ended.
 //
 // Nil listen: who delivers looks for what other processes enqueue every Config.Poll. Otherwise the store is a
 // [delivery.Watcher], too.

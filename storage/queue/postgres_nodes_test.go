@@ -184,7 +184,7 @@ func TestNodeThatStopsInMidFlushIsFenced(t *testing.T) {
 		t.Fatalf("after %v it has %x", time.Since(begin), b.Shards)
 	}
 	t.Logf("taken over after %v", time.Since(begin))
-	close(pause.resume)
+	pause.goOn()
 	if err := <-flushed; err == nil {
 		t.Error("the stopped flush succeeded")
 	}
