@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/internal/pgdb"
@@ -18,7 +19,8 @@ import (
 // takes no look-up. An ID has its row in ledger from the beginning, and that row alone decides who added it.
 // lease has a row per process that delivers. It is not logged: when the server has died, or another one has taken its place,
 // it is empty. What was settled in the last moments before is lost then, or even what was appended, and who delivers knows
-// better than the tables; without a lease it begins anew from these.
+// better than the tables; without a lease it begins anew from these. life is empty then, too: numbers of URLs that a process has
+// read before hold no longer, for what gave them may be lost, and they may be another's now.
 //
 // Nothing is written per delivery, so that few rows die: of one activity its row, its ledger's first version, and a chunk of acks
 // for some 256 targets. Hence the tables are ordinary ones, vacuumed early, and none is partitioned or
@@ -59,6 +61,7 @@ CREATE TABLE fedihook_q_kept (seq bigint PRIMARY KEY, size bigint NOT NULL, clas
 	id bytea NOT NULL, sender bytea NOT NULL, okey bytea NOT NULL, body bytea NOT NULL, other bytea NOT NULL);
 CREATE UNLOGGED TABLE fedihook_q_lease (epoch bigint PRIMARY KEY, owner bytea NOT NULL UNIQUE, until bigint NOT NULL, shards bigint NOT NULL)
 	WITH (fillfactor = 30);
+CREATE UNLOGGED TABLE fedihook_q_life (one boolean PRIMARY KEY DEFAULT true CHECK (one), token bigint NOT NULL);
 CREATE TABLE fedihook_q_order (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, shard smallint NOT NULL, at bigint NOT NULL,
 	what text NOT NULL, origin text NOT NULL);
 `}
@@ -99,6 +102,9 @@ type postgres struct {
 	channel string
 	names   names
 	backlog backlog
+
+	mu   sync.Mutex
+	life int64 // that names are of; 0: not known
 }
 
 type listening struct {

@@ -208,6 +208,34 @@ func TestServerThatDiesLosesNothingThatWasAppended(t *testing.T) {
 	}
 }
 
+// A server that comes back without its last transactions gives numbers again. What a process has read of the
+// others is not to go to another's inbox.
+func TestNumbersOfAnEarlierLifeAreNotUsed(t *testing.T) {
+	t.Parallel()
+	address := pgtest.URL(t)
+	st, db := openPostgres(t, address), pgtest.Connect(t, address)
+	add(t, st, "1", []string{"https://a.example/1"})
+	shard := delivery.ShardOf("https://a.example/1")
+	// As after the loss of the numbers, of what names them and of what is not logged.
+	for _, query := range []string{`DELETE FROM fedihook_q_activity`, `DELETE FROM fedihook_q_ledger`, `DELETE FROM fedihook_q_inbox`,
+		`UPDATE fedihook_q_number SET last = 0`, `TRUNCATE fedihook_q_lease, fedihook_q_life`} {
+		_, err := db.Exec(query)
+		must(t, err)
+	}
+	add(t, openPostgres(t, address), "other", []string{"https://a.example/2"})
+	add(t, st, "1", []string{"https://a.example/1"})
+	page, err := st.Load(t.Context(), delivery.Query{Limit: 10})
+	must(t, err)
+	if len(page.Records) != 2 || delivery.ShardOf("https://a.example/2") != shard {
+		t.Fatalf("read %+v", page)
+	}
+	for i, want := range []string{"https://a.example/2", "https://a.example/1"} {
+		if urls, err := st.URLs(t.Context(), page.Records[i].Targets); err != nil || len(urls) != 1 || urls[0] != want {
+			t.Errorf("%s goes to %q, %v", page.Records[i].ID, urls, err)
+		}
+	}
+}
+
 // While another transaction keeps what is dead from being cleared away, the queue does not become slower.
 func TestHeldHorizonDoesNotSlowTheQueueDown(t *testing.T) {
 	t.Parallel()
