@@ -161,14 +161,6 @@ func (s *postgres) write(ctx context.Context, what string, fn func(*pgtx) error)
 	return nil
 }
 
-func (s *postgres) read(ctx context.Context, what string, fn func(*pgtx) error) error {
-	err := pgdb.Read(ctx, s.db, func(t *sql.Tx) error { return fn(&pgtx{t, ctx}) })
-	if err != nil {
-		return fmt.Errorf("queue: %s: %w", what, err)
-	}
-	return nil
-}
-
 func (t *pgtx) run(query string, args ...any) error {
 	_, err := t.ExecContext(t.ctx, query, args...)
 	return err
