@@ -96,8 +96,12 @@ type fence struct {
 	lane   *lane
 }
 
-// barred says whether a post may not begin (any more). The worker's mu need not be held.
-func (f fence) barred() bool { return f.lane.lost.Load() || !f.worker.leased(time.Now()) }
+// barred says whether a post may not begin (any more). The worker's mu need not be held. It goes by the clock alone that
+// a process which is stopped does not lose and that is cheap to read.
+func (f fence) barred() bool {
+	until := f.worker.until.Load()
+	return until == nil || time.Until(*until) <= 0 || f.lane.lost.Load()
+}
 
 // leave lets nothing begin in the shards that others are to have. They are given up as soon as nothing is under way there, at
 // the latest with the next renewal.

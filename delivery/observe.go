@@ -73,6 +73,9 @@ type Progress struct {
 	Left     int
 }
 
+// tellable says whether it is known how much is left of a record. Beside other processes the store knows, once it was told.
+func (w *worker) tellable(r *record) bool { return w.lease.Shards == AllShards || w.out.acks[r.Seq] == nil }
+
 // tellProgress calls OnProgress.
 func (w *worker) tellProgress() {
 	if w.q.OnProgress == nil {
@@ -85,8 +88,8 @@ func (w *worker) tellProgress() {
 		if (r.Left > 0 || !alone) && w.now.Sub(r.told) < time.Second {
 			continue
 		}
-		if !alone && w.out.acks[r.Seq] != nil {
-			continue // the store knows what is left, once it was told
+		if !w.tellable(r) {
+			continue
 		}
 		r.told = w.now
 		delete(w.progress, r)

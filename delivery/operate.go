@@ -63,7 +63,7 @@ func (q *Queue) Cancel(ctx context.Context, key string) (int, error) {
 // are not stopped.
 //
 // Like Resume, RetryNow and Forget it may be called in any process. If Run delivers to the host in this one, it is
-// done when the call returns. If the Store keeps [Orders], whoever delivers to the host does it
+// done when the call returns. If the Store keeps [OrderBook], whoever delivers to the host does it
 // within Config.Poll, or when someone begins to; until then, what it is doing to the host goes on.
 // With any other Store the error wraps ErrNotRunning and nothing is done.
 func (q *Queue) Pause(ctx context.Context, host string) error {

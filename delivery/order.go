@@ -29,7 +29,7 @@ func (q *Queue) order(ctx context.Context, do, host string) error {
 	if len(elsewhere) == 0 {
 		return nil
 	}
-	st, ok := q.Store.(Orders)
+	st, ok := q.Store.(OrderBook)
 	if !ok {
 		return fmt.Errorf("delivery: %s %.200s: %w", do, host, ErrNotRunning)
 	}
@@ -133,7 +133,7 @@ func (w *worker) obey() {
 		}
 	}
 	w.mu.Unlock()
-	st, ok := w.q.Store.(Orders)
+	st, ok := w.q.Store.(OrderBook)
 	if !ok || shards == 0 || w.is(func() bool { return len(w.out.obeyed) > 0 }) && w.flush() != nil {
 		return
 	}

@@ -163,19 +163,28 @@ func (o *outgoing) again() (io.ReadCloser, error) {
 type payload struct {
 	bytes.Reader
 	fence
+	begun bool // to be read, and allowed to be
+}
+
+func (b *payload) begin() error {
+	if !b.begun && b.barred() {
+		return ErrLeaseLost
+	}
+	b.begun = true
+	return nil
 }
 
 func (b *payload) Read(p []byte) (int, error) {
-	if b.barred() {
-		return 0, ErrLeaseLost
+	if err := b.begin(); err != nil {
+		return 0, err
 	}
 	return b.Reader.Read(p)
 }
 
 // WriteTo hides that of Reader, which asks nobody.
 func (b *payload) WriteTo(w io.Writer) (int64, error) {
-	if b.barred() {
-		return 0, ErrLeaseLost
+	if err := b.begin(); err != nil {
+		return 0, err
 	}
 	return b.Reader.WriteTo(w)
 }

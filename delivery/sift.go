@@ -28,7 +28,7 @@ func (q *Queue) Count(ctx context.Context, yes func(activity, inbox string) bool
 // be quick then and must not call q.
 //
 // It may be called in any process: they are settled in the Store. What another process has in memory of them it drops within
-// Config.Poll, if the Store keeps [Orders]. With any other Store it does not learn of it, unless no target of the
+// Config.Poll, if the Store keeps [OrderBook]. With any other Store it does not learn of it, unless no target of the
 // activity is left, and may still send what it has: then nothing is dropped and the error wraps ErrNotRunning.
 func (q *Queue) Drop(ctx context.Context, yes func(activity, inbox string) bool) (int, error) {
 	w := q.running()
@@ -38,7 +38,7 @@ func (q *Queue) Drop(ctx context.Context, yes func(activity, inbox string) bool)
 		ours = w.lease.Shards
 		w.mu.Unlock()
 	}
-	st, ok := q.Store.(Orders)
+	st, ok := q.Store.(OrderBook)
 	if !ok && ours != AllShards {
 		return 0, fmt.Errorf("delivery: drop: %w", ErrNotRunning)
 	}

@@ -8,7 +8,7 @@ import (
 
 // Store keeps activities and what is still to be delivered of each. Package
 // storage/queue has one in memory and one in SQLite; package storage/storagetest checks
-// this contract. One that several processes deliver from may also be a [Watcher] and keep [Orders]. All methods may be called by many goroutines, and from many processes,
+// this contract. One that several processes deliver from may also be a [Watcher] and keep [OrderBook]. All methods may be called by many goroutines, and from many processes,
 // at once. A method that returns an error has changed nothing, unless its connection
 // broke in the middle of a commit.
 //
@@ -89,10 +89,10 @@ type Watcher interface {
 	Watch(ctx context.Context, heard func()) error
 }
 
-// Orders is what a [Store] may have, too: it passes on what is ordered of a host by a process that
+// OrderBook is what a [Store] may have, too: it passes on what is ordered of a host by a process that
 // does not have its shard. Whoever has it reads the orders every Config.Poll, carries them out and says so in
 // Flush.Obeyed. Without it, that process gets ErrNotRunning. Its methods may be called from many processes at once.
-type Orders interface {
+type OrderBook interface {
 	// Order keeps an order until it is obeyed, under an ID of the store's. It needs no lease.
 	Order(ctx context.Context, o Order) error
 
@@ -180,8 +180,8 @@ type Addition struct {
 
 	// Tried tells, by Seq, to which inboxes of the shards in Sure posts were begun that are not settled. Sure
 	// counts as far as the lease of this Epoch is current and has these shards when the record is added. A remaining
-	// target in another shard may have been tried, and any of a record that Tried does not name,
-	// unless its NotBefore is still to come. It matters for SupersedeAll.
+	// target in another shard may have been tried, and any of a record that Tried does not name or that itself
+	// has SupersedeAll, unless its NotBefore is still to come. It matters for SupersedeAll.
 	Tried map[int64][]int64
 	Sure  Shards
 	Epoch int64
@@ -244,7 +244,7 @@ type Flush struct {
 	Defers []Deferral
 	Hosts  []HostState
 	Dead   []DeadLetter
-	Obeyed []int64 // IDs of orders that were carried out (see Orders), to be removed
+	Obeyed []int64 // IDs of orders that were carried out (see OrderBook), to be removed
 
 	// MaxDead is how many dead letters stay, the newest; of MaxBodies of them the
 	// bodies stay, too. Zero: all.

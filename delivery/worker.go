@@ -291,7 +291,9 @@ func (w *worker) sleep() time.Duration {
 			sooner(w.flushDue())
 		}
 		for r := range w.progress {
-			sooner(r.told.Add(time.Second))
+			if w.tellable(r) {
+				sooner(r.told.Add(time.Second))
+			} // else after the next flush
 		}
 		if !w.ending {
 			sooner(w.pollAt)

@@ -171,7 +171,11 @@ func (m *memory) supersede(add delivery.Addition, ids []int64) superseding {
 		drop := left
 		switch {
 		case add.Supersedes == delivery.SupersedeAll:
-			if !a.NotBefore.After(add.Created) {
+			switch {
+			case a.NotBefore.After(add.Created):
+			case a.Supersedes == delivery.SupersedeAll: // what it was to delete may be wherever it did not come yet
+				s.targets = append(s.targets, a.targets...)
+			default:
 				var deferred []int64
 				for id := range a.defers {
 					deferred = append(deferred, id)

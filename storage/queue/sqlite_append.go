@@ -97,6 +97,7 @@ func (t *tx) supersede(add delivery.Addition, ids []int64, out *delivery.Appende
 	type earlier struct {
 		seq       int64
 		notBefore time.Time
+		all       bool // it is a delete itself
 	}
 	var list []earlier
 	err := t.rows(`SELECT seq, not_before, supersedes FROM fedihook_q_activity WHERE okey = ? AND okey <> '' ORDER BY seq`,
@@ -104,7 +105,7 @@ func (t *tx) supersede(add delivery.Addition, ids []int64, out *delivery.Appende
 			var e earlier
 			var notBefore, supersedes int64
 			err := r.Scan(&e.seq, &notBefore, &supersedes)
-			e.notBefore = fromMilli(notBefore)
+			e.notBefore, e.all = fromMilli(notBefore), delivery.Supersedes(supersedes) == delivery.SupersedeAll
 			if add.Supersedes == delivery.SupersedeAll || delivery.Supersedes(supersedes) == delivery.SupersedeUpdates {
 				list = append(list, e)
 			}
@@ -126,6 +127,8 @@ func (t *tx) supersede(add delivery.Addition, ids []int64, out *delivery.Appende
 		drop := left
 		if add.Supersedes == delivery.SupersedeUpdates {
 			drop = common(left, ids)
+		} else if e.all && !e.notBefore.After(add.Created) {
+			to = append(to, all...) // what it was to delete may be wherever it did not come yet
 		} else if !e.notBefore.After(add.Created) {
 			deferred, err := t.deferred(e.seq)
 			if err != nil {

@@ -8,9 +8,9 @@ import (
 )
 
 var (
-	_ delivery.Orders  = (*sqlite)(nil)
-	_ delivery.Orders  = (*memory)(nil)
-	_ delivery.Watcher = (*memory)(nil)
+	_ delivery.OrderBook = (*sqlite)(nil)
+	_ delivery.OrderBook = (*memory)(nil)
+	_ delivery.Watcher   = (*memory)(nil)
 )
 
 func (s *sqlite) Order(ctx context.Context, o delivery.Order) error {

@@ -56,7 +56,7 @@ type twoHandles struct {
 type other interface {
 	delivery.Leases
 	delivery.Ledger
-	delivery.Orders
+	delivery.OrderBook
 }
 
 func TestReopenedFileHasEverything(t *testing.T) {

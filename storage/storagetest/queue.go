@@ -13,7 +13,7 @@ import (
 	"github.com/fedihook/fedihook/delivery"
 )
 
-// RunQueue checks that what open returns keeps the contracts of [delivery.Store] and [delivery.Orders] and is one from which one process
+// RunQueue checks that what open returns keeps the contracts of [delivery.Store] and [delivery.OrderBook] and is one from which one process
 // at a time delivers. open is called once for each check and returns an empty store; what it opens it closes by
 // t.Cleanup. The checks tell the store what the time is, and each ends after a minute.
 func RunQueue(t *testing.T, open func(t *testing.T) delivery.Store) { runQueue(t, open, queueAlone) }

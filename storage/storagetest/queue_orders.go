@@ -9,10 +9,10 @@ import (
 	"github.com/fedihook/fedihook/delivery"
 )
 
-// queueOrders is for stores that keep delivery.Orders: ours all do.
+// queueOrders is for stores that keep delivery.OrderBook: ours all do.
 var queueOrders = []queueCheck{
 	{"orders are kept until they are obeyed", func(q *queue) {
-		st, ok := q.st.(delivery.Orders)
+		st, ok := q.st.(delivery.OrderBook)
 		if !ok {
 			q.Fatal("the store keeps no orders")
 		}

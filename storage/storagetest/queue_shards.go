@@ -139,6 +139,16 @@ var queueShards = []queueCheck{
 		}
 		q.left(q.one(), append(among(u, delivery.AllShards.Without(sure)), in[3])...)
 	}},
+	{"a delete goes where one that it takes the place of did not come yet", func(q *queue) {
+		u := urls(5)
+		q.lease()
+		q.extend("create", u, nil, nil)
+		first := q.extend("delete", nil, nil, all)
+		second := q.extend("again", nil, map[int64][]int64{first.Seq: {}}, all)
+		if first.Targets != 5 || second.Targets != 5 {
+			q.Errorf("the first goes to %d and the second to %d of 5", first.Targets, second.Targets)
+		}
+	}},
 	{"who has lost the lease is sure of nothing", func(q *queue) {
 		for i, epoch := range []func() int64{
 			func() int64 { return 0 },
