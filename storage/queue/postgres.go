@@ -97,6 +97,11 @@ func OpenPostgres(ctx context.Context, db *sql.DB, listen Listen) (delivery.Stor
 	return &listening{s, listen}, nil
 }
 
+var (
+	_ delivery.OrderBook = (*postgres)(nil)
+	_ delivery.Watcher   = (*listening)(nil)
+)
+
 type postgres struct {
 	db      *sql.DB
 	channel string

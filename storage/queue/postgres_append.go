@@ -157,7 +157,11 @@ func (t *pgtx) replace(s *postgres, add delivery.Addition, ids []int64, life int
 		drop := left
 		switch {
 		case add.Supersedes == delivery.SupersedeAll:
-			if !e.notBefore.After(add.Created) {
+			switch {
+			case e.notBefore.After(add.Created):
+			case e.supersedes == delivery.SupersedeAll: // what it was to delete may be wherever it did not come yet
+				to = append(to, all...)
+			default:
 				unsure := inShards(left, delivery.AllShards.Without(sure))
 				to = append(to, inherited(all, left, e.deferred, unsure, add.Tried, e.seq)...)
 			}

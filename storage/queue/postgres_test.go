@@ -35,11 +35,9 @@ func listenOn(address string) queue.Listen {
 // shared is what the store on PostgreSQL is.
 type shared interface {
 	delivery.Store
-	delivery.Orders
+	delivery.OrderBook
 	delivery.Watcher
 }
-
-type orders interface{ delivery.Orders }
 
 func openPostgres(t testing.TB, address string) shared {
 	t.Helper()
@@ -67,7 +65,7 @@ func TestPostgresThroughTwoHandles(t *testing.T) {
 			delivery.Log
 			delivery.Leases
 			delivery.Ledger
-			orders
+			delivery.OrderBook
 			delivery.Watcher
 		}{one, other, other, other, other}
 	})
