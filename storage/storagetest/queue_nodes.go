@@ -251,7 +251,7 @@ var queueNodes = []queueCheck{
 			q.Error(err)
 		}
 		// What fences is the epoch, whoever has the shard.
-		if _, err := q.st.Flush(q.ctx, b.Epoch, delivery.Flush{Now: q.now, Acks: []delivery.Ack{{Seq: p.Seq, Done: []int64{p.Targets[0].Inbox}}}}); err != nil {
+		if _, err := q.st.Flush(q.ctx, b.Epoch, delivery.Flush{Now: q.now, Acks: []delivery.Ack{{Seq: p.Seq, Done: []int64{inboxes(p)[urls(1)[0]]}}}}); err != nil {
 			q.Error(err)
 		}
 		q.left(q.one(), urls(3)[1:]...)
