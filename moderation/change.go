@@ -97,14 +97,17 @@ func (p *Policy) change(ctx context.Context, entries []Entry) error {
 	}
 	p.loading.Lock()
 	defer p.loading.Unlock()
-	s, err := p.reload(ctx, time.Now())
-	if err != nil {
-		return fmt.Errorf("moderation: %w", err)
+	var s *snapshot
+	var err error
+	for ok := false; !ok && err == nil; {
+		if s, err = p.reload(ctx, time.Now()); err != nil {
+			return fmt.Errorf("moderation: %w", err)
+		}
+		if err := p.room(ctx, s, entries); err != nil {
+			return err
+		}
+		ok, err = p.write(ctx, s.head, entries) // not if another process was faster: there may be no room any more
 	}
-	if err := p.room(ctx, s, entries); err != nil {
-		return err
-	}
-	err = p.Rules.ChangeRules(ctx, entries)
 	// Also after an error, for it may have come after the commit. Whoever asks next reads, or fails.
 	stale := *s
 	stale.checked = time.Time{}
@@ -116,6 +119,13 @@ func (p *Policy) change(ctx context.Context, entries []Entry) error {
 		return nil // it is written; who asks next will see to it
 	}
 	return nil
+}
+
+func (p *Policy) write(ctx context.Context, h Head, entries []Entry) (ok bool, err error) {
+	if guarded, can := p.Rules.(GuardedRules); can {
+		return guarded.ChangeRulesSince(ctx, h, entries)
+	}
+	return true, p.Rules.ChangeRules(ctx, entries)
 }
 
 // room refuses more rules than there may be: the store would be read no more.
