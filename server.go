@@ -269,6 +269,9 @@ func New(c Config) (*Server, error) {
 	s.saidBy, s.saidIn = newPace(time.Minute, maxShares, maxLately), newPace(time.Minute, maxSharesIn, maxLately)
 	s.compared, s.comparisons = newPace(synchroniseEvery, 1, maxComparisons), make(chan comparison, maxComparisons)
 	s.walks, s.digests = semaphore.NewWeighted(2), &digestCache{make: s.digestsOf}
+	if versions, ok := c.Storage.Followers.(actor.FollowersVersions); ok {
+		s.digests.version = versions.FollowersVersion
+	}
 	s.config.Storage.Followers = &watchedFollowers{Followers: c.Storage.Followers, changed: s.digests.changed}
 	s.config.Profile = s.withMovedTo(c.Profile)
 	s.handler = &actor.Handler{

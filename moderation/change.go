@@ -83,6 +83,19 @@ func (p *Policy) Find(ctx context.Context, k Key) (r Rule, ok bool, err error) {
 	return *found, true, nil
 }
 
+// Renew asks the store whether another process has changed rules; what it has done so far is judged by from then on. It is for who
+// writes something that a rule may forbid, while another process makes that rule and ends what it finds: of those two at least one
+// sees the other's deed if each first writes and then looks.
+func (p *Policy) Renew(ctx context.Context) error {
+	if p == nil || p.Rules == nil {
+		return nil
+	}
+	if _, err := p.renew(ctx); err != nil {
+		return fmt.Errorf("moderation: %w", err)
+	}
+	return nil
+}
+
 // renew is current, but asks the store.
 func (p *Policy) renew(ctx context.Context) (*snapshot, error) {
 	p.loading.Lock()
