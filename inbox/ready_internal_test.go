@@ -62,12 +62,14 @@ func TestAnOfferIsTakenOnlyIfNothingElseCanHaveTakenIt(t *testing.T) {
 	}{
 		"as it comes":                {func(*shift, *offer) {}, true, false},
 		"behind one of its key":      {func(_ *shift, o *offer) { o.ready = false }, false, false},
-		"in hand already":            {func(s *shift, o *offer) { s.held[o.Seq] = true }, false, false},
+		"in hand already":            {func(s *shift, o *offer) { s.held[o.Seq] = 0 }, false, false},
 		"somebody looked meanwhile":  {func(s *shift, _ *offer) { s.in.looks.Add(2) }, false, true},
-		"the lease may be another's": {func(s *shift, _ *offer) { s.leased = time.Now().Add(-leaseTTL) }, false, true},
+		"the lease may be another's": {func(s *shift, _ *offer) { s.turf.leased = time.Now().Add(-leaseTTL) }, false, true},
+		"its shard is another's":     {func(s *shift, o *offer) { s.turf.Shards &^= 1 << o.Shard() }, false, false},
+		"its shard is to be left":    {func(s *shift, o *offer) { s.turf.leaving = 1 << o.Shard() }, false, false},
 	} {
 		in := &Inbox{}
-		s := &shift{in: in, held: make(map[int64]bool), leased: time.Now()}
+		s := &shift{in: in, held: make(map[int64]int), turf: turf{Share: Share{Shards: AllShards}, leased: time.Now(), ttl: leaseTTL}}
 		o := offer{task: taskAt(1, 1), ready: true, looks: in.looks.Load()}
 		c.change(s, &o)
 		s.take(o)

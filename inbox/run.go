@@ -10,6 +10,7 @@ import (
 
 const (
 	leaseTTL    = 30 * time.Second
+	shareTTL    = 10 * time.Second // where others wait for what this process leaves
 	pollEvery   = time.Second
 	forgetEvery = time.Minute
 
@@ -20,24 +21,27 @@ const (
 // ErrRunning is returned by Run when it runs already.
 var ErrRunning = errors.New("inbox: Run is running already")
 
-// Run works the journal until ctx ends, and returns when its goroutines are gone. Where several processes
-// share a journal, one of them works it at a time.
+// Run works the journal until ctx ends, and returns when its goroutines are gone. Where several processes run, each works
+// a part if the journal is a [Sharing], else one of them works it at a time.
 func (in *Inbox) Run(ctx context.Context) error {
 	if !in.running.CompareAndSwap(false, true) {
 		return ErrRunning
 	}
 	defer in.running.Store(false)
+	var ears errgroup.Group
+	defer ears.Wait() // nothing returns an error
+	ears.Go(func() error { in.hear(ctx); return nil })
 	for ctx.Err() == nil {
 		now := time.Now()
-		epoch, ok, err := in.Journal.Lease(ctx, in.Node, now, leaseTTL)
+		share, ok, err := in.lease(ctx, now)
 		switch {
 		case err != nil && ctx.Err() == nil:
 			in.Logger.WarnContext(ctx, "inbox: no lease on the journal", "error", err)
 		case ok:
-			in.work(ctx, epoch, now)
+			in.work(ctx, share, now)
 			// What ran to its end was recorded; another process may go on at once.
 			release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-			if err := in.Journal.Release(release, epoch); err != nil {
+			if err := in.Journal.Release(release, share.Epoch); err != nil {
 				in.Logger.WarnContext(ctx, "inbox: lease not released", "error", err)
 			}
 			cancel()
@@ -47,13 +51,23 @@ func (in *Inbox) Run(ctx context.Context) error {
 	return nil
 }
 
+// hear looks at once for what other processes have appended, if the journal tells.
+func (in *Inbox) hear(ctx context.Context) {
+	h, ok := in.Journal.(Herald)
+	for ok && ctx.Err() == nil {
+		if err := h.Hear(ctx, in.wake); err != nil && ctx.Err() == nil {
+			in.Logger.WarnContext(ctx, "inbox: hears nothing of other processes, looks once a second", "error", err)
+		}
+		sleep(ctx, pollEvery)
+	}
+}
+
 // shift is what one who has the lease has in hand.
 type shift struct {
 	in        *Inbox
-	epoch     int64
-	leased    time.Time      // when the lease was last taken or renewed
+	turf      turf
 	ready     ready          // jobs that wait for a worker
-	held      map[int64]bool // entries that are ready, run or are being recorded
+	held      map[int64]int  // entries that are ready, run or are being recorded, and their shards
 	look      bool           // something may be due that is not in hand
 	workers   int            // that were started
 	running   int            // jobs
@@ -71,9 +85,9 @@ type recorded struct {
 }
 
 // work runs due entries until ctx ends or the lease is lost.
-func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
+func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 	s := &shift{
-		in: in, epoch: epoch, leased: leased, held: make(map[int64]bool), look: true,
+		in: in, turf: turf{Share: share, leased: leased, ttl: in.leaseTTL()}, held: make(map[int64]int), look: true,
 		jobs: make(chan []task, in.Workers), outcomes: make(chan []Outcome, in.Workers), recorded: make(chan recorded, 1),
 	}
 	for len(in.offers) > 0 { // of the last shift
@@ -83,8 +97,6 @@ func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 	defer in.taking.Store(false)
 	var workers errgroup.Group
 	defer s.finish(ctx, &workers)
-	renew := time.NewTicker(leaseTTL / 3)
-	defer renew.Stop()
 	forget, ticks := time.NewTicker(forgetEvery), 0
 	defer forget.Stop()
 	poll := time.NewTicker(pollEvery)
@@ -97,7 +109,7 @@ func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 				in.Logger.WarnContext(ctx, "inbox: can't read the journal", "error", err)
 			}
 		}
-		for len(s.ready.jobs) > 0 && s.running < in.Workers {
+		for len(s.ready.jobs) > 0 && s.running < in.Workers && s.turf.sure() {
 			s.run(ctx, &workers)
 		}
 		s.record(ctx, &workers)
@@ -110,7 +122,7 @@ func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 		case done := <-s.recorded:
 			s.recording = false
 			for _, o := range done.outcomes {
-				delete(s.held, o.Seq)
+				s.leave(o.Seq)
 			}
 			s.look = s.look || done.more
 		case o := <-in.offers:
@@ -122,14 +134,13 @@ func (in *Inbox) work(ctx context.Context, epoch int64, leased time.Time) {
 			s.look = true
 		case <-poll.C:
 			s.look = true
-		case <-renew.C:
-			now := time.Now()
-			if again, ok, err := in.Journal.Lease(ctx, in.Node, now, leaseTTL); err != nil || !ok || again != epoch {
-				in.Logger.WarnContext(ctx, "inbox: lease on the journal lost", "error", err)
+			if !s.renew(ctx) {
 				return
 			}
-			s.leased = now
 		case <-forget.C:
+			if !s.turf.Shards.Has(0) {
+				continue // one of all does it
+			}
 			if err := in.Journal.Forget(ctx, time.Now().Add(-in.Remember), in.MaxMarks); err != nil {
 				in.Logger.WarnContext(ctx, "inbox: old marks not forgotten", "error", err)
 			}
@@ -159,7 +170,7 @@ func (s *shift) run(ctx context.Context, workers *errgroup.Group) {
 func (s *shift) fill(ctx context.Context) error {
 	limit := len(s.held) + maxReady/2
 	s.in.looks.Add(1)
-	entries, err := s.in.Journal.Due(ctx, s.epoch, time.Now(), limit)
+	entries, err := s.in.due(ctx, &s.turf, limit)
 	s.in.looks.Add(1)
 	if err != nil {
 		s.look = false
@@ -167,7 +178,7 @@ func (s *shift) fill(ctx context.Context) error {
 	}
 	s.look = len(entries) == limit
 	for _, e := range entries {
-		if !s.held[e.Seq] {
+		if _, held := s.held[e.Seq]; !held {
 			s.put(task{Entry: e})
 		}
 	}
@@ -176,9 +187,9 @@ func (s *shift) fill(ctx context.Context) error {
 
 // take takes in hand what was offered, if nothing can have taken it before.
 func (s *shift) take(o offer) {
-	switch {
-	case s.held[o.Seq], !o.ready: // who lets it run says so
-	case o.looks != s.in.looks.Load(), time.Since(s.leased) >= leaseTTL:
+	switch _, held := s.held[o.Seq]; {
+	case held, !o.ready, !s.turf.open().Has(o.Shard()): // who lets it run says so, and who has its shard finds it
+	case o.looks != s.in.looks.Load(), !s.turf.sure():
 		s.look = true
 	default:
 		s.put(o.task)
@@ -186,11 +197,21 @@ func (s *shift) take(o offer) {
 }
 
 func (s *shift) put(t task) {
-	s.held[t.Seq] = true
+	shard := t.Shard()
+	s.held[t.Seq] = shard
+	s.turf.busy[shard]++
 	_, group := s.in.Hooks.many(t)
 	for _, last := range s.ready.put(t, group) {
-		delete(s.held, last.Seq)
+		s.leave(last.Seq)
 		s.look = true
+	}
+}
+
+// leave lets an entry go: it is recorded, or will be looked for again.
+func (s *shift) leave(seq int64) {
+	if shard, held := s.held[seq]; held {
+		s.turf.busy[shard]--
+		delete(s.held, seq)
 	}
 }
 
@@ -206,15 +227,19 @@ func (s *shift) record(ctx context.Context, workers *errgroup.Group) {
 	batch := s.pending
 	s.pending, s.recording = nil, true
 	workers.Go(func() error {
-		s.recorded <- recorded{batch, s.in.finish(ctx, s.epoch, batch)}
+		s.recorded <- recorded{batch, s.in.finish(ctx, s.turf.Epoch, batch)}
 		return nil
 	})
 }
 
-// finish waits for what runs and records it.
+// finish waits for what runs and records it. The lease is kept meanwhile, if it is not lost.
 func (s *shift) finish(ctx context.Context, workers *errgroup.Group) {
+	poll := time.NewTicker(pollEvery)
+	defer poll.Stop()
 	for s.running > 0 || s.recording {
 		select {
+		case <-poll.C:
+			s.renew(context.WithoutCancel(ctx))
 		case out := <-s.outcomes:
 			s.running--
 			s.pending = append(s.pending, out...)
@@ -225,7 +250,7 @@ func (s *shift) finish(ctx context.Context, workers *errgroup.Group) {
 	close(s.jobs)
 	_ = workers.Wait() // nothing returns an error
 	if len(s.pending) > 0 {
-		s.in.finish(ctx, s.epoch, s.pending)
+		s.in.finish(ctx, s.turf.Epoch, s.pending)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"time"
+
+	"github.com/fedihook/fedihook/inbox"
 )
 
 // queued is an item in a heap, as long as it has this version.
@@ -35,9 +37,9 @@ func (h *itemHeap) Pop() any {
 	return q
 }
 
-// first returns the first items for which ok holds, at most limit and up to the first for which it does not, and
-// leaves them where they are.
-func (h *itemHeap) first(limit int, ok func(*item) bool) (found []*item) {
+// first returns the first items of these shards for which ok holds, at most limit and up to the first for which it does
+// not, and leaves them where they are.
+func (h *itemHeap) first(limit int, shards inbox.Shards, ok func(*item) bool) (found []*item) {
 	var back []queued
 	for len(found) < limit && len(h.list) > 0 {
 		q := h.list[0]
@@ -45,8 +47,12 @@ func (h *itemHeap) first(limit int, ok func(*item) bool) (found []*item) {
 			break
 		}
 		heap.Pop(h)
-		if q.version == q.item.version {
-			found, back = append(found, q.item), append(back, q)
+		if q.version != q.item.version {
+			continue
+		}
+		back = append(back, q)
+		if shards.Has(q.item.Shard()) {
+			found = append(found, q.item)
 		}
 	}
 	for _, q := range back {

@@ -32,7 +32,7 @@ type memoryJournal struct {
 	fresh   itemHeap         // heads that have no NotBefore, by turn
 	waiting itemHeap         // heads that have one, by it
 	shelves [2][]inbox.Entry // by Seq
-	lease   lease
+	leases  leases
 }
 
 // mark is what is kept of a mark.
@@ -58,35 +58,12 @@ type item struct {
 	version int // what lies in a heap with another version is not there any more
 }
 
-// lease is who works a journal.
-type lease struct {
-	owner string
-	epoch int64 // the highest that was ever given
-	until time.Time
-	held  bool // false after Release and in the beginning
-}
-
 func newMemoryJournal() *memoryJournal {
 	return &memoryJournal{
 		marks: map[inbox.Mark]*mark{}, entries: map[int64]*item{}, keys: map[string][]*item{}, lanes: map[string]int{},
 		live: map[inbox.Mark]lives{},
 	}
 }
-
-// take is the rule of [inbox.Journal.Lease].
-func (l *lease) take(owner string, now time.Time, ttl time.Duration) (epoch int64, ok bool) {
-	renew := l.held && l.owner == owner
-	if l.held && !renew && l.until.After(now) {
-		return 0, false
-	}
-	if !renew {
-		l.epoch++
-	}
-	l.owner, l.until, l.held = owner, now.Add(ttl), true
-	return l.epoch, true
-}
-
-func (l *lease) current(epoch int64) bool { return l.held && l.epoch == epoch }
 
 func (m *memoryJournal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (inbox.Kept, error) {
 	if err := ctx.Err(); err != nil {
@@ -215,8 +192,31 @@ func (m *memoryJournal) Lease(ctx context.Context, owner string, now time.Time, 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	epoch, ok = m.lease.take(owner, now, ttl)
+	epoch, ok = m.leases.takeAll(owner, kept(now), ttl)
 	return epoch, ok, nil
+}
+
+func (m *memoryJournal) Share(ctx context.Context, owner string, now time.Time, ttl time.Duration) (inbox.Share, error) {
+	if err := ctx.Err(); err != nil {
+		return inbox.Share{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.leases.take(owner, kept(now), ttl), nil
+}
+
+func (m *memoryJournal) Yield(ctx context.Context, epoch int64, s inbox.Shards) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.leases.current(epoch)
+	if l == nil {
+		return inbox.ErrLeaseLost
+	}
+	l.shards &^= s
+	return nil
 }
 
 func (m *memoryJournal) Release(ctx context.Context, epoch int64) error {
@@ -225,29 +225,40 @@ func (m *memoryJournal) Release(ctx context.Context, epoch int64) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.lease.current(epoch) {
-		m.lease.held = false
-	}
+	m.leases.list = slices.DeleteFunc(m.leases.list, func(l *lease) bool { return l.epoch == epoch })
 	return nil
 }
 
 func (m *memoryJournal) Due(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
+	return m.due(ctx, epoch, now, limit, func(l *lease) (inbox.Shards, bool) { return l.shards, true })
+}
+
+func (m *memoryJournal) DueOf(ctx context.Context, epoch int64, s inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error) {
+	return m.due(ctx, epoch, now, limit, func(l *lease) (inbox.Shards, bool) { return s, s&^l.shards == 0 })
+}
+
+func (m *memoryJournal) due(ctx context.Context, epoch int64, now time.Time, limit int, of func(*lease) (inbox.Shards, bool)) ([]inbox.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.lease.current(epoch) {
+	l := m.leases.current(epoch)
+	if l == nil {
+		return nil, inbox.ErrLeaseLost
+	}
+	shards, ok := of(l)
+	if !ok {
 		return nil, inbox.ErrLeaseLost
 	}
 	now = kept(now)
-	fresh := m.fresh.first(limit, func(*item) bool { return true })
-	waited := m.waiting.first(limit, func(it *item) bool { return !it.NotBefore.After(now) })
+	fresh := m.fresh.first(limit, shards, func(*item) bool { return true })
+	waited := m.waiting.first(limit, shards, func(it *item) bool { return !it.NotBefore.After(now) })
 	var due []inbox.Entry
 	for _, it := range share(fresh, waited, limit) {
 		due = append(due, keptEntry(it.Entry))
 	}
-	slices.SortFunc(due, func(a, b inbox.Entry) int { return cmp.Or(a.Turn.Compare(b.Turn), cmp.Compare(a.Seq, b.Seq)) })
+	slices.SortFunc(due, byTurn)
 	return due, nil
 }
 
@@ -264,11 +275,17 @@ func (m *memoryJournal) Finish(ctx context.Context, epoch int64, outcomes []inbo
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.lease.current(epoch) {
+	l := m.leases.current(epoch)
+	if l == nil {
 		return false, inbox.ErrLeaseLost
 	}
 	if err := checkOutcomes(outcomes); err != nil {
 		return false, err
+	}
+	for _, o := range outcomes {
+		if it := m.entries[o.Seq]; it != nil && !l.shards.Has(it.Shard()) {
+			return false, inbox.ErrLeaseLost
+		}
 	}
 	for _, o := range outcomes {
 		it := m.entries[o.Seq]

@@ -4,62 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"slices"
-	"sync"
-	"time"
 
 	"github.com/fedihook/fedihook/inbox"
 )
 
-const (
-	// writesAtOnce is how many calls share one transaction.
-	writesAtOnce = 64
-
-	// finishWait is how long Finish waits for others, and then for an Append whose commit it can share.
-	finishWait = 10 * time.Millisecond
-
-	// finishAtOnce is how many outcomes need wait no longer. Entries that came together lie together, and cost a fraction when
-	// they are deleted together.
-	finishAtOnce = 32
-
-	// gatherTime is how long one who is to write for several waits for those who are expected: who was answered a moment ago
-	// tends to come again, and a commit costs as much as all that is in it.
-	gatherTime = time.Millisecond
-)
-
-// writes lets calls that come at the same time share a commit: a disk makes some hundred of them durable in a second, and
-// each sender waits for its 202. Whoever comes while nobody writes, writes; who comes meanwhile waits, and the first of them
-// writes for all of them next.
-type writes struct {
-	mu      sync.Mutex
-	writing bool // by somebody, or somebody was woken to do it
-	waiting []*write
-	last    int           // how many appends were written the last time
-	expect  int           // with so many waiting there is no need to wait for more
-	enough  chan struct{} // closed when there are; nil if nobody waits for more
-}
-
-// write is one call of Append, or of Finish.
-type write struct {
-	entry  inbox.Entry
-	bounds inbox.Bounds
-
-	came     time.Time
-	finish   bool
-	epoch    int64
-	outcomes []inbox.Outcome
-
-	wake chan bool // true: write what waits, this too; false: the others are set
-	kept inbox.Kept
-	more bool
-	err  error
-}
-
 // Append waits no longer than ctx, except for a commit that has begun, whose outcome it returns.
 func (s *sqliteJournal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (inbox.Kept, error) {
 	w := &write{entry: e, bounds: b}
-	s.share(ctx, w)
+	s.writes.share(ctx, w, s.commit)
 	if w.err != nil && !errors.Is(w.err, inbox.ErrFull) {
 		return inbox.Kept{}, fmt.Errorf("storage: append to the journal: %w", w.err)
 	}
@@ -72,174 +24,14 @@ func (s *sqliteJournal) Finish(ctx context.Context, epoch int64, outcomes []inbo
 		return false, err
 	}
 	w := &write{finish: true, epoch: epoch, outcomes: outcomes}
-	s.share(ctx, w)
+	s.writes.share(ctx, w, s.commit)
 	if w.err != nil {
 		return false, fmt.Errorf("storage: finish entries: %w", w.err)
 	}
 	return w.more, nil
 }
 
-// share has w written, alone or with others.
-func (s *sqliteJournal) share(ctx context.Context, w *write) {
-	if w.err = ctx.Err(); w.err != nil {
-		return
-	}
-	w.wake = make(chan bool, 1)
-	q := &s.writes
-	mine := q.enter(w)
-	if !mine && w.finish {
-		later := time.AfterFunc(finishWait, q.next)
-		defer later.Stop()
-	}
-	for {
-		if mine {
-			s.write(q) // W too, unless too many came before it
-		}
-		select {
-		case mine = <-w.wake:
-		case <-ctx.Done():
-			if q.leave(w) {
-				w.err = ctx.Err()
-				return
-			}
-			mine = <-w.wake
-		}
-		if !mine {
-			return
-		}
-	}
-}
-
-// enter reports whether w is to be written at once, by its caller.
-func (q *writes) enter(w *write) (mine bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.waiting = append(q.waiting, w)
-	w.came = time.Now()
-	if q.enough != nil && q.appends() >= q.expect {
-		close(q.enough)
-		q.enough = nil
-	}
-	mine = !q.writing && !w.finish
-	q.writing = q.writing || mine
-	return mine
-}
-
-// leave takes w back, unless its commit has begun or it was woken to write.
-func (q *writes) leave(w *write) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	i := slices.Index(q.waiting, w)
-	if i < 0 || len(w.wake) > 0 {
-		return false
-	}
-	q.waiting = slices.Delete(q.waiting, i, i+1)
-	return true
-}
-
-// gather waits for those who are expected. First it lets everybody go on who can: where cores are few, those who are about to
-// come would else find each commit over before they could.
-func (q *writes) gather() {
-	for n := 0; ; {
-		q.mu.Lock()
-		was := n
-		n = len(q.waiting)
-		q.mu.Unlock()
-		if n == was || n >= writesAtOnce {
-			break
-		}
-		runtime.Gosched()
-	}
-	q.mu.Lock()
-	if q.expect < 2 || q.appends() >= q.expect {
-		q.mu.Unlock()
-		return
-	}
-	enough := make(chan struct{})
-	q.enough = enough
-	q.mu.Unlock()
-	late := time.NewTimer(gatherTime)
-	defer late.Stop()
-	select {
-	case <-enough:
-	case <-late.C:
-	}
-}
-
-// appends is how many of those who wait are in a hurry. The caller holds mu.
-func (q *writes) appends() (n int) {
-	for _, w := range q.waiting {
-		if !w.finish {
-			n++
-		}
-	}
-	return n
-}
-
-// take returns what is to be written now, the longest waiting first.
-func (q *writes) take() (some []*write) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.enough, q.last = nil, 0
-	q.waiting = slices.DeleteFunc(q.waiting, func(w *write) bool {
-		if len(some) == writesAtOnce || !w.due() {
-			return false
-		}
-		if !w.finish {
-			q.last++
-		}
-		some = append(some, w)
-		return true
-	})
-	return some
-}
-
-// due tells whether w is to be written with what is written now.
-func (w *write) due() bool {
-	return !w.finish || len(w.outcomes) >= finishAtOnce || time.Since(w.came) >= finishWait
-}
-
-// done ends the writing of one.
-func (q *writes) done() {
-	q.mu.Lock()
-	q.writing = false
-	q.expect = min(q.last+q.appends(), writesAtOnce)
-	q.mu.Unlock()
-	q.next()
-}
-
-// next wakes one who waits to write for all, unless somebody writes or nobody is in a hurry.
-func (q *writes) next() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.writing {
-		return
-	}
-	for _, w := range q.waiting {
-		if w.due() {
-			q.writing = true
-			w.wake <- true
-			return
-		}
-	}
-}
-
-// errPanicked is what the others get if the driver panics in their transaction.
-var errPanicked = errors.New("the transaction panicked")
-
-// write commits what waits, tells everyone in it and wakes the next writer. No one's context may end what the others
-// wait for.
-func (s *sqliteJournal) write(q *writes) {
-	defer q.done()
-	q.gather()
-	some, err := q.take(), errPanicked
-	defer func() {
-		for _, w := range some {
-			if err != nil {
-				w.kept, w.more, w.err = inbox.Kept{}, false, err
-			}
-			w.wake <- false
-		}
-	}()
-	err = s.begin(func(b *batch) error { return b.write(some) })
+// commit is one transaction for all of them.
+func (s *sqliteJournal) commit(some []*write) error {
+	return s.begin(func(b *batch) error { return b.write(some) })
 }

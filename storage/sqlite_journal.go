@@ -117,7 +117,7 @@ func (s *sqliteJournal) Lease(ctx context.Context, owner string, now time.Time, 
 	return epoch, ok, nil
 }
 
-func selectLease(ctx context.Context, q querier) (l lease, err error) {
+func selectLease(ctx context.Context, q querier) (l oneLease, err error) {
 	var until int64
 	err = q.QueryRowContext(ctx, `SELECT owner, epoch, until, held FROM fedihook_journal`).
 		Scan(&l.owner, &l.epoch, &until, &l.held)
@@ -176,3 +176,26 @@ func scanEntry(row scanner) (e inbox.Entry, err error) {
 	e.Received, e.NotBefore, e.Turn = fromMicros(received), fromMicros(notBefore), fromMicros(turn)
 	return e, fromJSON(to, &e.To)
 }
+
+// oneLease is who works an SQLite journal: one at a time, for all of them write one file.
+type oneLease struct {
+	owner string
+	epoch int64 // the highest that was ever given
+	until time.Time
+	held  bool // false after Release and in the beginning
+}
+
+// take is the rule of [inbox.Journal.Lease].
+func (l *oneLease) take(owner string, now time.Time, ttl time.Duration) (epoch int64, ok bool) {
+	renew := l.held && l.owner == owner
+	if l.held && !renew && l.until.After(now) {
+		return 0, false
+	}
+	if !renew {
+		l.epoch++
+	}
+	l.owner, l.until, l.held = owner, now.Add(ttl), true
+	return l.epoch, true
+}
+
+func (l *oneLease) current(epoch int64) bool { return l.held && l.epoch == epoch }

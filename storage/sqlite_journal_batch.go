@@ -33,7 +33,7 @@ type batch struct {
 	*transaction
 	ctx context.Context
 
-	lease                   lease
+	lease                   oneLease
 	seq, listed, version    int64
 	unfinished, marks, held int // how many there are; held is -1 until somebody asks
 	lanes                   map[string]*counted

@@ -69,6 +69,12 @@ func TestMemoryKeepsTheContracts(t *testing.T) {
 			return storagetest.Intents{Store: storage.Memory().Intents}
 		})
 	})
+	t.Run("Sharing", func(t *testing.T) {
+		storagetest.RunSharing(t, func(t *testing.T) [2]inbox.Journal {
+			j := storage.Memory().Journal
+			return [2]inbox.Journal{j, j}
+		})
+	})
 }
 
 func TestSQLiteKeepsTheContracts(t *testing.T) {
