@@ -58,6 +58,14 @@ func OpenPostgres(ctx context.Context, db *sql.DB, listen Listen) (Storage, erro
 		{"log", postgresLogTables},
 		{"shares", postgresSharesTables},
 		{"journal", postgresJournalTables},
+		{"followers", postgresFollowersTables},
+		{"keys", postgresKeysTables},
+		{"remotes", postgresRemotesTables},
+		{"rules", postgresRulesTables},
+		{"relays", postgresRelaysTables},
+		{"forwards", postgresForwardsTables},
+		{"moves", postgresMovesTables},
+		{"stamps", postgresStampsTables},
 	} {
 		if err := pgdb.Migrate(ctx, db, room.name, room.steps); err != nil {
 			return Storage{}, fmt.Errorf("storage: open PostgreSQL: %w", err)
@@ -71,6 +79,16 @@ func OpenPostgres(ctx context.Context, db *sql.DB, listen Listen) (Storage, erro
 		Intents: &postgresIntents{db: db, ear: ear},
 		Log:     &postgresLog{db: db},
 		Journal: &postgresJournal{db: db, shares: postgresShares{db: db, room: "journal"}, ear: ear, counts: newPostgresCounts()},
+
+		Followers: &postgresFollowers{db: db},
+		Keys:      &postgresKeys{db: db},
+		Remotes:   &postgresRemotes{db: db},
+		Relays:    &postgresRelays{db: db},
+		Forwards:  &postgresForwards{db: db},
+		Moves:     &postgresMoves{db: db},
+		Stamps:    &postgresStamps{db: db},
+		Rules:     &postgresRules{db: db},
+		Hosts:     &postgresHosts{db: db},
 	}, nil
 }
 

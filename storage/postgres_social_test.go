@@ -3,7 +3,6 @@ package storage_test
 import (
 	"context"
 	"database/sql"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +18,7 @@ import (
 
 func openSocial(t testing.TB, db *sql.DB) storage.Storage {
 	t.Helper()
-	s, err := storage.OpenPostgresSocial(context.Background(), db)
+	s, err := storage.OpenPostgres(context.Background(), db, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +42,7 @@ func TestPostgresSocialStoresKeepTheContractsFromTwoProcesses(t *testing.T) {
 	t.Parallel()
 	runSocial(t, func(t *testing.T) storage.Storage {
 		a, b := twoNodes(t)
-		n := &turns{stores: [2]storage.Storage{a, b}}
+		n := &turns{all: [2]storage.Storage{a, b}}
 		return storage.Storage{
 			Followers: turnFollowers{n}, Keys: turnKeys{n}, Remotes: turnRemotes{n}, Rules: turnRules{n}, Relays: turnRelays{n},
 			Forwards: turnForwards{n}, Moves: turnMoves{n}, Stamps: turnStamps{n}, Hosts: turnHosts{n},
@@ -80,14 +79,6 @@ func runSocial(t *testing.T, open func(t *testing.T) storage.Storage) {
 		storagetest.RunHosts(t, func(t *testing.T) moderation.Hosts { return open(t).Hosts })
 	})
 }
-
-// turns gives each call to the other one of two.
-type turns struct {
-	stores [2]storage.Storage
-	calls  atomic.Int64
-}
-
-func (n *turns) next() storage.Storage { return n.stores[n.calls.Add(1)%2] }
 
 type turnFollowers struct{ n *turns }
 
