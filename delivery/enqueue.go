@@ -79,7 +79,7 @@ func (q *Queue) append(ctx context.Context, a Addition) (Appended, error) {
 		// Nothing of the key begins any more, so that what was tried is known when the
 		// store decides where this goes.
 		var thaw func()
-		a.Tried, thaw = w.freeze(a.Key)
+		a.Tried, a.Sure, a.Epoch, thaw = w.freeze(a.Key)
 		defer thaw()
 		if w.flush() != nil {
 			a.Tried = nil // what the store knows is not all
@@ -103,8 +103,8 @@ func (q *Queue) append(ctx context.Context, a Addition) (Appended, error) {
 }
 
 // freeze keeps posts of a key from beginning until thaw is called, and tells what of it
-// was begun and is not settled, by Seq.
-func (w *worker) freeze(key string) (tried map[int64][]int64, thaw func()) {
+// was begun and is not settled, by Seq, and for which shards that is all.
+func (w *worker) freeze(key string) (tried map[int64][]int64, sure Shards, epoch int64, thaw func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.frozen[key]++
@@ -127,7 +127,7 @@ func (w *worker) freeze(key string) (tried map[int64][]int64, thaw func()) {
 			}
 		}
 	}
-	return tried, func() {
+	return tried, w.lease.Shards, w.lease.Epoch, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.frozen[key]--; w.frozen[key] == 0 {

@@ -8,7 +8,7 @@ import (
 
 // Store keeps activities and what is still to be delivered of each. Package
 // storage/queue has one in memory and one in SQLite; package storage/storagetest checks
-// this contract. All methods may be called by many goroutines, and from many processes,
+// this contract. One that several processes deliver from may also be a [Watcher] and keep [Orders]. All methods may be called by many goroutines, and from many processes,
 // at once. A method that returns an error has changed nothing, unless its connection
 // broke in the middle of a commit.
 //
@@ -45,30 +45,79 @@ type Log interface {
 	// Body returns the bodies of a record that still has targets, otherwise ErrUnknown.
 	Body(ctx context.Context, seq int64) (Bodies, error)
 
-	// Flush applies all of f or nothing. It returns ErrLeaseLost if epoch is not the
-	// current lease's. Acks of targets that are settled already change nothing. gone
+	// Flush applies all of f or nothing. It returns ErrLeaseLost if epoch is not a current
+	// lease's, whatever shards f is about. Epoch 0 needs no lease; then f has nothing but Acks
+	// (else ErrLeaseLost): so targets are dropped from anywhere. Acks of targets that are settled already change nothing. gone
 	// lists the records of Acks and Defers that the store does not hold any more,
 	// because they were cancelled; what f says of them is left out.
 	Flush(ctx context.Context, epoch int64, f Flush) (gone []int64, err error)
 
 	// Cancel settles all remaining targets of the records with this Key, which is not
 	// empty. Nothing is remembered of a record whose NotBefore is still to come. It
-	// needs no lease; the lease's owner learns of it by Body and Flush.
+	// needs no lease; who delivers learns of it by Body and Flush.
 	Cancel(ctx context.Context, key string, now time.Time) (Cancelled, error)
 }
 
-// Leases is the part of a [Store] that says who delivers.
+// Leases is the part of a [Store] that says who delivers, and to which shards. A lease is current until it is
+// released, or ended by one of the following; its Epoch alone fences what is done under it.
 type Leases interface {
-	// Lease grants the right to deliver until now+ttl. Epoch 0 asks for a new lease; it
-	// gets a higher Epoch than any before, or ErrLeaseHeld while another owner's has
-	// not run out. The same owner's earlier lease ends then. Another Epoch renews that
-	// lease, even after its time, or returns ErrLeaseLost if it is not current.
+	// Lease grants the right to deliver until now+ttl to the hosts of the shards that it returns. Epoch 0 asks
+	// for a new lease, with a higher Epoch than any before; the same owner's earlier lease ends then.
+	// Another Epoch renews that lease, even after its time, or returns ErrLeaseLost if it is not
+	// current, or another owner's.
+	//
+	// No shard is in two current leases. First r.Give is taken out of the lease. Then the leases of others that
+	// have run out by r.Now end, wholly, if they have shards that it can use. Then free shards are added, none of
+	// r.Give, until it has its fair share: at most 64 divided by the leases that have not run out,
+	// itself included, rounded up. What it has beyond its share is Surplus, the same from call to call as long as nobody
+	// comes or goes. A lease may have no shard, and is renewed like any other.
+	//
+	// A store from which one process at a time delivers grants AllShards or, while another owner's lease has not run
+	// out, returns ErrLeaseHeld; it ignores r.Give, and Surplus is empty.
 	Lease(ctx context.Context, r LeaseRequest) (Lease, error)
 
-	// Release ends a lease; after it, the epoch is not current. A lease that is not
+	// Release ends a lease and frees its shards; after it, the epoch is not current. A lease that is not
 	// current is left alone.
 	Release(ctx context.Context, epoch int64) error
 }
+
+// Watcher is what a [Store] may be, too: it hears of what other processes append sooner than by polling.
+type Watcher interface {
+	// Watch calls heard soon after a record was appended by another process, perhaps once for
+	// many, and once when it has begun to listen, until ctx ends, then it returns nil, or until it can't go on, then it
+	// returns why and Run calls it again later. heard may be called by any goroutine and does not block.
+	Watch(ctx context.Context, heard func()) error
+}
+
+// Orders is what a [Store] may have, too: it passes on what is ordered of a host by a process that
+// does not have its shard. Whoever has it reads the orders every Config.Poll, carries them out and says so in
+// Flush.Obeyed. Without it, that process gets ErrNotRunning. Its methods may be called from many processes at once.
+type Orders interface {
+	// Order keeps an order until it is obeyed, under an ID of the store's. It needs no lease.
+	Order(ctx context.Context, o Order) error
+
+	// Orders returns at most limit orders for these shards whose ID is greater than after, by ID. An order must
+	// not become visible before one of lower ID for the same shard.
+	Orders(ctx context.Context, shards Shards, after int64, limit int) ([]Order, error)
+}
+
+// Order is what is to be done by whoever has a shard.
+type Order struct {
+	ID     int64 // given by the store, rising
+	Shard  int
+	Do     string // OrderPause, …; an unknown one does nothing
+	Origin string // of the host: "https://a.example"; empty for OrderReread
+	At     time.Time
+}
+
+// The values of Order.Do.
+const (
+	OrderPause  = "pause"  // as by Queue.Pause
+	OrderResume = "resume" // as by Queue.Resume
+	OrderRetry  = "retry"  // as by Queue.RetryNow
+	OrderForget = "forget" // as by Queue.Forget
+	OrderReread = "reread" // targets of the shard were dropped: what is in memory of it is to be read again
+)
 
 // Ledger is the part of a [Store] that remembers what became of things.
 type Ledger interface {
@@ -91,9 +140,9 @@ type Ledger interface {
 }
 
 var (
-	// ErrLeaseHeld is returned by Leases.Lease while someone else delivers.
+	// ErrLeaseHeld is returned by Leases.Lease while someone else delivers, if only one can.
 	ErrLeaseHeld = errors.New("another process has the lease")
-	// ErrLeaseLost is returned when an epoch is not the current lease's.
+	// ErrLeaseLost is returned when an epoch is not a current lease's.
 	ErrLeaseLost = errors.New("the lease is lost")
 	// ErrUnknown is returned for an ID or a Seq that the store does not hold.
 	ErrUnknown = errors.New("unknown activity")
@@ -129,10 +178,13 @@ type Addition struct {
 	Inboxes []string
 	Max     Limit
 
-	// Tried tells, by Seq, to which inboxes posts were begun that are not settled. Of a
-	// record that it does not name any of the remaining targets may have been tried,
+	// Tried tells, by Seq, to which inboxes of the shards in Sure posts were begun that are not settled. Sure
+	// counts as far as the lease of this Epoch is current and has these shards when the record is added. A remaining
+	// target in another shard may have been tried, and any of a record that Tried does not name,
 	// unless its NotBefore is still to come. It matters for SupersedeAll.
 	Tried map[int64][]int64
+	Sure  Shards
+	Epoch int64
 }
 
 // Limit bounds what may wait after an Append. Zero fields bound nothing.
@@ -152,23 +204,27 @@ type Appended struct {
 
 // Query says what Log.Load is to read.
 type Query struct {
-	// Epoch must be the current lease's, else the error is ErrLeaseLost; 0 reads without one.
+	// Epoch must be a current lease's, else the error is ErrLeaseLost; 0 reads without one.
 	Epoch int64
 	// After is the Seq from which to go on: only greater ones are read.
 	After int64
+	// Through is the Seq at which to stop: greater ones are not read. Zero: there is no bound.
+	Through int64
 	// Limit is for how many targets to look at: no further record is read once
-	// so many have been, whether they are in Only or not. At least one record is read.
+	// so many have been, whether they are in Only and Shards or not. At least one record is read.
 	Limit int
 	// Only leaves out all other inboxes, and records that have none of these. It
 	// ascends. Nil: all.
 	Only []int64
+	// Shards leaves out the inboxes whose ShardOf is in none of these, and records that have no other. Zero: none is left out.
+	Shards Shards
 }
 
 // Page is a part of the log.
 type Page struct {
 	Records []Pending // by Seq
-	Through int64     // no record up to here was missed
-	More    bool      // there may be records beyond Through
+	Through int64     // no record up to here was missed; not beyond Query.Through
+	More    bool      // there may be records beyond Through, and not beyond Query.Through
 }
 
 // Pending is a record with the targets that remain. Its bodies are nil.
@@ -176,7 +232,7 @@ type Pending struct {
 	Seq int64
 	Record
 	Total    int        // targets in the beginning
-	Left     int        // that remain, whether Query.Only names them or not
+	Left     int        // that remain, whether Query.Only and Query.Shards have them or not
 	Targets  []int64    // inbox numbers of those, ascending
 	Deferred []Deferral // of Targets that were put off, by Inbox
 }
@@ -188,6 +244,7 @@ type Flush struct {
 	Defers []Deferral
 	Hosts  []HostState
 	Dead   []DeadLetter
+	Obeyed []int64 // IDs of orders that were carried out (see Orders), to be removed
 
 	// MaxDead is how many dead letters stay, the newest; of MaxBodies of them the
 	// bodies stay, too. Zero: all.
@@ -242,15 +299,18 @@ type DeadLetter struct {
 // LeaseRequest asks for a lease or renews one.
 type LeaseRequest struct {
 	Owner string
-	Epoch int64
+	Epoch int64 // 0: a new one
 	Now   time.Time
 	TTL   time.Duration
+	Give  Shards // no longer its own, nor wanted: nothing is under way there, and all is flushed
 }
 
-// Lease is the right to deliver, as long as no higher Epoch was granted.
+// Lease is the right to deliver to the hosts of Shards.
 type Lease struct {
-	Epoch int64
-	Until time.Time
+	Epoch   int64
+	Until   time.Time
+	Shards  Shards
+	Surplus Shards // of Shards, what it is to name in LeaseRequest.Give soon, because others have less
 }
 
 // Redrive says which dead letters go again.

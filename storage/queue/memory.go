@@ -25,7 +25,7 @@ func Memory() delivery.Store {
 	return &memory{
 		ids: make(map[string]*activity), seqs: make(map[int64]*activity), keys: make(map[string][]*activity),
 		inboxes: make(map[string]*inbox), urls: make(map[int64]*inbox), hosts: make(map[string]delivery.HostState),
-		kept: make(map[int64]delivery.Record),
+		kept: make(map[int64]delivery.Record), watchers: make(map[*watcher]struct{}),
 	}
 }
 
@@ -43,10 +43,14 @@ type memory struct {
 	dead    []delivery.DeadLetter
 	kept    map[int64]delivery.Record // of finished records, for dead letters
 	letters int64                     // the last ID given
-	owner   string
-	lease   delivery.Lease
+	nodes   []*node                   // by epoch
+	epoch   int64                     // the last one given
+	orders  []delivery.Order
+	ordered int64 // the last ID of an order
 	targets int
 	bytes   int64
+
+	watchers map[*watcher]struct{}
 }
 
 type activity struct {
@@ -85,9 +89,10 @@ func (a *activity) remaining() []int64 {
 }
 
 type inbox struct {
-	id   int64
-	url  string
-	used time.Time
+	id    int64
+	url   string
+	shard int
+	used  time.Time
 }
 
 func (m *memory) Append(ctx context.Context, add delivery.Addition) (delivery.Appended, error) {
@@ -140,6 +145,7 @@ func (m *memory) insert(r delivery.Record, ids []int64) int64 {
 	m.order = append(m.order, a.seq)
 	m.targets += len(ids)
 	m.bytes += int64(bodySize(r.Bodies))
+	m.tell()
 	return a.seq
 }
 
@@ -156,6 +162,7 @@ type superseding struct {
 
 func (m *memory) supersede(add delivery.Addition, ids []int64) superseding {
 	s := superseding{targets: ids}
+	sure := m.sure(add)
 	if add.Supersedes == delivery.SupersedeNothing {
 		return s
 	}
@@ -169,7 +176,7 @@ func (m *memory) supersede(add delivery.Addition, ids []int64) superseding {
 				for id := range a.defers {
 					deferred = append(deferred, id)
 				}
-				s.targets = append(s.targets, inherited(a.targets, left, deferred, add.Tried, a.seq)...)
+				s.targets = append(s.targets, inherited(a.targets, left, deferred, m.outside(left, sure), add.Tried, a.seq)...)
 			}
 		case a.Supersedes == delivery.SupersedeUpdates:
 			drop = common(left, ids)
@@ -193,13 +200,31 @@ func (m *memory) supersede(add delivery.Addition, ids []int64) superseding {
 }
 
 // inherited returns to which targets of a record a Delete must go: those that are
-// settled, those that were put off, and those that were tried, or may have been.
-func inherited(targets, left, deferred []int64, tried map[int64][]int64, seq int64) []int64 {
-	known, sure := tried[seq]
-	if !sure {
+// settled, those that were put off, and those that were tried, or may have been: tried does not know of those in unsure.
+func inherited(targets, left, deferred, unsure []int64, tried map[int64][]int64, seq int64) []int64 {
+	known, named := tried[seq]
+	if !named {
 		return targets
 	}
-	return slices.Concat(without(targets, left), deferred, common(targets, ascending(known)))
+	return slices.Concat(without(targets, left), deferred, common(targets, ascending(known)), unsure)
+}
+
+// sure returns the shards for which an addition's Tried holds.
+func (m *memory) sure(add delivery.Addition) delivery.Shards {
+	if n := m.current(add.Epoch); n != nil {
+		return add.Sure.Both(n.shards)
+	}
+	return 0
+}
+
+// outside returns those inboxes that are in none of the shards.
+func (m *memory) outside(ids []int64, shards delivery.Shards) (out []int64) {
+	for _, id := range ids {
+		if b := m.urls[id]; b == nil || !shards.Has(b.shard) {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // cancel settles targets of a record; true if none is left.
@@ -224,7 +249,7 @@ func (m *memory) intern(url string, now time.Time) int64 {
 	b := m.inboxes[url]
 	if b == nil {
 		m.lastBox++
-		b = &inbox{id: m.lastBox, url: strings.Clone(url)}
+		b = &inbox{id: m.lastBox, url: strings.Clone(url), shard: delivery.ShardOf(url)}
 		m.inboxes[b.url], m.urls[b.id] = b, b
 	}
 	if now.After(b.used) {
@@ -239,7 +264,7 @@ func (m *memory) Load(ctx context.Context, q delivery.Query) (delivery.Page, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if q.Epoch != 0 && !m.current(q.Epoch) {
+	if q.Epoch != 0 && m.current(q.Epoch) == nil {
 		return delivery.Page{}, delivery.ErrLeaseLost
 	}
 	page := delivery.Page{Through: q.After}
@@ -249,6 +274,9 @@ func (m *memory) Load(ctx context.Context, q delivery.Query) (delivery.Page, err
 		a := m.seqs[seq]
 		if a == nil {
 			continue
+		}
+		if q.Through > 0 && seq > q.Through {
+			break
 		}
 		if looked >= max(q.Limit, 1) {
 			page.More = true
@@ -260,6 +288,9 @@ func (m *memory) Load(ctx context.Context, q delivery.Query) (delivery.Page, err
 		p.Bodies = delivery.Bodies{}
 		if q.Only != nil {
 			p.Targets = common(p.Targets, q.Only)
+		}
+		if q.Shards != 0 {
+			p.Targets = without(p.Targets, m.outside(p.Targets, q.Shards))
 		}
 		if len(p.Targets) == 0 {
 			continue

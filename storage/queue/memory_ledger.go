@@ -16,7 +16,11 @@ func (m *memory) Flush(ctx context.Context, epoch int64, f delivery.Flush) ([]in
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.current(epoch) {
+	if epoch == 0 {
+		if len(f.Defers)+len(f.Hosts)+len(f.Dead)+len(f.Obeyed) > 0 {
+			return nil, delivery.ErrLeaseLost
+		}
+	} else if m.current(epoch) == nil {
 		return nil, delivery.ErrLeaseLost
 	}
 	var gone []int64
@@ -71,6 +75,7 @@ func (m *memory) Flush(ctx context.Context, epoch int64, f delivery.Flush) ([]in
 		h.Since, h.Last, h.Next = milli(h.Since), milli(h.Last), milli(h.Next)
 		m.hosts[h.Origin] = h
 	}
+	m.orders = slices.DeleteFunc(m.orders, func(o delivery.Order) bool { return slices.Contains(f.Obeyed, o.ID) })
 	if extra := len(m.dead) - f.MaxDead; f.MaxDead > 0 && extra > 0 {
 		m.dead = slices.Clone(m.dead[extra:])
 	}
@@ -114,39 +119,6 @@ func (m *memory) Cancel(ctx context.Context, key string, now time.Time) (deliver
 		m.cancel(a, a.remaining(), now)
 	}
 	return c, nil
-}
-
-func (m *memory) current(epoch int64) bool { return m.owner != "" && epoch == m.lease.Epoch }
-
-func (m *memory) Lease(ctx context.Context, r delivery.LeaseRequest) (delivery.Lease, error) {
-	if err := ctx.Err(); err != nil {
-		return delivery.Lease{}, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case r.Epoch != 0 && (!m.current(r.Epoch) || m.owner != r.Owner):
-		return delivery.Lease{}, delivery.ErrLeaseLost
-	case r.Epoch == 0 && m.owner != "" && m.owner != r.Owner && m.lease.Until.After(r.Now):
-		return delivery.Lease{}, delivery.ErrLeaseHeld
-	case r.Epoch == 0:
-		m.lease.Epoch++
-		m.owner = r.Owner
-	}
-	m.lease.Until = milli(r.Now.Add(r.TTL))
-	return m.lease, nil
-}
-
-func (m *memory) Release(ctx context.Context, epoch int64) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.current(epoch) {
-		m.owner = ""
-	}
-	return nil
 }
 
 func (m *memory) Status(ctx context.Context, id string) (delivery.Status, error) {

@@ -13,7 +13,7 @@ import (
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	storagetest.RunQueue(t, func(*testing.T) delivery.Store { return queue.Memory() })
+	storagetest.RunSharedQueue(t, func(*testing.T) delivery.Store { return queue.Memory() })
 }
 
 func TestSQLite(t *testing.T) {

@@ -113,6 +113,10 @@ func (t *tx) supersede(add delivery.Addition, ids []int64, out *delivery.Appende
 	if err != nil {
 		return nil, err
 	}
+	sure, err := t.sure(add)
+	if err != nil {
+		return nil, err
+	}
 	to := ids
 	for _, e := range list {
 		all, left, chunks, err := t.remaining(e.seq)
@@ -127,7 +131,11 @@ func (t *tx) supersede(add delivery.Addition, ids []int64, out *delivery.Appende
 			if err != nil {
 				return nil, err
 			}
-			to = append(to, inherited(all, left, deferred, add.Tried, e.seq)...)
+			known, err := t.inside(left, sure)
+			if err != nil {
+				return nil, err
+			}
+			to = append(to, inherited(all, left, deferred, without(left, known), add.Tried, e.seq)...)
 		}
 		if len(drop) == 0 {
 			continue
@@ -141,6 +149,18 @@ func (t *tx) supersede(add delivery.Addition, ids []int64, out *delivery.Appende
 		}
 	}
 	return ascending(to), nil
+}
+
+// sure returns the shards for which an addition's Tried holds.
+func (t *tx) sure(add delivery.Addition) (delivery.Shards, error) {
+	if add.Sure == 0 || add.Epoch == 0 {
+		return 0, nil
+	}
+	err := t.checkLease(add.Epoch)
+	if errors.Is(err, delivery.ErrLeaseLost) {
+		return 0, nil
+	}
+	return add.Sure, err
 }
 
 func (t *tx) deferred(seq int64) (ids []int64, err error) {

@@ -37,8 +37,10 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 	}
 	err = s.lazily(ctx, "flush", func(t *tx) error {
 		gone = nil
-		if err := t.checkLease(epoch); err != nil {
-			return err
+		if epoch != 0 || len(f.Defers)+len(f.Hosts)+len(f.Dead) > 0 {
+			if err := t.checkLease(epoch); err != nil {
+				return err
+			}
 		}
 		// Letters before acks, which may finish their record.
 		if err := t.letters(f.Dead); err != nil {

@@ -23,6 +23,7 @@ func (s *sqlite) Lease(ctx context.Context, r delivery.LeaseRequest) (l delivery
 		case r.Epoch == 0:
 			l.Epoch++
 		}
+		l.Shards = delivery.AllShards
 		l.Until = fromMilli(toMilli(r.Now.Add(r.TTL)))
 		return t.run(`UPDATE fedihook_q_state SET owner = ?, epoch = ?, until = ?`, r.Owner, l.Epoch, toMilli(l.Until))
 	})

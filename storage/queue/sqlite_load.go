@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/fedihook/fedihook/delivery"
@@ -25,7 +26,7 @@ func (s *sqlite) Load(ctx context.Context, q delivery.Query) (page delivery.Page
 		page = delivery.Page{Through: q.After, More: true}
 		looked := 0
 		for page.More && looked < max(q.Limit, 1) {
-			rows, n, err := t.load(&page, q.Only, max(q.Limit, 1)-looked)
+			rows, n, err := t.load(&page, q, max(q.Limit, 1)-looked)
 			if err != nil {
 				return err
 			}
@@ -41,12 +42,15 @@ func (s *sqlite) Load(ctx context.Context, q delivery.Query) (page delivery.Page
 }
 
 // load reads some of the next rows, at least one if there is one, and how many targets they began with.
-func (t *tx) load(page *delivery.Page, only []int64, limit int) ([]delivery.Pending, int, error) {
+func (t *tx) load(page *delivery.Page, q delivery.Query, limit int) ([]delivery.Pending, int, error) {
 	var rows []delivery.Pending
 	looked, read := 0, 0
-	after := page.Through
+	after, through := page.Through, q.Through
+	if through <= 0 {
+		through = math.MaxInt64
+	}
 	err := t.rows(`SELECT seq, id, sender, okey, class, supersedes, type, created, not_before, expires, total, targets
-		FROM fedihook_q_activity WHERE seq > ? ORDER BY seq LIMIT ?`, []any{after, pageRows}, func(r *sql.Rows) error {
+		FROM fedihook_q_activity WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, []any{after, through, pageRows}, func(r *sql.Rows) error {
 		if looked >= limit {
 			return errEnough
 		}
@@ -65,8 +69,8 @@ func (t *tx) load(page *delivery.Page, only []int64, limit int) ([]delivery.Pend
 		}
 		looked += len(ids)
 		p.Left = len(ids)
-		if p.Targets = ids; only != nil {
-			p.Targets = common(ids, only)
+		if p.Targets = ids; q.Only != nil {
+			p.Targets = common(ids, q.Only)
 		}
 		if len(p.Targets) > 0 {
 			rows = append(rows, p)
@@ -89,6 +93,13 @@ func (t *tx) load(page *delivery.Page, only []int64, limit int) ([]delivery.Pend
 	}
 	if err := t.subtract(rows, index); err != nil {
 		return nil, 0, err
+	}
+	if q.Shards != 0 && q.Shards != delivery.AllShards {
+		for i := range rows {
+			if rows[i].Targets, err = t.inside(rows[i].Targets, q.Shards); err != nil {
+				return nil, 0, err
+			}
+		}
 	}
 	err = t.rows(`SELECT seq, inbox, attempts, next, status, err FROM fedihook_q_defer WHERE seq BETWEEN ? AND ? ORDER BY seq, inbox`,
 		[]any{rows[0].Seq, rows[len(rows)-1].Seq}, func(r *sql.Rows) error {
@@ -163,6 +174,30 @@ func (s *sqlite) URLs(ctx context.Context, ids []int64) (urls []string, err erro
 		return nil, fmt.Errorf("queue: inbox %d has no URL", ids[i])
 	}
 	return urls, nil
+}
+
+// inside returns those inboxes that are in one of the shards.
+func (t *tx) inside(ids []int64, shards delivery.Shards) (in []int64, err error) {
+	switch shards {
+	case 0:
+		return nil, nil
+	case delivery.AllShards:
+		return ids, nil
+	}
+	list, err := array(ids)
+	if err != nil {
+		return nil, err
+	}
+	err = t.rows(`SELECT i.id, i.url FROM json_each(?) j CROSS JOIN fedihook_q_inbox i ON i.id = j.value`, []any{list}, func(r *sql.Rows) error {
+		var id int64
+		var url string
+		err := r.Scan(&id, &url)
+		if shards.Has(delivery.ShardOf(url)) {
+			in = append(in, id)
+		}
+		return err
+	})
+	return ascending(in), err
 }
 
 // urlsAtOnce is how many URLs are read while the file's one connection is taken.

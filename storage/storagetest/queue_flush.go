@@ -143,7 +143,7 @@ var queueFlush = []queueCheck{
 		all := q.all()
 		var f delivery.Flush
 		for _, p := range all {
-			id := p.Targets[0].Inbox
+			id := inboxes(p)[urls(1)[0]]
 			f.Acks = append(f.Acks, delivery.Ack{Seq: p.Seq, Done: []int64{id}})
 			f.Defers = append(f.Defers, delivery.Deferral{Seq: p.Seq, Inbox: id, Attempts: 1, Next: q.now})
 		}

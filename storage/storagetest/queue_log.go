@@ -301,7 +301,7 @@ var queueLog = []queueCheck{
 		q.status("2", delivery.Status{Targets: 3, Cancelled: 3, Created: q.now, Finished: q.now})
 		gone, err := q.st.Flush(q.ctx, q.epoch, delivery.Flush{
 			Now:    q.now,
-			Acks:   []delivery.Ack{{Seq: all[0].Seq, Done: []int64{all[0].Targets[2].Inbox}}, {Seq: all[1].Seq, Done: []int64{all[1].Targets[0].Inbox}}},
+			Acks:   []delivery.Ack{{Seq: all[0].Seq, Done: []int64{all[0].Targets[2].Inbox}}, {Seq: all[1].Seq, Done: []int64{inboxes(all[1])[urls(1)[0]]}}},
 			Defers: []delivery.Deferral{{Seq: all[2].Seq, Inbox: all[2].Targets[0].Inbox, Attempts: 2, Next: q.now}},
 		})
 		q.must(err)

@@ -16,7 +16,7 @@ func (q *queue) extend(id string, inboxes []string, tried map[int64][]int64, cha
 	if change != nil {
 		change(&r)
 	}
-	a, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: inboxes, Tried: tried})
+	a, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: inboxes, Tried: tried, Sure: delivery.AllShards, Epoch: q.epoch})
 	q.must(err)
 	return a
 }
