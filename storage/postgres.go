@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fedihook/fedihook/internal/pgdb"
+	"github.com/fedihook/fedihook/storage/queue"
 )
 
 // Listen waits for notifications of a channel of the database (LISTEN), which database/sql has no word for, and calls heard
@@ -71,6 +72,10 @@ func OpenPostgres(ctx context.Context, db *sql.DB, listen Listen) (Storage, erro
 			return Storage{}, fmt.Errorf("storage: open PostgreSQL: %w", err)
 		}
 	}
+	queued, err := queue.OpenPostgres(ctx, db, queue.Listen(listen))
+	if err != nil {
+		return Storage{}, fmt.Errorf("storage: open PostgreSQL: %w", err)
+	}
 	ear := postgresEar{listen: listen}
 	if err := db.QueryRowContext(ctx, `SELECT current_schema()`).Scan(&ear.schema); err != nil {
 		return Storage{}, fmt.Errorf("storage: open PostgreSQL: %w", err)
@@ -89,6 +94,7 @@ func OpenPostgres(ctx context.Context, db *sql.DB, listen Listen) (Storage, erro
 		Stamps:    &postgresStamps{db: db},
 		Rules:     &postgresRules{db: db},
 		Hosts:     &postgresHosts{db: db},
+		Queue:     queued,
 	}, nil
 }
 

@@ -43,7 +43,7 @@ type postgresFollowers struct{ db *sql.DB }
 
 func (s *postgresFollowers) Follow(ctx context.Context, follower, followed string) (actor.Follow, error) {
 	f, err := scanFollow(s.db.QueryRowContext(ctx, `SELECT `+followColumns+` FROM fedihook_follows
-		WHERE follower_key = sha256($1) AND followed_key = sha256($2)`, raw(follower), raw(followed)))
+		WHERE follower_key = sha256($1) AND followed_key = sha256($2)`, blob(follower), blob(followed)))
 	if err != nil {
 		return actor.Follow{}, fmt.Errorf("storage: follow of %s by %s: %w", followed, follower, notFound(err))
 	}
@@ -52,7 +52,7 @@ func (s *postgresFollowers) Follow(ctx context.Context, follower, followed strin
 
 func (s *postgresFollowers) FollowByID(ctx context.Context, id string) (actor.Follow, error) {
 	f, err := scanFollow(s.db.QueryRowContext(ctx, `SELECT `+followColumns+` FROM fedihook_follows
-		WHERE sha256(id) = sha256($1) AND id <> '' ORDER BY seq LIMIT 1`, raw(id)))
+		WHERE sha256(id) = sha256($1) AND id <> '' ORDER BY seq LIMIT 1`, blob(id)))
 	if err != nil {
 		return actor.Follow{}, fmt.Errorf("storage: follow %s: %w", id, notFound(err))
 	}
@@ -82,7 +82,7 @@ func (s *postgresFollowers) PutFollow(ctx context.Context, f actor.Follow) error
 		SELECT sha256($2), nextval('fedihook_followed_version'), follows, pending, accepted FROM more
 		ON CONFLICT (followed_key) DO UPDATE SET version = excluded.version, follows = f.follows + excluded.follows,
 			pending = f.pending + excluded.pending, accepted = f.accepted + excluded.accepted`,
-			raw(f.Follower), raw(f.Followed), raw(f.ID), int64(f.State), raw(f.Inbox), raw(f.SharedInbox), toMicros(f.At))
+			blob(f.Follower), blob(f.Followed), blob(f.ID), int64(f.State), blob(f.Inbox), blob(f.SharedInbox), toMicros(f.At))
 		return err
 	})
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *postgresFollowers) DeleteFollow(ctx context.Context, follower, followed
 		UPDATE fedihook_followed f SET version = nextval('fedihook_followed_version'), follows = f.follows - 1,
 			pending = f.pending - CASE old.state WHEN 1 THEN 1 ELSE 0 END,
 			accepted = f.accepted - CASE old.state WHEN 2 THEN 1 ELSE 0 END
-		FROM old WHERE f.followed_key = sha256($2) RETURNING f.follows`, raw(follower), raw(followed)).Scan(&left)
+		FROM old WHERE f.followed_key = sha256($2) RETURNING f.follows`, blob(follower), blob(followed)).Scan(&left)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil // there was none
 		}
@@ -111,7 +111,7 @@ func (s *postgresFollowers) DeleteFollow(ctx context.Context, follower, followed
 			return err
 		}
 		// No version comes twice, so nobody takes the one who is followed anew for the one who was.
-		_, err = tx.ExecContext(ctx, `DELETE FROM fedihook_followed WHERE followed_key = sha256($1)`, raw(followed))
+		_, err = tx.ExecContext(ctx, `DELETE FROM fedihook_followed WHERE followed_key = sha256($1)`, blob(followed))
 		return err
 	})
 	if err != nil {
@@ -138,11 +138,11 @@ func (s *postgresFollowers) Follows(ctx context.Context, q actor.FollowQuery) ([
 func postgresFollowsWhere(q actor.FollowQuery) (where string, args []any) {
 	var b strings.Builder
 	if q.Follower != "" {
-		args = append(args, raw(q.Follower))
+		args = append(args, blob(q.Follower))
 		fmt.Fprintf(&b, `follower_key = sha256($%d) AND `, len(args))
 	}
 	if q.Followed != "" {
-		args = append(args, raw(q.Followed))
+		args = append(args, blob(q.Followed))
 		fmt.Fprintf(&b, `followed_key = sha256($%d) AND `, len(args))
 	}
 	if q.State != 0 {
@@ -155,7 +155,7 @@ func postgresFollowsWhere(q actor.FollowQuery) (where string, args []any) {
 func (s *postgresFollowers) CountFollows(ctx context.Context, q actor.FollowQuery) (n int64, err error) {
 	counted := map[actor.FollowState]string{0: "follows", actor.Pending: "pending", actor.Accepted: "accepted"}[q.State]
 	if q.Follower == "" && q.Followed != "" && counted != "" {
-		err = s.db.QueryRowContext(ctx, `SELECT `+counted+` FROM fedihook_followed WHERE followed_key = sha256($1)`, raw(q.Followed)).Scan(&n)
+		err = s.db.QueryRowContext(ctx, `SELECT `+counted+` FROM fedihook_followed WHERE followed_key = sha256($1)`, blob(q.Followed)).Scan(&n)
 		if errors.Is(err, sql.ErrNoRows) {
 			return 0, nil
 		}
@@ -170,7 +170,7 @@ func (s *postgresFollowers) CountFollows(ctx context.Context, q actor.FollowQuer
 }
 
 func (s *postgresFollowers) FollowersVersion(ctx context.Context, followed string) (version int64, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT version FROM fedihook_followed WHERE followed_key = sha256($1)`, raw(followed)).Scan(&version)
+	err = s.db.QueryRowContext(ctx, `SELECT version FROM fedihook_followed WHERE followed_key = sha256($1)`, blob(followed)).Scan(&version)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("storage: version of the followers of %s: %w", followed, err)
 	}

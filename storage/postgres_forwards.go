@@ -24,7 +24,7 @@ type postgresForwards struct{ db *sql.DB }
 func (s *postgresForwards) PutForwarded(ctx context.Context, f inbox.Forwarded) error {
 	_, err := changes(ctx, s.db, `INSERT INTO fedihook_forwards (object, author, local, at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (sha256(object), sha256(author), sha256(local)) DO UPDATE SET at = excluded.at`,
-		raw(f.Object), raw(f.Author), raw(f.Local), toMicros(f.At))
+		blob(f.Object), blob(f.Author), blob(f.Local), toMicros(f.At))
 	if err != nil {
 		return fmt.Errorf("storage: put that %s was forwarded: %w", f.Object, err)
 	}
@@ -34,7 +34,7 @@ func (s *postgresForwards) PutForwarded(ctx context.Context, f inbox.Forwarded) 
 func (s *postgresForwards) ForwardedTo(ctx context.Context, object, author string) ([]string, error) {
 	list, err := all(ctx, s.db, func(row scanner) (local string, err error) { return local, row.Scan(&local) },
 		`SELECT local FROM fedihook_forwards WHERE sha256(object) = sha256($1) AND sha256(author) = sha256($2) ORDER BY local`,
-		raw(object), raw(author))
+		blob(object), blob(author))
 	if err != nil {
 		return nil, fmt.Errorf("storage: to whom %s was forwarded: %w", object, err)
 	}

@@ -29,7 +29,7 @@ type postgresKeys struct{ db *sql.DB }
 
 func (s *postgresKeys) ActorKeys(ctx context.Context, actorID string) ([]actor.KeyPair, error) {
 	list, err := all(ctx, s.db, scanKey,
-		`SELECT `+keyColumns+` FROM fedihook_keys WHERE sha256(actor) = sha256($1) ORDER BY serial, kind`, raw(actorID))
+		`SELECT `+keyColumns+` FROM fedihook_keys WHERE sha256(actor) = sha256($1) ORDER BY serial, kind`, blob(actorID))
 	if err != nil {
 		return nil, fmt.Errorf("storage: keys of %s: %w", actorID, err)
 	}
@@ -51,12 +51,12 @@ func (s *postgresKeys) AddKey(ctx context.Context, k actor.KeyPair) (first actor
 		if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_keys (`+keyColumns+`)
 			SELECT $1::bytea, $2::bigint, $3::smallint, $4::bytea, $5::bytea, $6::bigint, $7::bigint WHERE NOT EXISTS (
 				SELECT 1 FROM fedihook_keys WHERE sha256(actor) = sha256($1) AND kind = $3 AND serial >= $2)`,
-			raw(k.ActorID), k.Serial, int64(k.Kind), raw(k.KeyID), k.Private, toMicros(k.Created), toMicros(k.Retired)); err != nil {
+			blob(k.ActorID), k.Serial, int64(k.Kind), blob(k.KeyID), k.Private, toMicros(k.Created), toMicros(k.Retired)); err != nil {
 			return err
 		}
 		first, err = scanKey(tx.QueryRowContext(ctx, `SELECT `+keyColumns+` FROM fedihook_keys
 			WHERE sha256(actor) = sha256($1) AND kind = $2 AND serial >= $3 ORDER BY serial LIMIT 1`,
-			raw(k.ActorID), int64(k.Kind), k.Serial))
+			blob(k.ActorID), int64(k.Kind), k.Serial))
 		return err
 	})
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *postgresKeys) remove(ctx context.Context, actorID, query string, args .
 
 func (s *postgresKeys) RetireKeys(ctx context.Context, actorID string, serial int64, at time.Time) error {
 	if err := s.remove(ctx, actorID, `UPDATE fedihook_keys SET retired = $1
-		WHERE sha256(actor) = sha256($2) AND serial <= $3 AND retired = 0`, toMicros(at), raw(actorID), serial); err != nil {
+		WHERE sha256(actor) = sha256($2) AND serial <= $3 AND retired = 0`, toMicros(at), blob(actorID), serial); err != nil {
 		return fmt.Errorf("storage: retire keys of %s: %w", actorID, err)
 	}
 	return nil
@@ -90,14 +90,14 @@ func (s *postgresKeys) RetireKeys(ctx context.Context, actorID string, serial in
 
 func (s *postgresKeys) DropKeys(ctx context.Context, actorID string, serial int64) error {
 	if err := s.remove(ctx, actorID, `DELETE FROM fedihook_keys WHERE sha256(actor) = sha256($1) AND serial <= $2`,
-		raw(actorID), serial); err != nil {
+		blob(actorID), serial); err != nil {
 		return fmt.Errorf("storage: drop keys of %s: %w", actorID, err)
 	}
 	return nil
 }
 
 func (s *postgresKeys) KeyOwner(ctx context.Context, keyID string) (actorID string, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT actor FROM fedihook_keys WHERE sha256(id) = sha256($1) LIMIT 1`, raw(keyID)).Scan(&actorID)
+	err = s.db.QueryRowContext(ctx, `SELECT actor FROM fedihook_keys WHERE sha256(id) = sha256($1) LIMIT 1`, blob(keyID)).Scan(&actorID)
 	if err != nil {
 		return "", fmt.Errorf("storage: owner of key %s: %w", keyID, notFound(err))
 	}

@@ -32,7 +32,7 @@ CREATE INDEX fedihook_moves_unfinished ON fedihook_moves (substr(source, 1, 512)
 type postgresMoves struct{ db *sql.DB }
 
 func (s *postgresMoves) Move(ctx context.Context, from string) (actor.Move, error) {
-	m, err := scanMove(s.db.QueryRowContext(ctx, `SELECT `+moveColumns+` FROM fedihook_moves WHERE sha256(source) = sha256($1)`, raw(from)))
+	m, err := scanMove(s.db.QueryRowContext(ctx, `SELECT `+moveColumns+` FROM fedihook_moves WHERE sha256(source) = sha256($1)`, blob(from)))
 	if err != nil {
 		return m, fmt.Errorf("storage: move of %s: %w", from, notFound(err))
 	}
@@ -45,7 +45,7 @@ func (s *postgresMoves) AddMove(ctx context.Context, m actor.Move, since time.Ti
 			return err
 		}
 		old, err := scanMove(tx.QueryRowContext(ctx, `SELECT `+moveColumns+` FROM fedihook_moves
-			WHERE sha256(source) = sha256($1) FOR UPDATE`, raw(m.From)))
+			WHERE sha256(source) = sha256($1) FOR UPDATE`, blob(m.From)))
 		switch {
 		case err == nil && (old.ID == m.ID || old.At.After(kept(since))):
 			out = old
@@ -59,7 +59,7 @@ func (s *postgresMoves) AddMove(ctx context.Context, m actor.Move, since time.Ti
 			ON CONFLICT (sha256(source)) DO UPDATE SET target = excluded.target, id = excluded.id, at = excluded.at,
 				back = excluded.back, followers = excluded.followers, there = excluded.there, step = excluded.step,
 				after = excluded.after, version = excluded.version`,
-			raw(m.From), raw(m.To), raw(m.ID), toMicros(m.At), toMicros(m.Back), m.Followers, m.There, int64(m.Step), m.After)
+			blob(m.From), blob(m.To), blob(m.ID), toMicros(m.At), toMicros(m.Back), m.Followers, m.There, int64(m.Step), m.After)
 		return err
 	})
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *postgresMoves) AddMove(ctx context.Context, m actor.Move, since time.Ti
 func (s *postgresMoves) SaveMove(ctx context.Context, m actor.Move) (bool, error) {
 	n, err := changes(ctx, s.db, `UPDATE fedihook_moves SET back = $1, followers = $2, there = $3, step = $4, after = $5,
 		version = version + 1 WHERE sha256(source) = sha256($6) AND id = $7 AND version = $8`,
-		toMicros(m.Back), m.Followers, m.There, int64(m.Step), m.After, raw(m.From), raw(m.ID), m.Version)
+		toMicros(m.Back), m.Followers, m.There, int64(m.Step), m.After, blob(m.From), blob(m.ID), m.Version)
 	if err != nil {
 		return false, fmt.Errorf("storage: save move of %s: %w", m.From, err)
 	}
@@ -82,10 +82,10 @@ func (s *postgresMoves) ListMoves(ctx context.Context, q actor.MoveQuery) ([]act
 	if q.Limit <= 0 {
 		q.Limit = movePage
 	}
-	where, args := ``, []any{raw(q.After), q.Limit}
+	where, args := ``, []any{blob(q.After), q.Limit}
 	if q.To != "" {
 		where += ` AND sha256(target) = sha256($3)`
-		args = append(args, raw(q.To))
+		args = append(args, blob(q.To))
 	}
 	if q.Unfinished {
 		where += ` AND step <> 0`

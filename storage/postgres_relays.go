@@ -33,7 +33,7 @@ func (s *postgresRelays) PutRelay(ctx context.Context, r outbox.Relay) error {
 		actor = CASE r.follow_id WHEN excluded.follow_id THEN r.actor ELSE excluded.actor END,
 		state = CASE r.follow_id WHEN excluded.follow_id THEN r.state ELSE excluded.state END,
 		at = CASE r.follow_id WHEN excluded.follow_id THEN r.at ELSE excluded.at END`,
-		raw(r.ID), int64(r.Style), raw(r.Inbox), raw(r.Actor), raw(r.FollowID), int64(r.State), r.Wanted, toMicros(r.At))
+		blob(r.ID), int64(r.Style), blob(r.Inbox), blob(r.Actor), blob(r.FollowID), int64(r.State), r.Wanted, toMicros(r.At))
 	if err != nil {
 		return fmt.Errorf("storage: put relay %s: %w", r.ID, err)
 	}
@@ -43,7 +43,7 @@ func (s *postgresRelays) PutRelay(ctx context.Context, r outbox.Relay) error {
 func (s *postgresRelays) AnswerRelay(ctx context.Context, followID, actor string, state outbox.RelayState, at time.Time) error {
 	n, err := changes(ctx, s.db, `UPDATE fedihook_relays SET state = $1, at = $2,
 		actor = CASE actor WHEN '' THEN $3::bytea ELSE actor END WHERE follow_id = $4`,
-		int64(state), toMicros(at), raw(actor), raw(followID))
+		int64(state), toMicros(at), blob(actor), blob(followID))
 	if err == nil && n == 0 {
 		err = outbox.ErrNoRelay
 	}
@@ -54,7 +54,7 @@ func (s *postgresRelays) AnswerRelay(ctx context.Context, followID, actor string
 }
 
 func (s *postgresRelays) DeleteRelay(ctx context.Context, id string) error {
-	if _, err := changes(ctx, s.db, `DELETE FROM fedihook_relays WHERE sha256(id) = sha256($1)`, raw(id)); err != nil {
+	if _, err := changes(ctx, s.db, `DELETE FROM fedihook_relays WHERE sha256(id) = sha256($1)`, blob(id)); err != nil {
 		return fmt.Errorf("storage: delete relay %s: %w", id, err)
 	}
 	return nil

@@ -36,7 +36,7 @@ CREATE INDEX fedihook_remote_keys_remote ON fedihook_remote_keys (remote_key)`}
 type postgresRemotes struct{ db *sql.DB }
 
 func (s *postgresRemotes) Remote(ctx context.Context, id string) (actor.Remote, error) {
-	r, err := scanRemote(s.db.QueryRowContext(ctx, `SELECT `+remoteColumns+` FROM fedihook_remotes WHERE id_key = sha256($1)`, raw(id)))
+	r, err := scanRemote(s.db.QueryRowContext(ctx, `SELECT `+remoteColumns+` FROM fedihook_remotes WHERE id_key = sha256($1)`, blob(id)))
 	if err != nil {
 		return actor.Remote{}, fmt.Errorf("storage: remote actor %s: %w", id, notFound(err))
 	}
@@ -45,7 +45,7 @@ func (s *postgresRemotes) Remote(ctx context.Context, id string) (actor.Remote, 
 
 func (s *postgresRemotes) RemoteByKey(ctx context.Context, keyID string) (actor.Remote, error) {
 	r, err := scanRemote(s.db.QueryRowContext(ctx, `SELECT `+remoteColumns+` FROM fedihook_remotes
-		WHERE id_key = (SELECT remote_key FROM fedihook_remote_keys WHERE key_key = sha256($1) LIMIT 1)`, raw(keyID)))
+		WHERE id_key = (SELECT remote_key FROM fedihook_remote_keys WHERE key_key = sha256($1) LIMIT 1)`, blob(keyID)))
 	if err != nil {
 		return actor.Remote{}, fmt.Errorf("storage: remote actor with key %s: %w", keyID, notFound(err))
 	}
@@ -61,16 +61,16 @@ func (s *postgresRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
 				ON CONFLICT (id_key) DO UPDATE SET fetched = excluded.fetched, gone = excluded.gone, key_ids = excluded.key_ids,
 					etag = excluded.etag, last_modified = excluded.last_modified, handle = excluded.handle, proved = excluded.proved,
 					document = excluded.document`,
-				raw(r.ID), toMicros(r.Fetched), toMicros(r.Gone), raw(keyIDs), raw(r.ETag), raw(r.LastModified), raw(r.Handle),
+				blob(r.ID), toMicros(r.Fetched), toMicros(r.Gone), blob(keyIDs), blob(r.ETag), blob(r.LastModified), blob(r.Handle),
 				toMicros(r.Proved), r.Document); err != nil {
 				return err
 			}
 			if _, err := tx.ExecContext(ctx, `DELETE FROM fedihook_remote_keys WHERE remote_key = sha256($1)
-				AND key_key NOT IN (SELECT sha256(k) FROM unnest($2::bytea[]) k)`, raw(r.ID), raws(r.KeyIDs)); err != nil || len(r.KeyIDs) == 0 {
+				AND key_key NOT IN (SELECT sha256(k) FROM unnest($2::bytea[]) k)`, blob(r.ID), blobs(r.KeyIDs)); err != nil || len(r.KeyIDs) == 0 {
 				return err
 			}
 			_, err := tx.ExecContext(ctx, `INSERT INTO fedihook_remote_keys (key_key, remote_key)
-				SELECT sha256(k), sha256($1) FROM unnest($2::bytea[]) k ON CONFLICT DO NOTHING`, raw(r.ID), raws(r.KeyIDs))
+				SELECT sha256(k), sha256($1) FROM unnest($2::bytea[]) k ON CONFLICT DO NOTHING`, blob(r.ID), blobs(r.KeyIDs))
 			return err
 		})
 	}
@@ -83,7 +83,7 @@ func (s *postgresRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
 func (s *postgresRemotes) RemoteIDs(ctx context.Context, after string, limit int) ([]string, error) {
 	ids, err := all(ctx, s.db, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
 		`SELECT id FROM fedihook_remotes WHERE gone = 0 AND (substr(id, 1, 512), id) > (substr($1::bytea, 1, 512), $1::bytea)
-			ORDER BY substr(id, 1, 512), id LIMIT $2`, raw(after), max(0, limit))
+			ORDER BY substr(id, 1, 512), id LIMIT $2`, blob(after), max(0, limit))
 	if err != nil {
 		return nil, fmt.Errorf("storage: ids of remote actors: %w", err)
 	}
@@ -91,7 +91,7 @@ func (s *postgresRemotes) RemoteIDs(ctx context.Context, after string, limit int
 }
 
 func (s *postgresRemotes) DeleteRemote(ctx context.Context, id string) error {
-	if _, err := changes(ctx, s.db, `DELETE FROM fedihook_remotes WHERE id_key = sha256($1)`, raw(id)); err != nil {
+	if _, err := changes(ctx, s.db, `DELETE FROM fedihook_remotes WHERE id_key = sha256($1)`, blob(id)); err != nil {
 		return fmt.Errorf("storage: delete remote actor %s: %w", id, err)
 	}
 	return nil

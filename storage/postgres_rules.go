@@ -111,7 +111,7 @@ func addTrail(ctx context.Context, tx *sql.Tx, last int64, entries []moderation.
 	_, err := tx.ExecContext(ctx, `INSERT INTO fedihook_rules_trail (seq, at, by, reason, lifted, rule)
 		SELECT $1::bigint + n, at, by, reason, lifted = 1, rule
 		FROM unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::bigint[], $6::bytea[]) WITH ORDINALITY AS e (at, by, reason, lifted, rule, n)`,
-		last, pgdb.Ints(at), raws(by), raws(reason), pgdb.Ints(lifted), raws(rules))
+		last, pgdb.Ints(at), blobs(by), blobs(reason), pgdb.Ints(lifted), blobs(rules))
 	return err
 }
 
@@ -123,9 +123,9 @@ func applyRules(ctx context.Context, tx *sql.Tx, final map[moderation.Key]modera
 		if len(c.local) <= most {
 			return nil
 		}
-		args := []any{raws(c.local), raws(c.about)}
+		args := []any{blobs(c.local), blobs(c.about)}
 		if c.rule != nil {
-			args = append(args, raws(c.rule))
+			args = append(args, blobs(c.rule))
 		}
 		_, err := tx.ExecContext(ctx, query, args...)
 		*c = columns{}
@@ -164,7 +164,7 @@ func (s *postgresRules) ListRules(ctx context.Context, q moderation.Query) ([]mo
 	}
 	page, err := all(ctx, s.db, scanRule, `SELECT rule FROM fedihook_rules WHERE sha256(local) = sha256($1)
 		AND (substr(about, 1, 512), about) > (substr($2::bytea, 1, 512), $2::bytea) ORDER BY substr(about, 1, 512), about LIMIT $3`,
-		raw(q.Local), raw(q.After), q.Limit)
+		blob(q.Local), blob(q.After), q.Limit)
 	if err != nil {
 		return nil, fmt.Errorf("storage: rules of %q: %w", q.Local, err)
 	}
@@ -208,7 +208,7 @@ type postgresHosts struct{ db *sql.DB }
 
 func (s *postgresHosts) FirstSeen(ctx context.Context, host string) (time.Time, error) {
 	var first int64
-	err := s.db.QueryRowContext(ctx, `SELECT first FROM fedihook_seen WHERE sha256(host) = sha256($1)`, raw(host)).Scan(&first)
+	err := s.db.QueryRowContext(ctx, `SELECT first FROM fedihook_seen WHERE sha256(host) = sha256($1)`, blob(host)).Scan(&first)
 	if errors.Is(err, sql.ErrNoRows) {
 		return time.Time{}, nil
 	}
@@ -225,7 +225,7 @@ func (s *postgresHosts) See(ctx context.Context, host string, now time.Time, mos
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_seen (host, first, last) VALUES ($1, $2, $2)
-			ON CONFLICT (sha256(host)) DO UPDATE SET last = excluded.last`, raw(host), toMicros(now)); err != nil {
+			ON CONFLICT (sha256(host)) DO UPDATE SET last = excluded.last`, blob(host), toMicros(now)); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM fedihook_seen WHERE ctid = ANY (ARRAY(

@@ -5,31 +5,11 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
-	"encoding/hex"
-
-	"github.com/fedihook/fedihook/internal/pgdb"
 )
 
 // What strangers say, ids above all, is kept as bytea: a text can't hold a NUL nor what is not UTF-8, and its order depends
 // on the server's collation, while bytea is compared byte by byte. Indexes hold the SHA-256 of what may be long, or its
 // first bytes where order matters, since a row of an index has at most 2,704 bytes.
-
-// raw is a string as the value of a bytea column, never NULL.
-func raw(s string) []byte {
-	if s == "" {
-		return []byte{}
-	}
-	return []byte(s)
-}
-
-// raws writes a list for a parameter of type bytea[].
-func raws(list []string) string {
-	texts := make([]string, len(list))
-	for i, s := range list {
-		texts[i] = `\x` + hex.EncodeToString([]byte(s))
-	}
-	return pgdb.Texts(texts)
-}
 
 // alone makes the transaction the only one that has this lock, until it ends. Two locks that happen to have one number cost
 // time and nothing else.

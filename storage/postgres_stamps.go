@@ -43,8 +43,8 @@ func (s *postgresStamps) SaveStamp(ctx context.Context, st consent.Stamp) error 
 	}
 	query := `INSERT INTO fedihook_stamps (kind, interaction, target, author, actor, id, request, state, audience, theirs, at, version)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1) ON CONFLICT (sha256(interaction), sha256(target), kind) DO NOTHING`
-	args := []any{int64(st.Kind), raw(st.Interaction), raw(st.Target), raw(st.Author), raw(st.Actor), raw(st.ID), raw(st.Request),
-		int64(st.State), raw(audience), st.Theirs, toMicros(st.At)}
+	args := []any{int64(st.Kind), blob(st.Interaction), blob(st.Target), blob(st.Author), blob(st.Actor), blob(st.ID), blob(st.Request),
+		int64(st.State), blob(audience), st.Theirs, toMicros(st.At)}
 	if st.Version != 0 {
 		query = `UPDATE fedihook_stamps SET author = $4, actor = $5, id = $6, request = $7, state = $8, audience = $9, theirs = $10,
 			at = $11, version = version + 1 WHERE sha256(interaction) = sha256($2) AND sha256(target) = sha256($3) AND kind = $1
@@ -63,7 +63,7 @@ func (s *postgresStamps) SaveStamp(ctx context.Context, st consent.Stamp) error 
 
 func (s *postgresStamps) Stamp(ctx context.Context, k consent.Kind, interaction, target string) (consent.Stamp, error) {
 	st, err := scanStamp(s.db.QueryRowContext(ctx, `SELECT `+stampColumns+` FROM fedihook_stamps
-		WHERE sha256(interaction) = sha256($1) AND sha256(target) = sha256($2) AND kind = $3`, raw(interaction), raw(target), int64(k)))
+		WHERE sha256(interaction) = sha256($1) AND sha256(target) = sha256($2) AND kind = $3`, blob(interaction), blob(target), int64(k)))
 	if errors.Is(err, sql.ErrNoRows) {
 		err = consent.ErrNone
 	}
@@ -88,7 +88,7 @@ func (s *postgresStamps) Stamps(ctx context.Context, q consent.Query) ([]consent
 		{"id <> '' AND sha256(id) = sha256($%d)", q.ID}, {"request <> '' AND sha256(request) = sha256($%d)", q.Request}, // as the indexes say it
 	} {
 		if c.v != "" {
-			and(c.term, raw(c.v))
+			and(c.term, blob(c.v))
 		}
 	}
 	if q.Kind != 0 {
