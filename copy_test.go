@@ -53,7 +53,9 @@ func TestASiteThatMovesIntoPostgresGoesOnWhereItWas(t *testing.T) {
 	server := func(store storage.Storage) (s *fedihook.Server, run func() (stop func())) {
 		s, err := fedihook.New(fedihook.Config{
 			Origin: "https://blog.example", Storage: store, InsecureDial: n.Dial, RootCAs: n.RootCAs(), Logger: slog.New(slog.DiscardHandler),
-			Profile: func(_ context.Context, handle string) (actor.Profile, error) { return actor.Profile{Handle: handle}, nil },
+			Profile: func(_ context.Context, handle string) (actor.Profile, error) {
+				return actor.Profile{Handle: handle}, nil
+			},
 			Hooks: inbox.Hooks{Create: func(_ context.Context, m *inbox.Message) error {
 				mu.Lock()
 				defer mu.Unlock()

@@ -250,6 +250,7 @@ func copyTables() []pgdb.Table {
 	entry := []string{"i:seq", "b:mark", "b:okey", "b:sender", "b:owner", "i:received", "i:attempts", "i:not_before", "b:last_error", "n:body", "b:lane",
 		"i:turn", "s:concerns", "t:alone", "n:notes"}
 	entries := plain("fedihook_entries", "", append(entry[:len(entry):len(entry)], "t:head")...)
+	entries.From = strings.Replace(entries.From, ", head", ", min(head, 1)", 1) // 2 is a head that is not in the index of heads
 	entries.Read = "ibbbbiiibnbistnt"
 	entries.Columns = append(entries.Columns, "i:shard")
 	entries.Map = func(row []any) ([]any, error) {
