@@ -189,7 +189,6 @@ func TestACopyHasAllThatTheSourceHas(t *testing.T) {
 	same("record", func(s storage.Storage) (any, error) { return s.Log.Record(ctx, odd) })
 	same("what waits", func(s storage.Storage) (any, error) { return waiting(t, s), nil })
 	same("dead letters", func(s storage.Storage) (any, error) { return s.Queue.Dead(ctx, 0, 100) })
-	same("the body of one", func(s storage.Storage) (any, error) { return s.Queue.Body(ctx, 3) })
 	same("hosts", func(s storage.Storage) (any, error) { return s.Queue.Hosts(ctx, "", 100) })
 	same("status", func(s storage.Storage) (any, error) { return s.Queue.Status(ctx, "1"+odd) })
 	same("entries", func(s storage.Storage) (any, error) {
@@ -216,6 +215,7 @@ func TestACopyHasAllThatTheSourceHas(t *testing.T) {
 			t.Errorf("store %d: a new activity has the number %d, %v", i, a.Seq, err)
 		}
 	}
+	same("dead letters that go again", func(s storage.Storage) (any, error) { return s.Queue.Redrive(ctx, delivery.Redrive{IDs: []int64{1, 2}, Now: time.Unix(1e9, 0), Expires: time.Unix(2e9, 0)}) })
 	same("what waits then", func(s storage.Storage) (any, error) { return waiting(t, s), nil })
 }
 
