@@ -119,7 +119,7 @@ func waiting(t *testing.T, s storage.Storage) (lines []string) {
 			name[id] = urls[i]
 		}
 		slices.Sort(urls)
-		line := fmt.Sprintf("%d %q %q %q %v %v of %d: %q", r.Seq, r.ID, r.Sender, r.Key, r.Created.UTC(), r.Expires.UTC(), r.Total, urls)
+		line := fmt.Sprintf("%q %q %q %v %v of %d: %q", r.ID, r.Sender, r.Key, r.Created.UTC(), r.Expires.UTC(), r.Total, urls)
 		for _, d := range r.Deferred {
 			line += fmt.Sprintf(" %q %d %v %d %q", name[d.Inbox], d.Attempts, d.Next.UTC(), d.Status, d.Err)
 		}
@@ -129,6 +129,7 @@ func waiting(t *testing.T, s storage.Storage) (lines []string) {
 		}
 		lines = append(lines, fmt.Sprintf("%s %q", line, bodies))
 	}
+	slices.Sort(lines)
 	return lines
 }
 
@@ -216,6 +217,11 @@ func TestACopyHasAllThatTheSourceHas(t *testing.T) {
 		}
 	}
 	same("dead letters that go again", func(s storage.Storage) (any, error) { return s.Queue.Redrive(ctx, delivery.Redrive{IDs: []int64{1, 2}, Now: time.Unix(1e9, 0), Expires: time.Unix(2e9, 0)}) })
+	for i, lines := range [][]string{waiting(t, from), waiting(t, to)} {
+		if len(lines) != 5 { // two of before, the new one and two dead letters
+			t.Errorf("store %d: %d activities wait: %q", i, len(lines), lines)
+		}
+	}
 	same("what waits then", func(s storage.Storage) (any, error) { return waiting(t, s), nil })
 }
 
