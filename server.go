@@ -41,7 +41,7 @@ type Config struct {
 	Storage storage.Storage
 	// Node names this process to others that share the Storage. One that comes back under its old name takes up its work at
 	// once, also after a crash. No two live processes may share a name. Empty: a random one, and what a crashed process had to do
-	// waits until its lease has run out, which takes half a minute. A Queue that the app brings has its own Owner.
+	// waits until its lease has run out, which takes half a minute, or ten seconds where others share its work. A Queue that the app brings has its own Owner.
 	Node string
 
 	// Profile returns the app's user with this handle, or an error that wraps actor.ErrNotFound or
@@ -320,7 +320,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Intents: c.Storage.Intents, Log: c.Storage.Log, NewID: s.newID, Author: s.author, Local: s.names.Ours,
 		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets, Everyone: s.forEveryone,
 		Enqueue: s.enqueue, Loop: s.loop, Relate: relations.relate, FollowID: relations.followID, Text: html.Text,
-		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Logger: c.Logger,
+		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Node: c.Node, Logger: c.Logger,
 	})
 	if err != nil {
 		return err

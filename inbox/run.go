@@ -53,9 +53,9 @@ func (in *Inbox) Run(ctx context.Context) error {
 
 // hear looks at once for what other processes have appended, if the journal tells.
 func (in *Inbox) hear(ctx context.Context) {
-	h, ok := in.Journal.(Herald)
+	h, ok := in.Journal.(Watcher)
 	for ok && ctx.Err() == nil {
-		if err := h.Hear(ctx, in.wake); err != nil && ctx.Err() == nil {
+		if err := h.Watch(ctx, in.wake); err != nil && ctx.Err() == nil {
 			in.Logger.WarnContext(ctx, "inbox: hears nothing of other processes, looks once a second", "error", err)
 		}
 		sleep(ctx, pollEvery)

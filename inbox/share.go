@@ -32,11 +32,11 @@ type Sharing interface {
 	DueOf(ctx context.Context, epoch int64, s Shards, now time.Time, limit int) ([]Entry, error)
 }
 
-// Herald is what a [Journal] may be besides, so that a process learns at once what another one has appended.
-type Herald interface {
-	// Hear calls heard, which returns at once, when entries may have become due that another process has appended. It returns
+// Watcher is what a [Journal] may be besides, so that a process learns at once what another one has appended.
+type Watcher interface {
+	// Watch calls heard, which returns at once, when entries may have become due that another process has appended. It returns
 	// when ctx ends, or with an error when it can hear no more; something may be missed at any time.
-	Hear(ctx context.Context, heard func()) error
+	Watch(ctx context.Context, heard func()) error
 }
 
 // Share is what a lease has of a journal.

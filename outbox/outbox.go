@@ -13,6 +13,7 @@ package outbox
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
@@ -133,7 +134,11 @@ type Config struct {
 
 	// Ended is told of what does not reach all whom it was for because it expired or was given up here; what the delivery
 	// queue gives up the queue tells. It may be called twice for one activity. Nil: it is logged and counted.
-	Ended  func(ctx context.Context, e Ended)
+	Ended func(ctx context.Context, e Ended)
+	// Node names this process to others that share the Log. One that comes back under its old name goes on with its part at once;
+	// under another it waits for that until the old lease has run out, at most 10 s. No two live processes may share a name. Empty: a
+	// random one.
+	Node   string
 	Logger *slog.Logger // nil: slog.Default()
 }
 
@@ -206,6 +211,9 @@ func New(c Config) (*Outbox, error) {
 	}
 	if c.Lookups == 0 {
 		c.Lookups = 128
+	}
+	if c.Node == "" {
+		c.Node = rand.Text()
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -18,15 +18,19 @@ const (
 // ErrRunning is returned by Run when it runs already.
 var ErrRunning = errors.New("outbox: Run is running already")
 
-// Run hands what was said to the delivery queue until ctx ends. It may run in several processes over one storage:
-// what two of them do at once is done once. What waits for an answer from elsewhere holds up nothing else.
+// Run hands what was said to the delivery queue until ctx ends. It may run in several processes over one storage: they share
+// the work if the log is a [Sharing], and what two of them do at once is done once. What waits for an answer from elsewhere
+// holds up nothing else.
 func (o *Outbox) Run(ctx context.Context) error {
 	if !o.running.CompareAndSwap(false, true) {
 		return ErrRunning
 	}
 	defer o.running.Store(false)
 	var jobs sync.WaitGroup
+	defer o.unshare(ctx)
 	defer jobs.Wait()
+	jobs.Go(func() { o.watch(ctx) })
+	var mine part
 	poll := time.NewTimer(0)
 	defer poll.Stop()
 	for {
@@ -36,13 +40,16 @@ func (o *Outbox) Run(ctx context.Context) error {
 		case <-o.said:
 		case <-poll.C:
 		}
-		more, err := o.begin(ctx, &jobs, func(err error) {
-			if err != nil && ctx.Err() == nil {
-				o.Logger.WarnContext(ctx, "outbox: will try again", "error", err)
-				return // at the next poll
-			}
-			o.wake() // what waited for this may be due
-		})
+		more, err := false, o.renew(ctx, &mine)
+		if err == nil {
+			more, err = o.begin(ctx, mine.shards, &jobs, func(err error) {
+				if err != nil && ctx.Err() == nil {
+					o.Logger.WarnContext(ctx, "outbox: will try again", "error", err)
+					return // at the next poll
+				}
+				o.wake() // what waited for this may be due
+			})
+		}
 		if err != nil && ctx.Err() == nil {
 			o.Logger.WarnContext(ctx, "outbox: will try again", "error", err)
 		}
@@ -57,13 +64,13 @@ func (o *Outbox) Run(ctx context.Context) error {
 	}
 }
 
-// Work does once what Run does all the time: it takes committed intents and hands over what is due, and returns when that
+// Work does once what Run does all the time, and all of it, whatever other processes do: it takes committed intents and hands over what is due, and returns when that
 // is done or was put off. More is true if there may be more that is due. An error is the storage's.
 func (o *Outbox) Work(ctx context.Context) (more bool, err error) {
 	var jobs sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
-	more, err = o.begin(ctx, &jobs, func(err error) {
+	more, err = o.begin(ctx, AllShards, &jobs, func(err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		if failed == nil {
@@ -77,11 +84,13 @@ func (o *Outbox) Work(ctx context.Context) (more bool, err error) {
 	return more, err
 }
 
-// begin takes committed intents and begins with what is due and not being worked at. Each job's error goes to done.
-func (o *Outbox) begin(ctx context.Context, jobs *sync.WaitGroup, done func(error)) (more bool, err error) {
-	taken, err := o.take(ctx)
-	if err != nil {
-		return false, err
+// begin takes committed intents and begins with what is due in these shards and not being worked at. Each job's error goes to done.
+func (o *Outbox) begin(ctx context.Context, shards Shards, jobs *sync.WaitGroup, done func(error)) (more bool, err error) {
+	taken := 0
+	if shards.Has(0) {
+		if taken, err = o.take(ctx); err != nil {
+			return false, err
+		}
 	}
 	o.mu.Lock()
 	busy := len(o.jobs)
@@ -89,7 +98,7 @@ func (o *Outbox) begin(ctx context.Context, jobs *sync.WaitGroup, done func(erro
 	if busy >= maxJobs {
 		return false, nil // the first of them that ends wakes Run
 	}
-	due, err := o.Log.DueRecords(ctx, time.Now(), batch+busy) // those that are being worked at may be among them
+	due, err := o.due(ctx, shards, batch+busy) // those that are being worked at may be among them
 	if err != nil {
 		return false, err
 	}

@@ -21,7 +21,7 @@ type Execer interface {
 // Intent is something that the app said, as it said it: who speaks, to whom and under which ids is
 // worked out after the commit.
 type Intent struct {
-	Seq      int64  // given by the store, ascending in the order of commits
+	Seq      int64  // given by the store, perhaps not before it is listed, ascending in the order of commits
 	ID       string // of the activity
 	Author   string // a handle, or the id of an actor
 	Activity []byte // JSON; actor, attributedTo and the ids of collections are still missing

@@ -15,6 +15,7 @@ type memoryLog struct {
 	intents *memoryIntents // which of them are dropped
 
 	mu      sync.Mutex
+	leases  leases
 	seq     int64
 	records map[string]*outbox.Record
 	list    []*outbox.Record // by Seq
@@ -91,10 +92,39 @@ func (m *memoryLog) ObjectRecords(ctx context.Context, id string, limit int) ([]
 	return m.collect(ctx, limit, func(r *outbox.Record) bool { return r.Object == id })
 }
 
+func (m *memoryLog) Share(ctx context.Context, owner string, now time.Time, ttl time.Duration) (outbox.Shards, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mine := m.leases.take(owner, kept(now), ttl)
+	left := mine.Shards &^ mine.Shards.First(mine.Spare)
+	m.leases.current(mine.Epoch).shards = left
+	return outbox.Shards(left), nil
+}
+
+func (m *memoryLog) Unshare(ctx context.Context, owner string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.leases.list = slices.DeleteFunc(m.leases.list, func(l *lease) bool { return l.owner == owner })
+	return nil
+}
+
 func (m *memoryLog) DueRecords(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+	return m.DueOf(ctx, outbox.AllShards, now, limit)
+}
+
+func (m *memoryLog) DueOf(ctx context.Context, s outbox.Shards, now time.Time, limit int) ([]outbox.Record, error) {
 	now = kept(now)
 	held := map[string]bool{} // objects that an older record keeps waiting
 	return m.collect(ctx, limit, func(r *outbox.Record) bool {
+		if !s.Has(r.Shard()) {
+			return false
+		}
 		if r.State == outbox.Partly {
 			return !r.NotBefore.After(now)
 		}

@@ -82,7 +82,7 @@ func OpenPostgres(ctx context.Context, db *sql.DB, listen Listen) (Storage, erro
 	}
 	return Storage{
 		Intents: &postgresIntents{db: db, ear: ear},
-		Log:     &postgresLog{db: db},
+		Log:     &postgresLog{db: db, shares: postgresShares{db: db, room: "log"}, ear: ear},
 		Journal: &postgresJournal{db: db, shares: postgresShares{db: db, room: "journal"}, ear: ear, counts: newPostgresCounts()},
 
 		Followers: &postgresFollowers{db: db},

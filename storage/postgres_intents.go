@@ -53,7 +53,7 @@ func (s *postgresIntents) AddIntent(ctx context.Context, tx outbox.Execer, in ou
 		args := []any{blob(in.ID), blob(in.Author), toMicros(in.At), toMicros(in.NotBefore), except, in.Activity}
 		query := insertPostgresIntent
 		if s.ear.listen != nil {
-			query, args = notePostgresIntent, append(args, s.ear.channel("intents"))
+			query, args = notePostgresIntent, append(args, s.ear.channel("outbox"))
 		}
 		_, err = tx.ExecContext(ctx, query, args...)
 	}
@@ -63,9 +63,9 @@ func (s *postgresIntents) AddIntent(ctx context.Context, tx outbox.Execer, in ou
 	return nil
 }
 
-// Hear is outbox.Herald's.
-func (s *postgresIntents) Hear(ctx context.Context, heard func()) error {
-	return s.ear.hear(ctx, "intents", heard)
+// Watch is outbox.Watcher's.
+func (s *postgresIntents) Watch(ctx context.Context, heard func()) error {
+	return s.ear.hear(ctx, "outbox", heard)
 }
 
 func (s *postgresIntents) NextIntents(ctx context.Context, limit int) ([]outbox.Intent, error) {

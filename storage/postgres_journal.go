@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -70,7 +71,7 @@ CREATE TABLE fedihook_shelf (
 	PRIMARY KEY (shelf, seq)
 )`}
 
-// postgresJournal is an inbox.Journal, an inbox.Sharing and an inbox.Herald. What writes entries is in postgres_append.go.
+// postgresJournal is an inbox.Journal, an inbox.Sharing and an inbox.Watcher. What writes entries is in postgres_append.go.
 type postgresJournal struct {
 	db     *sql.DB
 	shares postgresShares
@@ -139,8 +140,8 @@ func (s *postgresJournal) quiet(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// Hear is inbox.Herald's.
-func (s *postgresJournal) Hear(ctx context.Context, heard func()) error {
+// Watch is inbox.Watcher's.
+func (s *postgresJournal) Watch(ctx context.Context, heard func()) error {
 	return s.ear.hear(ctx, "journal", heard)
 }
 
@@ -161,15 +162,18 @@ func (s *postgresJournal) due(ctx context.Context, epoch int64, shards inbox.Sha
 	}
 	var fresh, waited []inbox.Entry
 	of := pgdb.Ints(listOf(shards & mine))
-	const each = `SELECT ` + entryColumns + ` FROM unnest($1::bigint[]) AS part CROSS JOIN LATERAL (
-			SELECT * FROM fedihook_entries WHERE shard = part::smallint AND head AND `
+	const each = `SELECT ` + entryColumns + ` FROM fedihook_entries WHERE seq IN (SELECT seq
+		FROM unnest($1::bigint[]) AS part CROSS JOIN LATERAL (SELECT turn, not_before, seq FROM fedihook_entries
+			WHERE shard = part::smallint AND head AND `
 	if err == nil {
 		fresh, err = all(ctx, s.db, scanPostgresEntry, each+`not_before = 0 ORDER BY turn, seq LIMIT $2) AS e
-			ORDER BY turn, seq LIMIT $2`, of, limit)
+			ORDER BY turn, seq LIMIT $2)`, of, limit)
+		slices.SortFunc(fresh, byTurn)
 	}
 	if err == nil {
 		waited, err = all(ctx, s.db, scanPostgresEntry, each+`not_before <> 0 AND not_before <= $3 ORDER BY not_before, seq LIMIT $2) AS e
-			ORDER BY not_before, seq LIMIT $2`, of, limit, toMicros(now))
+			ORDER BY not_before, seq LIMIT $2)`, of, limit, toMicros(now))
+		slices.SortFunc(waited, func(a, b inbox.Entry) int { return cmp.Or(a.NotBefore.Compare(b.NotBefore), cmp.Compare(a.Seq, b.Seq)) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("storage: due entries: %w", err)

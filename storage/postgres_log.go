@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/fedihook/fedihook/internal/pgdb"
@@ -33,6 +34,7 @@ var postgresLogTables = []string{`CREATE TABLE fedihook_records (
 	targets    text NOT NULL,
 	except_at  text NOT NULL,
 	version    bigint NOT NULL DEFAULT 0,
+	shard      smallint NOT NULL,
 	activity   bytea
 ) WITH (fillfactor = 80);
 CREATE INDEX fedihook_records_object ON fedihook_records (object, seq);
@@ -40,23 +42,56 @@ CREATE INDEX fedihook_records_due ON fedihook_records (seq) WHERE state IN (0, 3
 CREATE INDEX fedihook_records_waiting ON fedihook_records (object, seq) WHERE state = 0 AND object <> '';
 CREATE INDEX fedihook_records_public ON fedihook_records (actor, seq) WHERE public AND type IN ('Create', 'Announce')`}
 
-// postgresLog is an outbox.Log.
-type postgresLog struct{ db *sql.DB }
+// postgresLog is an outbox.Log and an outbox.Sharing.
+type postgresLog struct {
+	db     *sql.DB
+	shares postgresShares
+	ear    postgresEar
+	mine   atomic.Uint64 // the shards that this process has, as far as it knows: of what it adds there nobody else need hear
+}
+
+func (s *postgresLog) Share(ctx context.Context, owner string, now time.Time, ttl time.Duration) (outbox.Shards, error) {
+	mine, _, err := s.shares.share(ctx, owner, now, ttl, false, func(context.Context, *sql.Tx) error { return nil })
+	if err != nil {
+		return 0, err
+	}
+	if spare := mine.Shards.First(mine.Spare); spare != 0 { // what runs there another may begin, too: one of them counts
+		if err := pgdb.Tx(ctx, s.db, func(tx *sql.Tx) error { return s.shares.yield(ctx, tx, mine.Epoch, spare) }); err != nil {
+			return 0, fmt.Errorf("storage: yield shards of the log: %w", err)
+		}
+		mine.Shards &^= spare
+	}
+	s.mine.Store(uint64(mine.Shards))
+	return outbox.Shards(mine.Shards), nil
+}
+
+func (s *postgresLog) Unshare(ctx context.Context, owner string) error {
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM fedihook_workers WHERE room = 'log' AND owner = $1`, blob(owner)); err != nil {
+		return fmt.Errorf("storage: release the log: %w", err)
+	}
+	s.mine.Store(0)
+	return nil
+}
 
 // AddRecord locks the intent of which the record is, if that is there: of two processes that take one intent, the slower one
 // may come after the faster has removed the record again, and waits for it to drop the intent.
 func (s *postgresLog) AddRecord(ctx context.Context, r outbox.Record) error {
 	l, err := listsOf(r)
 	if err == nil {
-		_, err = s.db.ExecContext(ctx, `WITH intent AS (SELECT 1 FROM fedihook_intents WHERE seq = $18::bigint FOR KEY SHARE)
-			INSERT INTO fedihook_records (id, type, object, author, actor, at, public, followers,
-				state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, except_at)
+		channel := "" // of who has its shard
+		if s.ear.listen != nil && !outbox.Shards(s.mine.Load()).Has(r.Shard()) {
+			channel = s.ear.channel("outbox")
+		}
+		_, err = s.db.ExecContext(ctx, `WITH intent AS (SELECT 1 FROM fedihook_intents WHERE seq = $18::bigint FOR KEY SHARE),
+			added AS (INSERT INTO fedihook_records (id, type, object, author, actor, at, public, followers,
+				state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, except_at, shard)
 			SELECT $1::bytea, $2::bytea, $3::bytea, $4::bytea, $5::bytea, $6::bigint, $7::boolean, $8::boolean,
-				$9::smallint, $10::bigint, $11::bigint, $12::bigint, $13::bytea, $14::text, $15::text, $16::text, $17::bytea, $19::text
-			WHERE $18::bigint = 0 OR EXISTS (SELECT 1 FROM intent) ON CONFLICT (id) DO NOTHING`,
+				$9::smallint, $10::bigint, $11::bigint, $12::bigint, $13::bytea, $14::text, $15::text, $16::text, $17::bytea, $19::text, $20::smallint
+			WHERE $18::bigint = 0 OR EXISTS (SELECT 1 FROM intent) ON CONFLICT (id) DO NOTHING RETURNING seq)
+			SELECT pg_notify($21::text, '') FROM added WHERE $21::text <> ''`,
 			blob(r.ID), blob(r.Type), blob(r.Object), blob(r.Author), blob(r.Actor), toMicros(r.At), r.Public, r.Followers,
 			int(r.State), r.Pass, r.Attempts, toMicros(r.NotBefore), blob(r.LastError), l.to, l.waiting, l.targets, r.Activity,
-			r.Intent, l.except)
+			r.Intent, l.except, r.Shard(), channel)
 	}
 	if err != nil {
 		return fmt.Errorf("storage: add the record of %s: %w", r.ID, err)
@@ -78,11 +113,11 @@ func (s *postgresLog) SaveRecord(ctx context.Context, r outbox.Record) error {
 func (s *postgresLog) save(ctx context.Context, r outbox.Record, l recordLists) error {
 	res, err := s.db.ExecContext(ctx, `UPDATE fedihook_records SET type = $3, object = $4, actor = $5, public = $6, followers = $7,
 		state = $8, pass = $9, attempts = $10, not_before = $11, last_error = $12,
-		recipients = $13, waiting = $14, targets = $15, activity = $16, except_at = $17, version = version + 1
+		recipients = $13, waiting = $14, targets = $15, activity = $16, except_at = $17, shard = $18, version = version + 1
 		WHERE id = $1 AND version = $2`,
 		blob(r.ID), r.Version, blob(r.Type), blob(r.Object), blob(r.Actor), r.Public, r.Followers,
 		int(r.State), r.Pass, r.Attempts, toMicros(r.NotBefore), blob(r.LastError),
-		l.to, l.waiting, l.targets, r.Activity, l.except)
+		l.to, l.waiting, l.targets, r.Activity, l.except, r.Shard())
 	if err != nil {
 		return err
 	}
@@ -156,11 +191,15 @@ func (s *postgresLog) ObjectRecords(ctx context.Context, id string, limit int) (
 }
 
 func (s *postgresLog) DueRecords(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+	return s.DueOf(ctx, outbox.AllShards, now, limit)
+}
+
+func (s *postgresLog) DueOf(ctx context.Context, shards outbox.Shards, now time.Time, limit int) ([]outbox.Record, error) {
 	list, err := all(ctx, s.db, scanPostgresRecord, `SELECT `+recordColumns+` FROM fedihook_records AS r
-		WHERE state IN (0, 3) AND not_before <= $1 AND (state = 3 OR object = '' OR NOT EXISTS (
+		WHERE state IN (0, 3) AND not_before <= $1 AND $3::bigint >> shard & 1 = 1 AND (state = 3 OR object = '' OR NOT EXISTS (
 			SELECT 1 FROM fedihook_records AS older
 			WHERE older.object = r.object AND older.seq < r.seq AND older.state = 0 AND older.object <> ''))
-		ORDER BY seq LIMIT $2`, toMicros(now), max(limit, 0))
+		ORDER BY seq LIMIT $2`, toMicros(now), max(limit, 0), int64(shards))
 	if err != nil {
 		return nil, fmt.Errorf("storage: due records: %w", err)
 	}

@@ -95,8 +95,8 @@ func TestPostgresKeepsTheContractsAcrossProcesses(t *testing.T) {
 func TestPostgresNeedsNoSecondConnection(t *testing.T) {
 	t.Parallel()
 	pgtest.URL(t)
+	runPostgres(t, func(t *testing.T) storage.Storage { return openPostgres(t, conns(t, 1)) })
 	for _, n := range []int{1, 2} {
-		runPostgres(t, func(t *testing.T) storage.Storage { return openPostgres(t, conns(t, n)) })
 		t.Run("Intents", func(t *testing.T) {
 			storagetest.RunIntents(t, func(t *testing.T) storagetest.Intents {
 				db := conns(t, n)

@@ -1,6 +1,6 @@
-// Package storage keeps what the rooms of Fedihook must remember, in memory or in SQLite.
+// Package storage keeps what the rooms of Fedihook must remember, in memory, in SQLite or in PostgreSQL.
 //
-// [OpenSQLite] makes a [Storage] over database/sql and whatever driver the app uses; [Memory] makes one
+// [OpenSQLite] and [OpenPostgres] make a [Storage] over database/sql and whatever driver the app uses; [Memory] makes one
 // for tests and trials. A Storage is a struct of the rooms' own interfaces: put your own in any field.
 //
 // What a store must do is written down where it is used, in packages inbox, outbox, actor, moderation
@@ -23,7 +23,7 @@ import (
 )
 
 // Execer is what is needed of the app's transaction. *sql.Tx is one as it is, and so is what embeds it.
-// Any other becomes one with a method; a pgx.Tx, for stores of your own over PostgreSQL, with this:
+// Any other becomes one with a method; a pgx.Tx, for [OpenPostgres], with this:
 //
 //	type execer struct{ pgx.Tx }
 //
