@@ -105,6 +105,10 @@ func (w *worker) sexton() {
 
 func (w *worker) buried(entries []entry, v verdict) {
 	for _, e := range entries {
+		if e.box.lane.lost.Load() {
+			w.drop(e) // it is another's by now
+			continue
+		}
 		w.settle(e, v)
 		if w.q.OnDead == nil {
 			w.q.Logger.Debug("delivery: gave up", "activity", e.rec.ID, "inbox", e.box.url, "err", v.err)
@@ -130,13 +134,13 @@ func (w *worker) outlived() []int64 {
 // expire buries what remains of records that have expired, in lanes or parked.
 func (w *worker) expire() {
 	w.mu.Lock()
-	seqs := w.outlived()
+	seqs, shards := w.outlived(), w.lease.Shards
 	w.mu.Unlock()
 	if len(seqs) == 0 || w.flush() != nil {
 		return
 	}
 	for _, seq := range seqs {
-		page, ok := w.read(Query{After: seq - 1, Limit: 1})
+		page, ok := w.read(Query{After: seq - 1, Through: seq, Limit: 1, Shards: shards})
 		if !ok || !w.name(page) {
 			w.mu.Lock()
 			heap.Push(&w.expiries, expiry{w.now, seq}) // another time
@@ -152,7 +156,7 @@ func (w *worker) expire() {
 }
 
 func (w *worker) outlive(p Pending) {
-	rec := w.known(p, false)
+	rec := w.known(p, 0)
 	rec.expired = true
 	var old []entry
 	n, settled := 0, w.settledAlready(p.Seq)

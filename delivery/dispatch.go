@@ -81,7 +81,7 @@ func (w *worker) open() bool {
 	}
 	// Whose lease has run out, perhaps while a call of the store took long, may not be
 	// the only one to send.
-	return w.now.Before(w.lease.Until)
+	return w.leased(w.now)
 }
 
 // unrecorded is how many posts would go again after a crash.
@@ -111,7 +111,7 @@ func (w *worker) poster() {
 		ctx := witness.begin(w.deadline())
 		polite := w.polite(f)
 		w.kick()
-		p := post{q: w.q, rec: f.rec, url: f.box.url, to: f.box.target(), host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe, began: w.now}
+		p := post{q: w.q, fence: fence{w, f.lane}, rec: f.rec, url: f.box.url, to: f.box.target(), host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe, began: w.now}
 		w.mu.Unlock()
 		if polite {
 			runtime.Gosched()

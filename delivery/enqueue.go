@@ -109,25 +109,27 @@ func (w *worker) freeze(key string) (tried map[int64][]int64, sure Shards, epoch
 	defer w.mu.Unlock()
 	w.frozen[key]++
 	tried = make(map[int64][]int64)
+	sure = w.lease.Shards
 	if w.held {
 		flying := false
 		for _, r := range w.keys[key] {
-			if !r.cancelled && r.sure {
+			if !r.cancelled && r.sure != 0 {
 				tried[r.Seq] = append([]int64{}, r.tried...)
+				sure = sure.Both(r.sure)
 			}
 			flying = flying || r.flying > 0
 		}
 		if flying {
 			for _, l := range w.lanes {
 				for _, f := range l.flying {
-					if ids, sure := tried[f.rec.Seq]; sure && f.rec.Key == key {
+					if ids, named := tried[f.rec.Seq]; named && f.rec.Key == key {
 						tried[f.rec.Seq] = append(ids, f.box.id)
 					}
 				}
 			}
 		}
 	}
-	return tried, w.lease.Shards, w.lease.Epoch, func() {
+	return tried, sure, w.lease.Epoch, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.frozen[key]--; w.frozen[key] == 0 {

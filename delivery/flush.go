@@ -16,6 +16,7 @@ type unflushed struct {
 	defers  map[place]Deferral
 	hosts   map[string]HostState
 	dead    []DeadLetter
+	obeyed  []int64
 }
 
 // note counts something that is to be flushed.
@@ -113,7 +114,7 @@ func (w *worker) flush() error {
 	}
 	u, epoch, term := w.out, w.lease.Epoch, w.term
 	w.out, w.flushing = unflushed{}, u.settled
-	f := Flush{Now: time.Now(), Dead: u.dead, MaxDead: w.q.Policy.MaxDead, MaxBodies: w.q.Policy.DeadBodies}
+	f := Flush{Now: time.Now(), Dead: u.dead, Obeyed: u.obeyed, MaxDead: w.q.Policy.MaxDead, MaxBodies: w.q.Policy.DeadBodies}
 	for _, a := range u.acks {
 		f.Acks = append(f.Acks, *a)
 	}
@@ -174,6 +175,7 @@ func (w *worker) takeBack(u unflushed) {
 		w.out.hosts[o] = h
 	}
 	w.out.dead = append(w.out.dead, late.dead...)
+	w.out.obeyed = append(w.out.obeyed, late.obeyed...)
 }
 
 // cancelled marks records that the store no longer holds. Their entries are dropped

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,7 +18,10 @@ const (
 type lane struct {
 	HostState
 	authority string
+	shard     int
 	boxes     []*box
+	away      bool        // its shard is to be given up: nothing begins
+	lost      atomic.Bool // it is another's, or may be: the worker has forgotten it
 
 	line    line
 	counts  [classes]int32 // entries of line by class
@@ -77,7 +81,7 @@ func (l *lane) limit() int {
 
 // sendable says whether a post may begin, if nothing is blocked.
 func (l *lane) sendable() bool {
-	return l.line.len() > 0 && len(l.flying) < l.limit() && !l.rests()
+	return l.line.len() > 0 && len(l.flying) < l.limit() && !l.rests() && !l.away
 }
 
 // grew adjusts the window after a success: slow start, then one more per round.
@@ -209,6 +213,8 @@ func (w *worker) lane(origin string) *lane {
 	l := w.lanes[origin]
 	if l == nil {
 		l = &lane{HostState: HostState{Origin: origin}, authority: authorityOf(origin), place: -1, window: 1, goal: float64(w.q.MaxWindow)}
+		l.shard = shardOf(l.authority)
+		l.away = w.leaving.Has(l.shard)
 		w.lanes[origin] = l
 	}
 	return l

@@ -87,8 +87,9 @@ func (w *worker) name(page Page) bool {
 func (w *worker) load() {
 	w.mu.Lock()
 	w.more, w.loading = false, true // what is enqueued from here on, the page may not have
+	shards := w.reading()
 	w.mu.Unlock()
-	page, ok := w.read(Query{After: w.after, Limit: pageSize})
+	page, ok := w.read(Query{After: w.after, Limit: pageSize, Shards: shards})
 	ok = ok && w.name(page)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,19 +101,19 @@ func (w *worker) load() {
 		return
 	}
 	for _, p := range page.Records {
-		w.enter(p)
+		w.enter(p, w.fresh)
 	}
 	w.replaced(page.Records)
 	w.after = max(w.after, page.Through)
-	if !page.More && w.begun == 0 {
-		w.begun = max(w.after, 1)
+	if !page.More {
+		// What was there when the shards became ours, others may have tried.
+		w.fresh = w.fresh.With(shards)
 	}
 }
 
-// enter puts the targets of a new record into their lanes.
-func (w *worker) enter(p Pending) {
-	// What was there when this lease began, an earlier one may have tried.
-	rec := w.known(p, w.begun != 0)
+// enter puts the targets of a new record into their lanes. In the shards that are sure nobody else has tried it.
+func (w *worker) enter(p Pending, sure Shards) {
+	rec := w.known(p, sure)
 	w.supersede(rec)
 	heap.Push(&w.expiries, expiry{p.Expires, p.Seq})
 	deferred := p.Deferred

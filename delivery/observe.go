@@ -1,6 +1,9 @@
 package delivery
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Observer is told what happens, for metrics. Its methods are called by many goroutines
 // at once and must return at once; they must not call the Queue.
@@ -77,9 +80,13 @@ func (w *worker) tellProgress() {
 	}
 	var list []Progress
 	w.mu.Lock()
+	alone := w.lease.Shards == AllShards
 	for r := range w.progress {
-		if r.Left > 0 && w.now.Sub(r.told) < time.Second {
+		if (r.Left > 0 || !alone) && w.now.Sub(r.told) < time.Second {
 			continue
+		}
+		if !alone && w.out.acks[r.Seq] != nil {
+			continue // the store knows what is left, once it was told
 		}
 		r.told = w.now
 		delete(w.progress, r)
@@ -87,6 +94,15 @@ func (w *worker) tellProgress() {
 	}
 	w.mu.Unlock()
 	for _, p := range list {
+		if !alone {
+			ctx, cancel := context.WithTimeout(w.ctx, storeTime)
+			st, err := w.q.Store.Status(ctx, p.Activity)
+			cancel()
+			if err != nil {
+				continue // it tells again when more is settled
+			}
+			p.Left = st.Pending
+		}
 		w.q.OnProgress(p)
 	}
 }

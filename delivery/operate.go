@@ -17,7 +17,7 @@ func (q *Queue) running() *worker {
 // Wake tells that a verified request came in from host, an authority as in URLs like
 // "a.example:8443": if its lane waits after failures, the next try is made at once, at
 // most once per Policy.WakeEvery. The count of failures stays, and so does a wait that
-// the host itself asked for. It never blocks, and does nothing unless Run runs in this process.
+// the host itself asked for. It never blocks, and does nothing unless Run delivers to the host in this process.
 func (q *Queue) Wake(host string) {
 	if len(host) > maxName {
 		return
@@ -37,8 +37,8 @@ func (q *Queue) Wake(host string) {
 const heardWait = 20 * time.Millisecond
 
 // Cancel drops what was not sent yet of the activities with this ordering key and
-// returns how many targets that were. Posts under way are not stopped; what a worker
-// in another process has sent in its last moments is counted as not sent.
+// returns how many targets that were. It may be called in any process. Posts under way are not stopped; a worker
+// in another process learns of it within a quarter of a second, and what it has sent in its last moments is counted as not sent.
 func (q *Queue) Cancel(ctx context.Context, key string) (int, error) {
 	if key == "" {
 		return 0, fmt.Errorf("delivery: cancel: the key is empty: %w", ErrInvalid)
@@ -60,82 +60,30 @@ func (q *Queue) Cancel(ctx context.Context, key string) (int, error) {
 }
 
 // Pause stops posting to a host, an authority as in URLs, until Resume: also after a restart. Posts under way
-// are not stopped. Like the other methods that take a host, it returns ErrNotRunning unless Run delivers in this process.
+// are not stopped.
+//
+// Like Resume, RetryNow and Forget it may be called in any process. If Run delivers to the host in this one, it is
+// done when the call returns. If the Store keeps [Orders], whoever delivers to the host does it
+// within Config.Poll, or when someone begins to; until then, what it is doing to the host goes on.
+// With any other Store the error wraps ErrNotRunning and nothing is done.
 func (q *Queue) Pause(ctx context.Context, host string) error {
-	return q.each("pause", host, true, func(w *worker, l *lane) {
-		l.Held = true
-		w.alarms.set(l, time.Time{})
-		w.park(l)
-		w.host(l)
-	})
+	return q.order(ctx, OrderPause, host)
 }
 
 // Resume ends Pause.
 func (q *Queue) Resume(ctx context.Context, host string) error {
-	return q.each("resume", host, false, func(w *worker, l *lane) {
-		l.Held = false
-		w.host(l)
-		w.alarms.set(l, l.alarm())
-		w.refill(l)
-		w.ready(l)
-		w.tidy(l)
-	})
+	return q.order(ctx, OrderResume, host)
 }
 
 // RetryNow tries a host that is left alone at once, whatever it has asked for, and also what was put off for it.
 func (q *Queue) RetryNow(ctx context.Context, host string) error {
-	return q.each("retry", host, false, func(w *worker, l *lane) {
-		for i := len(l.resting) - 1; i >= 0; i-- {
-			if !l.resting[i].rec.NotBefore.After(w.now) {
-				l.push(l.wakeEntry(i))
-			}
-		}
-		w.tryNow(l)
-	})
+	return q.order(ctx, OrderRetry, host)
 }
 
 // Forget drops all that waits for a host, without dead letters, and what is remembered of it. OnDead is
-// called for each target with ErrForgotten.
+// called for each target with ErrForgotten, in the process that delivers to the host.
 func (q *Queue) Forget(ctx context.Context, host string) error {
-	return q.each("forget", host, false, func(w *worker, l *lane) {
-		l.HostState = HostState{Origin: l.Origin}
-		l.until, l.latency, l.window = time.Time{}, 0, 1
-		w.host(l)
-		w.condemn(l, verdict{kind: dropped, err: ErrForgotten})
-		w.alarms.set(l, l.alarm())
-		w.tidy(l)
-	})
-}
-
-// each calls fn for the lanes of a host, which may be made for that.
-func (q *Queue) each(what, host string, create bool, fn func(*worker, *lane)) error {
-	w := q.running()
-	if w == nil {
-		return fmt.Errorf("delivery: %s %.200s: %w", what, host, ErrNotRunning)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.held {
-		return fmt.Errorf("delivery: %s %.200s: %w", what, host, ErrNotRunning)
-	}
-	w.now = time.Now()
-	found := false
-	for _, scheme := range []string{"http", "https"} {
-		authority, ok := normalAuthority(scheme, host)
-		if !ok {
-			return fmt.Errorf("delivery: %s: host %.200q: %w", what, host, ErrInvalid)
-		}
-		l := w.lanes[scheme+"://"+authority]
-		if l == nil && create && scheme == "https" && !found {
-			l = w.lane(scheme + "://" + authority)
-		}
-		if l != nil {
-			found = true
-			fn(w, l)
-		}
-	}
-	w.nudge()
-	return nil
+	return q.order(ctx, OrderForget, host)
 }
 
 // Redrive queues dead letters for which yes is true anew, for Policy.Lifetime, as far as their

@@ -91,9 +91,9 @@ func TestForgottenHostHasNothingLeft(t *testing.T) {
 	})
 }
 
-func TestOperatorsNeedTheProcessThatDelivers(t *testing.T) {
+func TestOperatorsNeedTheProcessThatDeliversIfNoOrdersAreKept(t *testing.T) {
 	t.Parallel()
-	q, err := delivery.New(config(&world{}, queue.Memory()))
+	q, err := delivery.New(config(&world{}, struct{ delivery.Store }{queue.Memory()}))
 	if err != nil {
 		t.Fatal(err)
 	}

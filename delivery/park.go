@@ -11,6 +11,7 @@ func (w *worker) park(l *lane) {
 	if l.line.len()+len(l.resting) <= most {
 		return
 	}
+	w.leaveScan(l)
 	all := slices.Clone(l.line.all())
 	for _, r := range l.resting {
 		all = append(all, r.entry)
@@ -48,6 +49,13 @@ func (w *worker) refill(l *lane) {
 	}
 }
 
+// leaveScan lets the scan under way pass a lane: what it would find is not all that the lane misses.
+func (w *worker) leaveScan(l *lane) {
+	if w.scan != nil {
+		delete(w.scan.lanes, l)
+	}
+}
+
 // scan is a walk through the log for a few lanes.
 type scan struct {
 	lanes map[*lane]struct{}
@@ -57,10 +65,18 @@ type scan struct {
 
 // rebuild reads on for the lanes that want it.
 func (w *worker) rebuild() {
-	if w.is(func() bool { return w.dying > maxDying }) || w.scan == nil && !w.startScan() {
+	if w.is(func() bool { return w.dying > maxDying }) {
 		return
 	}
-	s := w.scan
+	s := w.scanning()
+	if s == nil {
+		if !w.startScan() {
+			return
+		}
+		if s = w.scanning(); s == nil {
+			return
+		}
+	}
 	page, ok := w.read(Query{After: s.after, Limit: scanSize, Only: s.only})
 	if !ok {
 		return
@@ -95,6 +111,12 @@ func (w *worker) rebuild() {
 	}
 }
 
+func (w *worker) scanning() *scan {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.scan
+}
+
 // startScan chooses lanes to read on for. What the store has not been told of them yet must
 // not be read again: it is flushed before, and a lane that is just posting something
 // from behind the place where it was parked waits until that is settled.
@@ -105,6 +127,9 @@ func (w *worker) startScan() bool {
 		if l.parked.zero() || w.lanes[l.Origin] != l {
 			delete(w.wants, l)
 			continue
+		}
+		if slices.ContainsFunc(w.gains, func(g *gain) bool { return g.shards.Has(l.shard) }) {
+			continue // all of it is just being read
 		}
 		if slices.ContainsFunc(l.flying, func(f *flight) bool { return !f.place().before(l.parked) }) {
 			continue
@@ -118,26 +143,31 @@ func (w *worker) startScan() bool {
 			s.only = append(s.only, b.id)
 		}
 	}
+	if len(s.lanes) > 0 {
+		w.scan = s
+	}
 	w.mu.Unlock()
 	if len(s.lanes) == 0 {
 		return false
 	}
 	slices.Sort(s.only)
-	if w.flush() != nil {
-		w.mu.Lock()
+	if w.flush() == nil {
+		return true
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.scan == s {
+		w.scan = nil
 		for l := range s.lanes {
 			w.wants[l] = struct{}{}
 		}
-		w.mu.Unlock()
-		return false
 	}
-	w.scan = s
-	return true
+	return false
 }
 
 // restock puts what a scan found into its lanes.
 func (w *worker) restock(s *scan, p Pending, doomed map[*lane][]entry) {
-	rec := w.known(p, false)
+	rec := w.known(p, 0)
 	deferred := p.Deferred
 	for _, id := range p.Targets {
 		var d Deferral

@@ -19,6 +19,7 @@ const (
 // post is one try for one target. It runs in a goroutine of its own.
 type post struct {
 	q        *Queue
+	fence            // zero if nothing is sent
 	rec      *record // only what does not change, and load
 	url      string
 	to       *url.URL // the same, parsed; nil if nothing is sent
@@ -96,9 +97,15 @@ func (p post) try(ctx context.Context, watch *stopwatch) verdict {
 	}
 	// Not through an http.Client: it would follow a redirect, and a POST that moves is
 	// not what was signed.
+	if p.barred() {
+		return verdict{kind: aborted}
+	}
 	resp, err := transport.RoundTrip(req)
 	if err == nil && resp == nil {
 		err = fmt.Errorf("no answer and no error: %w", ErrLocal)
+	}
+	if errors.Is(err, ErrLeaseLost) {
+		return verdict{kind: aborted}
 	}
 	if err != nil {
 		return p.q.Policy.judgeError(err, p.attempts)
@@ -118,6 +125,7 @@ func (p post) try(ctx context.Context, watch *stopwatch) verdict {
 // request makes the POST (ActivityPub §7.1).
 func (p post) request(ctx context.Context, body []byte) *http.Request {
 	out := &outgoing{url: *p.to, bytes: body}
+	out.body.fence = p.fence
 	out.body.Reset(body)
 	// What http.NewRequestWithContext does besides is done: the URL was parsed when the target was first posted to.
 	req := (&http.Request{
@@ -142,9 +150,35 @@ type outgoing struct {
 }
 
 // again is a request's GetBody.
-func (o *outgoing) again() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(o.bytes)), nil }
+func (o *outgoing) again() (io.ReadCloser, error) {
+	b := &payload{fence: o.body.fence}
+	b.Reset(o.bytes)
+	return b, nil
+}
 
-type payload struct{ bytes.Reader }
+// payload is a request's body. It can't be read if the post may not begin any more: net/http asks for it as it is about to
+// write the request, after it has waited for a connection, and over HTTP/1 has written nothing by then. What remains is a process that
+// is stopped between this and the write, the head of a request over HTTP/2, whose end never comes, and a RoundTripper that
+// reads the body, to sign it, and then waits long before it sends.
+type payload struct {
+	bytes.Reader
+	fence
+}
+
+func (b *payload) Read(p []byte) (int, error) {
+	if b.barred() {
+		return 0, ErrLeaseLost
+	}
+	return b.Reader.Read(p)
+}
+
+// WriteTo hides that of Reader, which asks nobody.
+func (b *payload) WriteTo(w io.Writer) (int64, error) {
+	if b.barred() {
+		return 0, ErrLeaseLost
+	}
+	return b.Reader.WriteTo(w)
+}
 
 func (*payload) Close() error { return nil }
 

@@ -116,7 +116,7 @@ type Config struct {
 	OnRefused func(ctx context.Context, host string) error
 
 	// OnProgress is called about once a second for each activity with more than
-	// Policy.BulkAbove targets of which some were settled, and when all are. It must not block.
+	// Policy.BulkAbove targets of which some were settled in this process, and when all are. It must not block.
 	OnProgress func(Progress)
 
 	// Observer is told what happens, for metrics. Nil: nobody is.

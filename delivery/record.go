@@ -15,7 +15,7 @@ type record struct {
 	flying    int     // of them, under way
 	cancelled bool    // no longer in the store
 	expired   bool    // what waits of it is being buried; what is under way may still arrive
-	sure      bool    // tried is complete
+	sure      Shards  // in which tried is complete
 	tried     []int64 // inboxes to which a post was begun that is not settled
 	told      time.Time
 
@@ -95,7 +95,7 @@ func (w *worker) unload() {
 }
 
 // known finds or keeps a record that was read.
-func (w *worker) known(p Pending, sure bool) *record {
+func (w *worker) known(p Pending, sure Shards) *record {
 	if r := w.records[p.Seq]; r != nil {
 		return r
 	}

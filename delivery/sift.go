@@ -2,13 +2,14 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 )
 
 // Count counts the targets that wait for an inbox and for which yes is true, given the activity's ID and the inbox. It reads all that
-// waits from the Store; what another process has settled in the last tenth of a second may still count.
+// waits from the Store, in any process; what another process has settled in the last quarter of a second may still count.
 func (q *Queue) Count(ctx context.Context, yes func(activity, inbox string) bool) (int, error) {
 	if w := q.running(); w != nil {
 		if err := w.flush(); err != nil {
@@ -24,28 +25,57 @@ func (q *Queue) Count(ctx context.Context, yes func(activity, inbox string) bool
 
 // Drop settles, as failed, the targets that Count would count, and returns how many. Posts under way are not stopped; no
 // hook is called and there are no dead letters. yes is called twice for what is in memory, the second time with a lock held: it must
-// be quick then and must not call q. Drop returns ErrNotRunning unless Run delivers in this process.
+// be quick then and must not call q.
+//
+// It may be called in any process: they are settled in the Store. What another process has in memory of them it drops within
+// Config.Poll, if the Store keeps [Orders]. With any other Store it does not learn of it, unless no target of the
+// activity is left, and may still send what it has: then nothing is dropped and the error wraps ErrNotRunning.
 func (q *Queue) Drop(ctx context.Context, yes func(activity, inbox string) bool) (int, error) {
 	w := q.running()
-	epoch, held := int64(0), false
+	ours := Shards(0)
 	if w != nil {
 		w.mu.Lock()
-		epoch, held = w.lease.Epoch, w.held
+		ours = w.lease.Shards
 		w.mu.Unlock()
 	}
-	if !held {
+	st, ok := q.Store.(Orders)
+	if !ok && ours != AllShards {
 		return 0, fmt.Errorf("delivery: drop: %w", ErrNotRunning)
 	}
-	if err := w.flush(); err != nil { // what was sent counts as sent
-		return 0, fmt.Errorf("delivery: drop: %w", err)
+	if w != nil {
+		if err := w.flush(); err != nil && ours != 0 { // what was sent counts as sent
+			return 0, fmt.Errorf("delivery: drop: %w", err)
+		}
 	}
-	n, err := q.sift(ctx, yes, func(acks []Ack) error {
-		_, err := q.Store.Flush(ctx, epoch, Flush{Now: time.Now(), Acks: acks})
+	touched := Shards(0)
+	n, err := q.sift(ctx, func(activity, inbox string) bool {
+		if !yes(activity, inbox) {
+			return false
+		}
+		touched = touched.With(Shard(ShardOf(inbox)))
+		return true
+	}, func(acks []Ack) error {
+		_, err := q.Store.Flush(ctx, 0, Flush{Now: time.Now(), Acks: acks})
 		return err
 	})
+	if w != nil {
+		ours = w.dropped(yes)
+	} else {
+		ours = 0
+	}
+	if ok { // also after an error: some may be settled
+		for shard := range touched.Without(ours).All() {
+			err = errors.Join(err, st.Order(context.WithoutCancel(ctx), Order{Shard: shard, Do: OrderReread, At: time.Now()}))
+		}
+	}
 	if err != nil {
 		return n, fmt.Errorf("delivery: drop: %w", err)
 	}
+	return n, nil
+}
+
+// dropped drops from memory what was settled, and returns for which shards that is all.
+func (w *worker) dropped(yes func(activity, inbox string) bool) Shards {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = time.Now()
@@ -68,7 +98,10 @@ func (q *Queue) Drop(ctx context.Context, yes func(activity, inbox string) bool)
 		w.tidy(l)
 	}
 	w.nudge()
-	return n, nil
+	if !w.held {
+		return 0
+	}
+	return w.reading()
 }
 
 // sift walks through all that waits and does what is to be done about the targets for which yes is true, page by page.

@@ -59,7 +59,7 @@ func TestWhatIsDroppedWasCountedAndIsNeverSent(t *testing.T) {
 	}
 }
 
-func TestWhoDoesNotDeliverCountsAndDropsNothing(t *testing.T) {
+func TestWhoDoesNotDeliverCountsAndDropsIfOrdersAreKept(t *testing.T) {
 	t.Parallel()
 	st := queue.Memory()
 	q, err := delivery.New(config(&world{}, st))
@@ -73,8 +73,18 @@ func TestWhoDoesNotDeliverCountsAndDropsNothing(t *testing.T) {
 	if n, err := q.Count(t.Context(), yes); n != 2 || err != nil {
 		t.Errorf("Count = %d, %v", n, err)
 	}
-	if _, err := q.Drop(t.Context(), yes); !errors.Is(err, delivery.ErrNotRunning) {
-		t.Errorf("Drop = %v", err)
+	deaf, err := delivery.New(config(&world{}, struct{ delivery.Store }{st})) // keeps no orders
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := deaf.Drop(t.Context(), yes); n != 0 || !errors.Is(err, delivery.ErrNotRunning) {
+		t.Errorf("Drop = %d, %v", n, err)
+	}
+	if n, err := q.Drop(t.Context(), func(_, to string) bool { return to == inbox(1) }); n != 1 || err != nil {
+		t.Errorf("Drop = %d, %v", n, err)
+	}
+	if st, err := q.Status(t.Context(), "1"); err != nil || st.Failed != 1 || st.Pending != 1 {
+		t.Errorf("afterwards: %+v, %v", st, err)
 	}
 	broken, err := delivery.New(config(&world{}, unreadable{st}))
 	if err != nil {

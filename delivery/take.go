@@ -19,6 +19,16 @@ func (w *worker) take(f *flight, v verdict) {
 	}
 	l, e := f.lane, f.entry
 	l.flying = slices.DeleteFunc(l.flying, func(o *flight) bool { return o == f })
+	if l.lost.Load() { // its shard is another's
+		w.drop(e)
+		return
+	}
+	if l.away {
+		if w.parting--; w.parting == 0 {
+			w.renewAt = w.now
+			w.nudge()
+		}
+	}
 	if v.alive {
 		l.took(w.now.Sub(f.began))
 		w.alive(l, v)
@@ -53,7 +63,7 @@ func (w *worker) take(f *flight, v verdict) {
 			w.keep(l, e, time.Time{})
 		}
 		w.pause(l, f, v)
-	case aborted: // Run ends
+	case aborted: // Run ends, or the lease may have run out
 		if e.rec.cancelled {
 			w.drop(e)
 		} else {

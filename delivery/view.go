@@ -150,23 +150,26 @@ func (q *Queue) Host(ctx context.Context, host string) (Lane, error) {
 }
 
 // Lanes lists the hosts for which something waits, or which fail: those first whose oldest activity has waited
-// longest, those for which nothing waits last, by origin. In the process that delivers
-// it tells what is in memory; elsewhere it reads all that waits from the Store. The
+// longest, those for which nothing waits last, by origin. Of the hosts to which this process delivers
+// it tells what is in memory; for others it reads all that waits from the Store. The
 // loop's body may call any method of q.
 func (q *Queue) Lanes(ctx context.Context) iter.Seq2[Lane, error] {
 	return func(yield func(Lane, error) bool) {
 		var lanes []Lane
 		var err error
-		held := false
+		ours := Shards(0)
 		if w := q.running(); w != nil {
 			w.mu.Lock()
-			if held = w.held && !w.more && !w.loading; held {
-				lanes = w.view()
+			if w.held && !w.more && !w.loading {
+				ours = w.reading()
+				lanes = slices.DeleteFunc(w.view(), func(l Lane) bool { return !ours.Has(shardOf(authorityOf(l.Origin))) })
 			}
 			w.mu.Unlock()
 		}
-		if !held {
-			lanes, err = q.stored(ctx)
+		if ours != AllShards {
+			var others []Lane
+			others, err = q.stored(ctx)
+			lanes = append(lanes, slices.DeleteFunc(others, func(l Lane) bool { return ours.Has(shardOf(authorityOf(l.Origin))) })...)
 		}
 		if err != nil {
 			yield(Lane{}, fmt.Errorf("delivery: lanes: %w", err))

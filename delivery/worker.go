@@ -3,7 +3,9 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,10 +33,16 @@ type worker struct {
 	ending bool
 	drain  chan struct{} // closed by Drain
 
-	lease   Lease
+	lease   Lease // its Shards without those in giving
 	held    bool
-	term    int       // counts leases, to know outcomes of an earlier one
-	renewAt time.Time // or take the lease, if it isn't held
+	until   atomic.Pointer[time.Time] // posts may begin before, by this machine's clocks
+	term    int                       // counts leases, to know outcomes of an earlier one
+	renewAt time.Time                 // or take the lease, if it isn't held
+	leaving Shards                    // no post begins there: they are to be given up
+	parting int                       // posts under way there
+	giving  Shards                    // nothing is known of them any more; the store is to be told
+	gains   []*gain                   // what is to be read before the log is followed there
+	fresh   Shards                    // what is read from now on of these, nobody else has tried
 
 	more     bool // there is more to load
 	loading  bool // it is just being read
@@ -44,8 +52,9 @@ type worker struct {
 	trouble  time.Duration // waited last after the store had failed; 0: it works
 	retryAt  time.Time     // until then it is left alone
 	after    int64         // Seq up to which records are loaded; run alone writes it
-	begun    int64         // Seq up to which they were there when the lease began; 0: not known yet
-	scan     *scan         // run's alone
+	scan     *scan
+	heard    atomic.Bool // another process has appended something
+	orderly  bool        // it is time to ask for orders
 
 	records map[int64]*record
 	keys    map[string][]*record // by ordering key
@@ -86,7 +95,8 @@ type worker struct {
 // when its goroutines are gone. The error is nil unless that last record failed, after
 // which some targets may be posted to again, or ErrRunning.
 //
-// While another process has the lease, or the Store fails, Run waits and tries again.
+// Processes that share a Store and run at the same time share out the hosts, if the Store can do that; otherwise one
+// delivers and the others wait. While the Store fails, Run waits and tries again.
 func (q *Queue) Run(ctx context.Context) error {
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
@@ -116,6 +126,19 @@ func (q *Queue) Run(ctx context.Context) error {
 		reading, stop := context.WithCancel(ctx)
 		defer stop()
 		intents.Go(func() { q.expandAll(reading, w.drain) })
+	}
+	if st, ok := q.Store.(Watcher); ok {
+		watching, stop := context.WithCancel(ctx)
+		defer stop()
+		watched := make(chan struct{})
+		go func() {
+			defer close(watched)
+			w.watch(watching, st)
+		}()
+		defer func() {
+			stop()
+			<-watched
+		}()
 	}
 	err := w.run(ctx, stopSending)
 	stopSending()
@@ -195,11 +218,20 @@ func (w *worker) step() {
 	}
 	if w.is(func() bool {
 		if !w.pollAt.After(w.now) {
-			w.more, w.pollAt = true, w.now.Add(w.q.Poll)
+			w.more, w.orderly, w.pollAt = true, true, w.now.Add(w.q.Poll)
 		}
-		return w.more
+		if w.heard.Swap(false) {
+			w.more = true
+		}
+		return w.more && w.reading() != 0
 	}) {
 		w.load()
+	}
+	if w.working() && w.is(func() bool { return len(w.gains) > 0 }) {
+		w.catchUp()
+	}
+	if w.working() && w.is(func() bool { return w.orderly }) {
+		w.obey()
 	}
 	if w.working() && w.is(func() bool { return len(w.expiries) > 0 && !w.expiries[0].at.After(w.now) }) {
 		w.expire()
@@ -264,7 +296,7 @@ func (w *worker) sleep() time.Duration {
 		if !w.ending {
 			sooner(w.pollAt)
 			sooner(w.forgetAt)
-			if w.more || w.scan != nil && w.dying <= maxDying {
+			if w.more && w.reading() != 0 || len(w.gains) > 0 || w.scan != nil && w.dying <= maxDying {
 				sooner(w.now)
 			}
 			if len(w.alarms) > 0 {
@@ -293,6 +325,9 @@ func (w *worker) fail(what string, err error) {
 
 // wake pulls forward the next try of hosts that were heard of.
 func (w *worker) wake() {
+	if w.lease.Shards == 0 || slices.ContainsFunc(w.gains, func(g *gain) bool { return !g.known }) {
+		return // it may soon be known of them that they fail
+	}
 	w.q.mu.Lock()
 	heard := w.q.wakes
 	if len(heard) == 0 {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/internal/pgdb"
@@ -16,7 +17,10 @@ import (
 //
 // An inbox's number modulo 64 is its shard, and numbers are dense within a shard, so that whose a target is
 // takes no look-up. An ID has its row in ledger from the beginning, and that row alone decides who added it.
-// lease has a row per process that delivers.
+// lease has a row per process that delivers. It is not logged: when the server has died, or another one has taken its place,
+// it is empty. What was settled in the last moments before is lost then, or even what was appended, and who delivers knows
+// better than the tables; without a lease it begins anew from these. life is empty then, too: numbers of URLs that a process has
+// read before hold no longer, for what gave them may be lost, and they may be another's now.
 //
 // Nothing is written per delivery, so that few rows die: of one activity its row, its ledger's first version, and a chunk of acks
 // for some 256 targets. Hence the tables are ordinary ones, vacuumed early, and none is partitioned or
@@ -55,8 +59,9 @@ CREATE TABLE fedihook_q_dead (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY
 CREATE INDEX fedihook_q_dead_seq ON fedihook_q_dead (seq);
 CREATE TABLE fedihook_q_kept (seq bigint PRIMARY KEY, size bigint NOT NULL, class smallint NOT NULL, type text NOT NULL,
 	id bytea NOT NULL, sender bytea NOT NULL, okey bytea NOT NULL, body bytea NOT NULL, other bytea NOT NULL);
-CREATE TABLE fedihook_q_lease (epoch bigint PRIMARY KEY, owner bytea NOT NULL UNIQUE, until bigint NOT NULL, shards bigint NOT NULL)
+CREATE UNLOGGED TABLE fedihook_q_lease (epoch bigint PRIMARY KEY, owner bytea NOT NULL UNIQUE, until bigint NOT NULL, shards bigint NOT NULL)
 	WITH (fillfactor = 30);
+CREATE UNLOGGED TABLE fedihook_q_life (one boolean PRIMARY KEY DEFAULT true CHECK (one), token bigint NOT NULL);
 CREATE TABLE fedihook_q_order (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, shard smallint NOT NULL, at bigint NOT NULL,
 	what text NOT NULL, origin text NOT NULL);
 `}
@@ -71,7 +76,8 @@ type Listen func(ctx context.Context, channel string, heard func()) error
 // them at once and deliver at once, each under a lease of some of the 64 shards.
 //
 // What was enqueued is durable as the server's synchronous_commit says; what was delivered in the last moments before
-// the server fails may go again. db may have a single connection. The caller closes it, after Run has ended.
+// the server fails may go again. A pooler between, such as PgBouncer, may give each transaction another
+// connection; listen needs one that goes past it. db may have a single connection. The caller closes it, after Run has ended.
 //
 // Nil listen: who delivers looks for what other processes enqueue every Config.Poll. Otherwise the store is a
 // [delivery.Watcher], too.
@@ -96,6 +102,9 @@ type postgres struct {
 	channel string
 	names   names
 	backlog backlog
+
+	mu   sync.Mutex
+	life int64 // that names are of; 0: not known
 }
 
 type listening struct {
@@ -124,9 +133,10 @@ func (s *postgres) notify(ctx context.Context) {
 
 // Transactions hold locks that others wait for, and a process may be stopped in the middle of one, or cut off: then
 // PostgreSQL ends it after this time. Each of our transactions begins with a statement that says so. Some need not
-// wait for the disk: what they lose is done again. Plans that were made when a table was empty are not to read all of it later.
+// wait for the disk: what they lose is done again. Plans that were made when a table was empty are not to read all of it later;
+// what can't be read otherwise, such as a sequence, then has an estimate so high that it would be compiled, which takes half a second.
 const (
-	bounded = `set_config('idle_in_transaction_session_timeout', '5000', true) || set_config('enable_seqscan', 'off', true)`
+	bounded = `set_config('idle_in_transaction_session_timeout', '5000', true) || set_config('enable_seqscan', 'off', true) || set_config('jit', 'off', true)`
 	lazily  = bounded + ` || set_config('synchronous_commit', 'off', true)`
 )
 
@@ -145,14 +155,6 @@ type pgtx struct {
 
 func (s *postgres) write(ctx context.Context, what string, fn func(*pgtx) error) error {
 	err := pgdb.Tx(ctx, s.db, func(t *sql.Tx) error { return fn(&pgtx{t, ctx}) })
-	if err != nil {
-		return fmt.Errorf("queue: %s: %w", what, err)
-	}
-	return nil
-}
-
-func (s *postgres) read(ctx context.Context, what string, fn func(*pgtx) error) error {
-	err := pgdb.Read(ctx, s.db, func(t *sql.Tx) error { return fn(&pgtx{t, ctx}) })
 	if err != nil {
 		return fmt.Errorf("queue: %s: %w", what, err)
 	}

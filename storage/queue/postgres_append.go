@@ -27,8 +27,10 @@ const (
 	keyAlone  = `pg_advisory_xact_lock('fedihook_q_ledger'::regclass::oid::int, $1)::text`
 )
 
-// insert is one statement, so that neither a claim nor a key's lock waits for the process that holds it.
-const insert = `WITH held AS MATERIALIZED (SELECT CASE WHEN $2 = ''::bytea THEN '' ELSE ` + keyShared + ` END, ` + claim + `), known AS (
+// insert is one statement, so that neither a claim nor a key's lock waits for the process that holds it. It adds nothing if the ID is
+// known, or the numbers of its targets are of an earlier life of the server.
+const insert = `WITH held AS MATERIALIZED (SELECT CASE WHEN $2 = ''::bytea THEN '' ELSE ` + keyShared + ` END, ` + claim + `
+		FROM fedihook_q_life WHERE token = $17), known AS (
 		INSERT INTO fedihook_q_ledger (seq, created, finished, total, failed, cancelled, id)
 		SELECT nextval('fedihook_q_seq'), $3, 0, $4, 0, 0, $5 FROM held ON CONFLICT (id) DO NOTHING RETURNING seq
 	) INSERT INTO fedihook_q_activity
@@ -36,10 +38,11 @@ const insert = `WITH held AS MATERIALIZED (SELECT CASE WHEN $2 = ''::bytea THEN 
 	SELECT seq, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM known RETURNING seq`
 
 // insertion is what insert wants.
-func insertion(r delivery.Record, ids []int64) []any {
+func insertion(r delivery.Record, ids []int64, life int64) []any {
 	return []any{
 		keyLock(r.Key), octets(r.Key), toMilli(r.Created), len(ids), octets(r.ID), int64(shardsOf(ids)), toMilli(r.NotBefore), toMilli(r.Expires),
 		bodySize(r.Bodies), int64(r.Class), int64(r.Supersedes), r.ContentType, octets(r.Sender), appendTargets([]byte{}, ids), octets(string(r.Body)), packBodies(r.Other),
+		life,
 	}
 }
 
@@ -50,47 +53,49 @@ func keyLock(key string) int32 {
 	return int32(h.Sum32())
 }
 
-// errDuplicate ends a transaction whose ID another one has added.
-var errDuplicate = errors.New("duplicate")
+// errNotAdded says that insert has added nothing.
+var errNotAdded = errors.New("nothing was added")
 
 func (s *postgres) Append(ctx context.Context, add delivery.Addition) (a delivery.Appended, err error) {
-	ids, err := s.intern(ctx, add.Inboxes, add.Created)
-	if err != nil {
-		return delivery.Appended{}, err
-	}
-	ids = ascending(ids)
 	for {
+		var ids []int64
+		var life int64
+		if ids, life, err = s.intern(ctx, add.Inboxes, add.Created); err != nil {
+			return delivery.Appended{}, err
+		}
+		ids = ascending(ids)
 		if add.Supersedes == delivery.SupersedeNothing {
-			a, err = s.add(ctx, add, ids)
+			a, err = s.add(ctx, add, ids, life)
 		} else {
 			err = s.write(ctx, "append", func(t *pgtx) (err error) {
-				a, err = t.replace(s, add, ids)
+				a, err = t.replace(s, add, ids, life)
 				return err
 			})
 		}
-		if !errors.Is(err, errDuplicate) {
+		if !errors.Is(err, errNotAdded) {
 			break
 		}
 		a = delivery.Appended{Duplicate: true}
 		err = s.db.QueryRowContext(ctx, `SELECT seq, total FROM fedihook_q_ledger WHERE id = $1`, octets(add.ID)).Scan(&a.Seq, &a.Targets)
 		if err == nil {
 			return a, nil
-		} else if !errors.Is(err, sql.ErrNoRows) { // else it was forgotten in between
+		} else if !errors.Is(err, sql.ErrNoRows) {
 			return delivery.Appended{}, fmt.Errorf("queue: append: %w", err)
 		}
+		s.forgetNames() // or the ID was forgotten in between
 	}
 	if err != nil {
 		return delivery.Appended{}, err
 	}
 	if a.Seq > 0 {
-		s.backlog.added(len(ids), int64(bodySize(add.Bodies)))
+		s.backlog.added(a.Targets, int64(bodySize(add.Bodies)))
 		s.notify(ctx)
 	}
 	return a, nil
 }
 
 // add appends a record that stands in for nothing, in one statement.
-func (s *postgres) add(ctx context.Context, add delivery.Addition, ids []int64) (a delivery.Appended, err error) {
+func (s *postgres) add(ctx context.Context, add delivery.Addition, ids []int64, life int64) (a delivery.Appended, err error) {
 	full, err := s.backlog.full(ctx, s.db, add.Max, len(ids), int64(bodySize(add.Bodies)), false)
 	if err == nil && (full || len(ids) == 0) {
 		var known bool
@@ -98,7 +103,7 @@ func (s *postgres) add(ctx context.Context, add delivery.Addition, ids []int64) 
 		switch {
 		case err != nil:
 		case known:
-			return a, errDuplicate
+			return a, errNotAdded
 		case full:
 			return a, fmt.Errorf("queue: append: %w", delivery.ErrBacklog)
 		default:
@@ -106,20 +111,20 @@ func (s *postgres) add(ctx context.Context, add delivery.Addition, ids []int64) 
 		}
 	}
 	if err == nil {
-		err = each(ctx, s.db, insert, insertion(add.Record, ids), func(r *sql.Rows) error { return r.Scan(&a.Seq) })
+		err = each(ctx, s.db, insert, insertion(add.Record, ids, life), func(r *sql.Rows) error { return r.Scan(&a.Seq) })
 	}
 	if err != nil {
 		return a, fmt.Errorf("queue: append: %w", err)
 	}
 	if a.Seq == 0 {
-		return a, errDuplicate
+		return a, errNotAdded
 	}
 	a.Targets = len(ids)
 	return a, nil
 }
 
 // replace appends a record that may stand in for earlier ones of its key.
-func (t *pgtx) replace(s *postgres, add delivery.Addition, ids []int64) (a delivery.Appended, err error) {
+func (t *pgtx) replace(s *postgres, add delivery.Addition, ids []int64, life int64) (a delivery.Appended, err error) {
 	if err := t.run(`SELECT `+bounded+`, `+keyAlone, keyLock(add.Key)); err != nil {
 		return a, err
 	}
@@ -128,7 +133,7 @@ func (t *pgtx) replace(s *postgres, add delivery.Addition, ids []int64) (a deliv
 		return a, err
 	}
 	if known {
-		return a, errDuplicate
+		return a, errNotAdded
 	}
 	var sure delivery.Shards
 	if add.Supersedes == delivery.SupersedeAll && add.Epoch != 0 && add.Sure != 0 {
@@ -181,11 +186,11 @@ func (t *pgtx) replace(s *postgres, add delivery.Addition, ids []int64) (a deliv
 	if a.Targets = len(to); err != nil || len(to) == 0 {
 		return a, err
 	}
-	if err := t.rows(insert, insertion(add.Record, to), func(r *sql.Rows) error { return r.Scan(&a.Seq) }); err != nil {
+	if err := t.rows(insert, insertion(add.Record, to, life), func(r *sql.Rows) error { return r.Scan(&a.Seq) }); err != nil {
 		return a, err
 	}
 	if a.Seq == 0 {
-		return a, errDuplicate
+		return a, errNotAdded
 	}
 	return a, nil
 }

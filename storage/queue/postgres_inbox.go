@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -37,7 +38,11 @@ const numbersAtOnce = 2000 // URLs that get their numbers in one transaction
 
 // intern returns the numbers of URLs, in no order, and gives numbers to new ones. It is not durable by itself, but what
 // names the numbers is committed later, and then they are as durable as that.
-func (s *postgres) intern(ctx context.Context, urls []string, now time.Time) ([]int64, error) {
+// They hold in this life of the server.
+func (s *postgres) intern(ctx context.Context, urls []string, now time.Time) (ids []int64, life int64, err error) {
+	if life, err = s.alive(ctx); err != nil {
+		return nil, 0, fmt.Errorf("queue: append: %w", err)
+	}
 	ids, unknown := s.names.get(urls, now)
 	for some := range slices.Chunk(unknown, numbersAtOnce) {
 		got := make(map[string]int64, len(some))
@@ -52,7 +57,7 @@ func (s *postgres) intern(ctx context.Context, urls []string, now time.Time) ([]
 		err := each(ctx, s.db, `SELECT url, id FROM fedihook_q_inbox WHERE url = ANY ($1::text[]) AND used >= $2`,
 			[]any{pgdb.Texts(some), toMilli(now) - 86400000}, scan)
 		if err != nil {
-			return nil, fmt.Errorf("queue: append: %w", err)
+			return nil, 0, fmt.Errorf("queue: append: %w", err)
 		}
 		var missing []string
 		for _, url := range some {
@@ -62,7 +67,7 @@ func (s *postgres) intern(ctx context.Context, urls []string, now time.Time) ([]
 		}
 		if len(missing) > 0 {
 			if err := s.write(ctx, "append", func(t *pgtx) error { return t.number(missing, now, scan) }); err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 		}
 		list := make([]int64, len(some))
@@ -70,12 +75,39 @@ func (s *postgres) intern(ctx context.Context, urls []string, now time.Time) ([]
 			list[i] = got[url]
 		}
 		if i := slices.Index(list, 0); i >= 0 {
-			return nil, fmt.Errorf("queue: append: no number for %.200q", some[i])
+			return nil, 0, fmt.Errorf("queue: append: no number for %.200q", some[i])
 		}
-		s.names.put(some, list, now)
+		s.mu.Lock()
+		if s.life == life { // else they may be of an earlier one
+			s.names.put(some, list, now)
+		}
+		s.mu.Unlock()
 		ids = append(ids, list...)
 	}
-	return ids, nil
+	return ids, life, nil
+}
+
+// alive returns what life of the server the names are of.
+func (s *postgres) alive(ctx context.Context) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life != 0 {
+		return s.life, nil
+	}
+	// Before any name is read in it. Who is first makes it up.
+	if _, err := s.db.ExecContext(ctx, `INSERT INTO fedihook_q_life (token) VALUES ($1) ON CONFLICT DO NOTHING`, 1+rand.Int64N(1<<62)); err != nil {
+		return 0, err
+	}
+	err := s.db.QueryRowContext(ctx, `SELECT token FROM fedihook_q_life`).Scan(&s.life)
+	return s.life, err
+}
+
+// forgetNames makes intern ask again for everything.
+func (s *postgres) forgetNames() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.life = 0
+	s.names.clear()
 }
 
 // number gives numbers to those of the URLs that have none, and notes that they are named now.

@@ -11,8 +11,12 @@ import (
 	"github.com/fedihook/fedihook/internal/pgdb"
 )
 
+// A transaction has its own number (by) before it gives one to an intent: columns are filled in order.
 var postgresIntentSchema = []string{`
-CREATE TABLE fedihook_q_intent (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, activity bytea NOT NULL, body bytea NOT NULL)
+CREATE SEQUENCE fedihook_q_intent_id MINVALUE 0;
+SELECT setval('fedihook_q_intent_id', 0); -- last_value is the last number given, from the start
+CREATE TABLE fedihook_q_intent (by xid8 NOT NULL DEFAULT pg_current_xact_id(), id bigint PRIMARY KEY DEFAULT nextval('fedihook_q_intent_id'),
+	activity bytea NOT NULL, body bytea NOT NULL)
 	WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 `}
 
@@ -27,7 +31,8 @@ type PostgresIntents struct {
 
 	mu    sync.Mutex
 	floor int64 // no intent up to here is there, nor will be
-	next  int64 // what floor becomes when every transaction from before until is over
+	given int64 // the last number given, when it was last asked for
+	next  int64 // what floor may become when every transaction from before until is over
 	until int64
 }
 
@@ -85,33 +90,36 @@ func (in *PostgresIntents) Intents(ctx context.Context, limit int) (list []deliv
 }
 
 // raise returns from where to look. Where vacuum is held up, expanded intents stay in the index, and to pass them each time
-// would take longer and longer: what was the lowest intent of all once, when each transaction of that time is over, is
-// the lowest still.
+// would take longer and longer. So when every transaction is over that may have given a number up to some one, intents up to
+// there are looked for once more, and below the lowest that is left nevermore.
 func (in *PostgresIntents) raise(ctx context.Context) (floor int64, err error) {
 	in.mu.Lock()
 	floor = in.floor
 	in.mu.Unlock()
-	var given, lowest, oldest, upcoming int64
-	// What is not over has a number from oldest on; what is begun later one from upcoming on. The number last given is read first: whoever
-	// has given it has its own by then.
-	err = in.db.QueryRowContext(ctx, `WITH given AS MATERIALIZED (
-			SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('fedihook_q_intent', 'id')::regclass), 0) AS id
-		) SELECT given.id, coalesce((SELECT min(id) FROM fedihook_q_intent WHERE id > $1), given.id + 1),
-			pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM given`, floor).
-		Scan(&given, &lowest, &oldest, &upcoming)
+	var given, lowest, oldest, age int64
+	// Transactions before oldest are over in the state in which lowest is read. The age of number 3 is counted from the next
+	// number to be given, in 32 bits; the snapshot's xmax would be the one after the last that is over.
+	err = in.db.QueryRowContext(ctx, `SELECT s.last_value, coalesce((SELECT min(id) FROM fedihook_q_intent WHERE id > $1), s.last_value + 1),
+			pg_snapshot_xmin(pg_current_snapshot())::text::bigint, age('3'::xid) FROM fedihook_q_intent_id s`, floor).
+		Scan(&given, &lowest, &oldest, &age)
 	if err != nil {
 		return 0, err
 	}
+	upcoming := oldest + int64(uint32(age)+3-uint32(oldest))
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.until != 0 && oldest >= in.until {
-		// Nothing with a number up to next can come any more; what is there stays above the floor.
+	switch {
+	case given < in.floor: // the database is an older copy
+		in.floor, in.until, in.given = 0, 0, 0
+	case in.until != 0 && oldest >= in.until:
 		in.floor = max(in.floor, min(in.next, lowest-1))
 		in.until = 0
 	}
-	if in.until == 0 && given > in.floor {
-		in.next, in.until = given, upcoming
+	// The number that was the last one the time before: who gave it or one below had begun before this time's state.
+	if in.until == 0 && in.given > in.floor {
+		in.next, in.until = in.given, upcoming
 	}
+	in.given = given
 	return in.floor, nil
 }
 

@@ -93,7 +93,8 @@ func (t *pgtx) lease(r delivery.LeaseRequest) (l delivery.Lease, err error) {
 	switch {
 	case r.Epoch == 0:
 		me = &pgnode{owner: r.Owner}
-		if err := t.row(`SELECT nextval('fedihook_q_epoch')`, nil, &me.epoch); err != nil {
+		// At least the time: another server that takes over may not have the last numbers that were given.
+		if err := t.row(`SELECT setval('fedihook_q_epoch', greatest(nextval('fedihook_q_epoch'), $1))`, []any{toMilli(r.Now)}, &me.epoch); err != nil {
 			return l, err
 		}
 		nodes = append(nodes, me)

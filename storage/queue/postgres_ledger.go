@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -128,11 +129,12 @@ func (s *postgres) Redrive(ctx context.Context, r delivery.Redrive) (n int, err 
 		return 0, fmt.Errorf("queue: redrive: %w", err)
 	}
 	numbers := make(map[string]int64) // URLs get theirs before the transaction
+	var life int64
 	for _, some := range all {
 		for _, l := range some {
 			if numbers[l.inbox] == 0 {
-				ids, err := s.intern(ctx, []string{l.inbox}, r.Now)
-				if err != nil {
+				var ids []int64
+				if ids, life, err = s.intern(ctx, []string{l.inbox}, r.Now); err != nil {
 					return 0, err
 				}
 				numbers[l.inbox] = ids[0]
@@ -159,7 +161,7 @@ func (s *postgres) Redrive(ctx context.Context, r delivery.Redrive) (n int, err 
 			if len(ids) == 0 {
 				continue // its body came to be kept only now
 			}
-			if err := t.redrive(seq, some[0].id, ascending(ids), r); err != nil {
+			if err := t.redrive(seq, some[0].id, ascending(ids), life, r); err != nil {
 				return err
 			}
 		}
@@ -170,6 +172,7 @@ func (s *postgres) Redrive(ctx context.Context, r delivery.Redrive) (n int, err 
 		return t.trim(0, 0)
 	})
 	if err != nil {
+		s.forgetNames()
 		return 0, err
 	}
 	if n > 0 {
@@ -179,7 +182,7 @@ func (s *postgres) Redrive(ctx context.Context, r delivery.Redrive) (n int, err 
 }
 
 // redrive makes a new record of dead letters of one.
-func (t *pgtx) redrive(seq, letter int64, ids []int64, r delivery.Redrive) error {
+func (t *pgtx) redrive(seq, letter int64, ids []int64, life int64, r delivery.Redrive) error {
 	var rec delivery.Record
 	var id, sender, key, other []byte
 	err := t.row(`SELECT id, sender, okey, class, type, body, other FROM fedihook_q_kept WHERE seq = $1 UNION ALL
@@ -192,5 +195,12 @@ func (t *pgtx) redrive(seq, letter int64, ids []int64, r delivery.Redrive) error
 		return err
 	}
 	rec.ID, rec.Sender, rec.Key, rec.Created, rec.Expires = redriven(string(id), letter), string(sender), string(key), r.Now, r.Expires
-	return t.run(insert, insertion(rec, ids)...)
+	done, err := t.ExecContext(t.ctx, insert, insertion(rec, ids, life)...)
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n != 1 {
+		return cmp.Or(err, errNotAdded) // the server has died in between, or somebody has named it so
+	}
+	return nil
 }

@@ -37,7 +37,7 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 	}
 	err = s.lazily(ctx, "flush", func(t *tx) error {
 		gone = nil
-		if epoch != 0 || len(f.Defers)+len(f.Hosts)+len(f.Dead) > 0 {
+		if epoch != 0 || len(f.Defers)+len(f.Hosts)+len(f.Dead)+len(f.Obeyed) > 0 {
 			if err := t.checkLease(epoch); err != nil {
 				return err
 			}
@@ -76,6 +76,9 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 			}
 		}
 		if err := t.hosts(f.Hosts); err != nil {
+			return err
+		}
+		if err := t.obeyed(f.Obeyed); err != nil {
 			return err
 		}
 		if len(f.Dead) == 0 {

@@ -43,7 +43,7 @@ func TestSQLiteThroughTwoHandles(t *testing.T) {
 	t.Parallel()
 	storagetest.RunQueue(t, func(t *testing.T) delivery.Store {
 		path := filepath.Join(t.TempDir(), "queue.db")
-		return twoHandles{open(t, path), open(t, path)}
+		return twoHandles{open(t, path), open(t, path).(other)}
 	})
 }
 
@@ -56,6 +56,7 @@ type twoHandles struct {
 type other interface {
 	delivery.Leases
 	delivery.Ledger
+	delivery.Orders
 }
 
 func TestReopenedFileHasEverything(t *testing.T) {

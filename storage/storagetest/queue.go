@@ -13,19 +13,18 @@ import (
 	"github.com/fedihook/fedihook/delivery"
 )
 
-// RunQueue checks that what open returns keeps the contract of [delivery.Store] and is one from which one process
+// RunQueue checks that what open returns keeps the contracts of [delivery.Store] and [delivery.Orders] and is one from which one process
 // at a time delivers. open is called once for each check and returns an empty store; what it opens it closes by
 // t.Cleanup. The checks tell the store what the time is, and each ends after a minute.
 func RunQueue(t *testing.T, open func(t *testing.T) delivery.Store) { runQueue(t, open, queueAlone) }
 
-// RunSharedQueue is RunQueue for a store from which many processes deliver at the same time. Of what open returns it also
-// checks that it is a [delivery.Watcher] and keeps [delivery.Orders].
+// RunSharedQueue is RunQueue for a store from which many processes deliver at the same time, and which is a [delivery.Watcher].
 func RunSharedQueue(t *testing.T, open func(t *testing.T) delivery.Store) {
-	runQueue(t, open, slices.Concat(queueNodes, queueOrders))
+	runQueue(t, open, slices.Concat(queueNodes, queueWatch))
 }
 
 func runQueue(t *testing.T, open func(t *testing.T) delivery.Store, leases []queueCheck) {
-	for _, check := range slices.Concat(queueLog, queueFlush, queueLeases, queueLedger, queueSupersede, queueRedrive, queueShards, leases) {
+	for _, check := range slices.Concat(queueLog, queueFlush, queueLeases, queueLedger, queueSupersede, queueRedrive, queueShards, queueOrders, leases) {
 		t.Run(check.name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -9,7 +9,7 @@ import (
 	"github.com/fedihook/fedihook/delivery"
 )
 
-// queueOrders is for stores from which many processes deliver at the same time.
+// queueOrders is for stores that keep delivery.Orders: ours all do.
 var queueOrders = []queueCheck{
 	{"orders are kept until they are obeyed", func(q *queue) {
 		st, ok := q.st.(delivery.Orders)
@@ -71,6 +71,10 @@ var queueOrders = []queueCheck{
 			q.Errorf("ordered again: %+v", left)
 		}
 	}},
+}
+
+// queueWatch is for stores that are a delivery.Watcher.
+var queueWatch = []queueCheck{
 	{"who watches hears of what is appended", func(q *queue) {
 		st, ok := q.st.(delivery.Watcher)
 		if !ok {
