@@ -216,7 +216,9 @@ func TestACopyHasAllThatTheSourceHas(t *testing.T) {
 			t.Errorf("store %d: a new activity has the number %d, %v", i, a.Seq, err)
 		}
 	}
-	same("dead letters that go again", func(s storage.Storage) (any, error) { return s.Queue.Redrive(ctx, delivery.Redrive{IDs: []int64{1, 2}, Now: time.Unix(1e9, 0), Expires: time.Unix(2e9, 0)}) })
+	same("dead letters that go again", func(s storage.Storage) (any, error) {
+		return s.Queue.Redrive(ctx, delivery.Redrive{IDs: []int64{1, 2}, Now: time.Unix(1e9, 0), Expires: time.Unix(2e9, 0)})
+	})
 	for i, lines := range [][]string{waiting(t, from), waiting(t, to)} {
 		if len(lines) != 5 { // two of before, the new one and two dead letters
 			t.Errorf("store %d: %d activities wait: %q", i, len(lines), lines)
