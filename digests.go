@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// digestsAge is how long digests are believed although another process may have changed the followers.
-	digestsAge = time.Minute
+	// digestsAge is how long digests are believed although another process may have changed the followers, if the store does
+	// not tell versions; if it does, it is asked for them every digestsPoll.
+	digestsAge  = time.Minute
+	digestsPoll = time.Second
 	// maxDigests bounds the digests in memory: of each actor one for each server where it has followers.
 	maxDigests = 200_000
 )
@@ -24,7 +26,8 @@ type digests struct {
 
 // digestCache makes the digests of an actor once for all who ask, and forgets them when its followers change.
 type digestCache struct {
-	make func(ctx context.Context, actorID string) (digests, error)
+	make    func(ctx context.Context, actorID string) (digests, error)
+	version func(ctx context.Context, actorID string) (int64, error) // of the followers; nil: they have none
 
 	mu      sync.Mutex
 	size    int
@@ -37,6 +40,9 @@ type digestsOf struct {
 	err   error
 	at    time.Time
 	stale bool // the followers changed while it was made
+	// version was that of the followers before it was made, and still is at the time polled.
+	version int64
+	polled  time.Time
 	// stopped says that who made it was told to stop: another may have more time.
 	stopped bool
 	done    chan struct{} // closed when it is
@@ -46,7 +52,7 @@ type digestsOf struct {
 func (c *digestCache) of(ctx context.Context, actorID string) (digests, error) {
 	for {
 		c.mu.Lock()
-		if d := c.known[actorID]; d != nil && time.Since(d.at) < digestsAge {
+		if d := c.known[actorID]; d != nil && c.current(ctx, actorID, d) {
 			c.mu.Unlock()
 			return d.digests, nil
 		}
@@ -74,6 +80,27 @@ func (c *digestCache) of(ctx context.Context, actorID string) (digests, error) {
 	}
 }
 
+// current tells whether d is still what it was. The lock is held, but not while the store is asked.
+func (c *digestCache) current(ctx context.Context, actorID string, d *digestsOf) bool {
+	if c.version == nil {
+		return time.Since(d.at) < digestsAge
+	}
+	if time.Since(d.polled) < digestsPoll {
+		return true
+	}
+	d.polled = time.Now() // others go on meanwhile
+	c.mu.Unlock()
+	v, err := c.version(ctx, actorID)
+	c.mu.Lock()
+	if err == nil && v == d.version {
+		return true
+	}
+	if c.known[actorID] == d { // also after an error: who asks next must not believe it
+		c.drop(actorID)
+	}
+	return false
+}
+
 func (c *digestCache) fly(caller context.Context, actorID string, f *digestsOf) {
 	ctx, stop := context.WithTimeout(caller, time.Minute)
 	defer stop()
@@ -83,6 +110,12 @@ func (c *digestCache) fly(caller context.Context, actorID string, f *digestsOf) 
 				f.err = fmt.Errorf("fedihook: digests of followers of %s: panic: %v", actorID, v)
 			}
 		}()
+		if c.version != nil {
+			f.polled = time.Now()
+			if f.version, f.err = c.version(ctx, actorID); f.err != nil {
+				return
+			}
+		}
 		f.digests, f.err = c.make(ctx, actorID)
 	}()
 	f.stopped = f.err != nil && caller.Err() != nil

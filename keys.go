@@ -16,7 +16,7 @@ import (
 
 // RotateKeys gives a user, named by handle or actor id, new keys under the ids of the old ones, and returns the id of the
 // Update that tells the followers. The Update is signed with the old key, which peers know, until its delivery is over;
-// everything else is signed with the new keys from then on, in other processes within a minute. Peers that do not
+// everything else is signed with the new keys from then on, in other processes within a second (over SQLite within a minute). Peers that do not
 // hear of it fetch the actor again when the first signature fails, though not all do: rotate when there is a reason.
 // Of processes that rotate at once all end in the same keys and one Update. A crash in between leaves the old keys in use or
 // all of it done; calling it again then finishes what was begun. It does not work in a transaction.

@@ -67,6 +67,9 @@ func (r *relations) keep(ctx context.Context, f actor.Follow, remote string) err
 	if remote == f.Follower {
 		local = f.Followed
 	}
+	if err := r.policy.Renew(ctx); err != nil {
+		return err // it will be done again
+	}
 	err := r.permit(ctx, remote, local)
 	if errors.Is(err, moderation.ErrRefused) {
 		err = errors.Join(err, r.store.DeleteFollow(ctx, f.Follower, f.Followed))

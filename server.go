@@ -286,6 +286,9 @@ func New(c Config) (*Server, error) {
 	s.gallery = new(gallery)
 	s.visitors = semaphore.NewWeighted(maxInteract)
 	s.walks, s.digests = semaphore.NewWeighted(2), &digestCache{make: s.digestsOf}
+	if versions, ok := c.Storage.Followers.(actor.FollowersVersions); ok {
+		s.digests.version = versions.FollowersVersion
+	}
 	s.config.Storage.Followers = &watchedFollowers{Followers: c.Storage.Followers, changed: s.digests.changed}
 	s.config.Profile = s.withMovedTo(c.Profile)
 	s.handler = &actor.Handler{

@@ -92,6 +92,15 @@ type Followers interface {
 	Inboxes(ctx context.Context, followed string) iter.Seq2[string, error]
 }
 
+// FollowersVersions is what a [Followers] may be as well. With it a process notices within a second that another one has changed
+// somebody's followers; without it what it remembers of them is up to a minute old. Package storagetest checks this contract.
+type FollowersVersions interface {
+	// FollowersVersion returns a number that differs from all that it has returned before a follow of this actor was put or
+	// deleted, as long as there are any; without any it may be 0 each time. It is asked once a second for each actor whose
+	// posts are being delivered, and should be quick.
+	FollowersVersion(ctx context.Context, followed string) (int64, error)
+}
+
 // All walks the pages of q, each of q.Limit follows. Nothing of the store is held open while a follow
 // is being looked at, so that the loop's body may use the same store. It ends after the first error.
 func All(ctx context.Context, store Followers, q FollowQuery) iter.Seq2[Follow, error] {

@@ -21,8 +21,9 @@ const (
 	maxKeys = 4096 // actors whose parsed private keys are in memory, some 8 KiB each
 
 	// keyAge is how long keys are used without a look at the store: that long a process may go on with
-	// keys that another one has replaced.
-	keyAge = time.Minute
+	// keys that another one has replaced, if the store is no KeysVersions, and else for keyPoll.
+	keyAge  = time.Minute
+	keyPoll = time.Second
 
 	// keepRetired is how long a retired key is kept. It signs nothing but the Update that announces its
 	// successor, which is not worth sending for longer.
@@ -66,6 +67,10 @@ type Keyring struct {
 
 	mu      sync.Mutex // held while changes and held change together
 	changes int64      // counts what this Keyring has changed in the store
+
+	polled  time.Time // when the store's version was last asked for
+	version int64     // what it was
+	since   time.Time // when that was first seen: what was read before may be out of use
 }
 
 // held is what is in memory of an actor's keys. It does not change.
@@ -134,7 +139,7 @@ func (k *Keyring) init() {
 // hold returns an actor's keys from memory, or from the store.
 func (k *Keyring) hold(ctx context.Context, actorID string) (*held, error) {
 	k.init()
-	if h, ok := k.held.get(actorID); ok && time.Since(h.read) < keyAge {
+	if h, ok := k.held.get(actorID); ok && k.current(ctx, h) {
 		return h, nil
 	}
 	done := k.flight.DoChan(actorID, func() (any, error) {
@@ -150,9 +155,36 @@ func (k *Keyring) hold(ctx context.Context, actorID string) (*held, error) {
 	}
 }
 
+// current tells whether what is held may be used without a look at the store. Once a second it asks for the version.
+func (k *Keyring) current(ctx context.Context, h *held) bool {
+	if time.Since(h.read) >= keyAge {
+		return false
+	}
+	versions, ok := k.Store.(KeysVersions)
+	if !ok {
+		return true
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if time.Since(k.polled) >= keyPoll {
+		k.polled = time.Now() // others go on meanwhile
+		k.mu.Unlock()
+		v, err := versions.KeysVersion(ctx)
+		k.mu.Lock()
+		switch {
+		case err != nil:
+			k.polled = time.Time{}
+			return false // the store is asked for the keys, and says what is wrong
+		case v != k.version || k.since.IsZero():
+			k.version, k.since = v, time.Now()
+		}
+	}
+	return !h.read.Before(k.since)
+}
+
 func (k *Keyring) load(ctx context.Context, actorID string) (*held, error) {
 	before, ok := k.held.get(actorID)
-	if ok && time.Since(before.read) < keyAge {
+	if ok && k.current(ctx, before) {
 		return before, nil // read between our caller's look and now
 	}
 	k.mu.Lock()

@@ -74,3 +74,11 @@ type Keys interface {
 	// several have, which nobody should let happen, it is any of them.
 	KeyOwner(ctx context.Context, keyID string) (actorID string, err error)
 }
+
+// KeysVersions is what a [Keys] may be as well. With it a process ceases within a second to use keys that another one has
+// rotated away or revoked; without it, within a minute. Package storagetest checks this contract.
+type KeysVersions interface {
+	// KeysVersion returns a number that ascends whenever keys of any actor are retired or dropped. It is asked once a second
+	// while something is being signed, and should be quick.
+	KeysVersion(ctx context.Context) (int64, error)
+}

@@ -68,7 +68,8 @@ func (k *Keyring) Prepare(ctx context.Context, actorID string) (Rotation, error)
 }
 
 // Switch retires the keys in use and puts the next ones in their place, if there are any and it has not
-// been done. This Keyring signs with them from then on, those of other processes within a minute.
+// been done. This Keyring signs with them from then on, those of other processes within a second, or within a minute
+// if the store is no [KeysVersions].
 func (k *Keyring) Switch(ctx context.Context, actorID string, serial int64) error {
 	h, err := k.fresh(ctx, actorID)
 	if err == nil && indexOf(h.pairs, KeyRSA, serial+1) >= 0 {
@@ -84,7 +85,7 @@ func (k *Keyring) Switch(ctx context.Context, actorID string, serial int64) erro
 // Revoke replaces the actor's keys at once and forgets the old ones, those that are retired included: for keys that
 // somebody else may have. Peers take what the old keys sign until they fetch the actor again, which most do when
 // the first signature with the new one fails. This Keyring forgets at once, those of other processes
-// within a minute. If it fails it is to be called again.
+// within a second, or within a minute if the store is no [KeysVersions]. If it fails it is to be called again.
 func (k *Keyring) Revoke(ctx context.Context, actorID string) error {
 	r, err := k.Prepare(ctx, actorID)
 	if err != nil {

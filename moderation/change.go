@@ -83,6 +83,19 @@ func (p *Policy) Find(ctx context.Context, k Key) (r Rule, ok bool, err error) {
 	return *found, true, nil
 }
 
+// Renew asks the store whether another process has changed rules; what it has done so far is judged by from then on. It is for who
+// writes something that a rule may forbid, while another process makes that rule and ends what it finds: of those two at least one
+// sees the other's deed if each first writes and then looks.
+func (p *Policy) Renew(ctx context.Context) error {
+	if p == nil || p.Rules == nil {
+		return nil
+	}
+	if _, err := p.renew(ctx); err != nil {
+		return fmt.Errorf("moderation: %w", err)
+	}
+	return nil
+}
+
 // renew is current, but asks the store.
 func (p *Policy) renew(ctx context.Context) (*snapshot, error) {
 	p.loading.Lock()
@@ -97,14 +110,17 @@ func (p *Policy) change(ctx context.Context, entries []Entry) error {
 	}
 	p.loading.Lock()
 	defer p.loading.Unlock()
-	s, err := p.reload(ctx, time.Now())
-	if err != nil {
-		return fmt.Errorf("moderation: %w", err)
+	var s *snapshot
+	var err error
+	for ok := false; !ok && err == nil; {
+		if s, err = p.reload(ctx, time.Now()); err != nil {
+			return fmt.Errorf("moderation: %w", err)
+		}
+		if err := p.room(ctx, s, entries); err != nil {
+			return err
+		}
+		ok, err = p.write(ctx, s.head, entries) // not if another process was faster: there may be no room any more
 	}
-	if err := p.room(ctx, s, entries); err != nil {
-		return err
-	}
-	err = p.Rules.ChangeRules(ctx, entries)
 	// Also after an error, for it may have come after the commit. Whoever asks next reads, or fails.
 	stale := *s
 	stale.checked = time.Time{}
@@ -116,6 +132,13 @@ func (p *Policy) change(ctx context.Context, entries []Entry) error {
 		return nil // it is written; who asks next will see to it
 	}
 	return nil
+}
+
+func (p *Policy) write(ctx context.Context, h Head, entries []Entry) (ok bool, err error) {
+	if guarded, can := p.Rules.(GuardedRules); can {
+		return guarded.ChangeRulesSince(ctx, h, entries)
+	}
+	return true, p.Rules.ChangeRules(ctx, entries)
 }
 
 // room refuses more rules than there may be: the store would be read no more.

@@ -22,6 +22,16 @@ type Head struct {
 	Enforced int64 // the last whose consequences are done
 }
 
+// AsSince tells whether entries may be written by whoever knows h, if the store is at now: see [GuardedRules].
+func (now Head) AsSince(h Head, entries []Entry) bool {
+	for _, e := range entries {
+		if e.Rule.Local == "" && now.Site != h.Site || e.Rule.Local != "" && now.Own != h.Own {
+			return false
+		}
+	}
+	return true
+}
+
 // Query selects rules of one Local, those of the site if that is "".
 type Query struct {
 	Local string
@@ -50,6 +60,14 @@ type Rules interface {
 
 	// ForgetTrail forgets all but the newest keep entries, but none after Head.Enforced.
 	ForgetTrail(ctx context.Context, keep int) error
+}
+
+// GuardedRules is what a [Rules] may be as well. With it the bounds of a [Policy] hold though several processes make rules at
+// once; without it each may add what there was room for. Package storagetest checks this contract.
+type GuardedRules interface {
+	// ChangeRulesSince is ChangeRules if there are no later entries than h tells of about rules of the site, if any of these
+	// is about one, nor about rules of users' own, if any is. Else it changes nothing, and ok is false.
+	ChangeRulesSince(ctx context.Context, h Head, entries []Entry) (ok bool, err error)
 }
 
 // Hosts remembers when hosts were first heard from. Its methods may be called by many at once. Package storagetest checks this

@@ -14,12 +14,20 @@ import (
 // followPage is how many follows a page has when the query does not say.
 const followPage = 100
 
-// memoryFollowers is an actor.Followers.
+// memoryFollowers is an actor.Followers and an actor.FollowersVersions.
 type memoryFollowers struct {
 	mu    sync.Mutex
 	seq   int64
 	pairs map[pair]*actor.Follow
 	list  []*actor.Follow // by Seq
+	last  int64           // the highest version
+	of    map[string]followed
+}
+
+// followed is who has followers.
+type followed struct {
+	follows int
+	version int64
 }
 
 type pair struct{ follower, followed string }
@@ -59,10 +67,12 @@ func (m *memoryFollowers) PutFollow(ctx context.Context, f actor.Follow) error {
 	f.At = kept(f.At)
 	k := pair{f.Follower, f.Followed}
 	if old := m.pairs[k]; old != nil {
+		m.changed(f.Followed, 0)
 		f.Seq = old.Seq
 		*old = f
 		return nil
 	}
+	m.changed(f.Followed, 1)
 	m.seq++
 	f.Seq = m.seq
 	m.pairs[k] = &f
@@ -81,8 +91,30 @@ func (m *memoryFollowers) DeleteFollow(ctx context.Context, follower, followed s
 		i := m.after(f.Seq - 1)
 		m.list = slices.Delete(m.list, i, i+1)
 		delete(m.pairs, k)
+		m.changed(followed, -1)
 	}
 	return nil
+}
+
+// changed counts the follows of an actor, and gives it another version.
+func (m *memoryFollowers) changed(id string, more int) {
+	m.last++
+	f := followed{m.of[id].follows + more, m.last}
+	if m.of == nil {
+		m.of = make(map[string]followed)
+	}
+	if m.of[id] = f; f.follows == 0 {
+		delete(m.of, id)
+	}
+}
+
+func (m *memoryFollowers) FollowersVersion(ctx context.Context, followed string) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.of[followed].version, nil
 }
 
 // after returns the index of the first follow with a higher Seq.

@@ -11,11 +11,13 @@ import (
 	"github.com/fedihook/fedihook/actor"
 )
 
-// memoryKeys is an actor.Keys.
+// memoryKeys is an actor.Keys and an actor.KeysVersions.
 type memoryKeys struct {
 	mu    sync.Mutex
 	pairs map[string][]actor.KeyPair // by actor, ascending by Serial and Kind
 	owner map[string][]string        // actors by key id, one for each of its pairs
+
+	version int64
 }
 
 func (m *memoryKeys) ActorKeys(ctx context.Context, actorID string) ([]actor.KeyPair, error) {
@@ -61,6 +63,7 @@ func (m *memoryKeys) RetireKeys(ctx context.Context, actorID string, serial int6
 	for i := range list {
 		if list[i].Serial <= serial && list[i].Retired.IsZero() {
 			list[i].Retired = kept(at)
+			m.version++
 		}
 	}
 	return nil
@@ -76,6 +79,7 @@ func (m *memoryKeys) DropKeys(ctx context.Context, actorID string, serial int64)
 		if k.Serial > serial {
 			return false
 		}
+		m.version++
 		owners := m.owner[k.KeyID]
 		if i := slices.Index(owners, actorID); i >= 0 {
 			m.owner[k.KeyID] = slices.Delete(owners, i, i+1)
@@ -89,6 +93,15 @@ func (m *memoryKeys) DropKeys(ctx context.Context, actorID string, serial int64)
 		delete(m.pairs, actorID)
 	}
 	return nil
+}
+
+func (m *memoryKeys) KeysVersion(ctx context.Context) (int64, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.version, nil
 }
 
 func (m *memoryKeys) KeyOwner(ctx context.Context, keyID string) (string, error) {

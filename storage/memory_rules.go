@@ -13,7 +13,7 @@ import (
 // rulePage is how many rules a page has when the query does not say.
 const rulePage = 1000
 
-// memoryRules is a moderation.Rules.
+// memoryRules is a moderation.Rules and a moderation.GuardedRules.
 type memoryRules struct {
 	mu    sync.Mutex
 	rules map[moderation.Key]moderation.Rule
@@ -32,6 +32,24 @@ func (m *memoryRules) ChangeRules(ctx context.Context, entries []moderation.Entr
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.change(entries)
+	return nil
+}
+
+func (m *memoryRules) ChangeRulesSince(ctx context.Context, h moderation.Head, entries []moderation.Entry) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.head.AsSince(h, entries) {
+		return false, nil
+	}
+	m.change(entries)
+	return true, nil
+}
+
+func (m *memoryRules) change(entries []moderation.Entry) {
 	for _, e := range entries {
 		e.At, e.Rule.At = kept(e.At), kept(e.Rule.At)
 		if e.Lifted {
@@ -48,7 +66,6 @@ func (m *memoryRules) ChangeRules(ctx context.Context, entries []moderation.Entr
 			m.head.Own = m.seq
 		}
 	}
-	return nil
 }
 
 func (m *memoryRules) ListRules(ctx context.Context, q moderation.Query) ([]moderation.Rule, error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/fedihook/fedihook/actor"
 )
 
-// Open is [OpenSQLite] or OpenPostgres, whichever app is a database of: for apps that leave that to their operators. With
+// Open is [OpenSQLite] or [OpenPostgres], whichever app is a database of: for apps that leave that to their operators. With
 // PostgreSQL everything is in app's schema, and own is not used.
 func Open(ctx context.Context, app, own *sql.DB) (Storage, error) {
 	if app == nil {
@@ -22,7 +22,7 @@ func Open(ctx context.Context, app, own *sql.DB) (Storage, error) {
 	}
 	notPostgres := app.QueryRowContext(ctx, `SHOW server_version`).Scan(&version)
 	if notPostgres == nil {
-		return Storage{}, errors.New("storage: open: PostgreSQL")
+		return OpenPostgres(ctx, app, nil)
 	}
 	return Storage{}, fmt.Errorf("storage: open: it is neither SQLite nor PostgreSQL: %w", errors.Join(notSQLite, notPostgres))
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fedihook/fedihook/internal/pgdb"
+	"github.com/fedihook/fedihook/storage/queue"
 )
 
 // Listen waits for notifications of a channel of the database (LISTEN), which database/sql has no word for, and calls heard
@@ -58,10 +59,22 @@ func OpenPostgres(ctx context.Context, db *sql.DB, listen Listen) (Storage, erro
 		{"log", postgresLogTables},
 		{"shares", postgresSharesTables},
 		{"journal", postgresJournalTables},
+		{"followers", postgresFollowersTables},
+		{"keys", postgresKeysTables},
+		{"remotes", postgresRemotesTables},
+		{"rules", postgresRulesTables},
+		{"relays", postgresRelaysTables},
+		{"forwards", postgresForwardsTables},
+		{"moves", postgresMovesTables},
+		{"stamps", postgresStampsTables},
 	} {
 		if err := pgdb.Migrate(ctx, db, room.name, room.steps); err != nil {
 			return Storage{}, fmt.Errorf("storage: open PostgreSQL: %w", err)
 		}
+	}
+	queued, err := queue.OpenPostgres(ctx, db, queue.Listen(listen))
+	if err != nil {
+		return Storage{}, fmt.Errorf("storage: open PostgreSQL: %w", err)
 	}
 	ear := postgresEar{listen: listen}
 	if err := db.QueryRowContext(ctx, `SELECT current_schema()`).Scan(&ear.schema); err != nil {
@@ -71,6 +84,17 @@ func OpenPostgres(ctx context.Context, db *sql.DB, listen Listen) (Storage, erro
 		Intents: &postgresIntents{db: db, ear: ear},
 		Log:     &postgresLog{db: db, shares: postgresShares{db: db, room: "log"}, ear: ear},
 		Journal: &postgresJournal{db: db, shares: postgresShares{db: db, room: "journal"}, ear: ear, counts: newPostgresCounts()},
+
+		Followers: &postgresFollowers{db: db},
+		Keys:      &postgresKeys{db: db},
+		Remotes:   &postgresRemotes{db: db},
+		Relays:    &postgresRelays{db: db},
+		Forwards:  &postgresForwards{db: db},
+		Moves:     &postgresMoves{db: db},
+		Stamps:    &postgresStamps{db: db},
+		Rules:     &postgresRules{db: db},
+		Hosts:     &postgresHosts{db: db},
+		Queue:     queued,
 	}, nil
 }
 

@@ -88,6 +88,12 @@ func (t turnLog) DueRecords(ctx context.Context, now time.Time, limit int) ([]ou
 func (t turnLog) PublicRecords(ctx context.Context, actor string, before int64, limit int) ([]outbox.Record, int64, error) {
 	return t.next().Log.PublicRecords(ctx, actor, before, limit)
 }
+func (t turnLog) PastRecords(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+	return t.next().Log.PastRecords(ctx, now, limit)
+}
+func (t turnLog) ForgetRecords(ctx context.Context, ids []string, now time.Time) error {
+	return t.next().Log.ForgetRecords(ctx, ids, now)
+}
 
 type turnJournal struct{ *turns }
 

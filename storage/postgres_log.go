@@ -35,12 +35,14 @@ var postgresLogTables = []string{`CREATE TABLE fedihook_records (
 	except_at  text NOT NULL,
 	version    bigint NOT NULL DEFAULT 0,
 	shard      smallint NOT NULL,
+	until      bigint NOT NULL,
 	activity   bytea
 ) WITH (fillfactor = 80);
 CREATE INDEX fedihook_records_object ON fedihook_records (object, seq);
 CREATE INDEX fedihook_records_due ON fedihook_records (seq) WHERE state IN (0, 3);
 CREATE INDEX fedihook_records_waiting ON fedihook_records (object, seq) WHERE state = 0 AND object <> '';
-CREATE INDEX fedihook_records_public ON fedihook_records (actor, seq) WHERE public AND type IN ('Create', 'Announce')`}
+CREATE INDEX fedihook_records_public ON fedihook_records (actor, seq) WHERE public AND type IN ('Create', 'Announce');
+CREATE INDEX fedihook_records_until ON fedihook_records (until, seq) WHERE until > 0 AND state IN (1, 2, 4)`}
 
 // postgresLog is an outbox.Log and an outbox.Sharing.
 type postgresLog struct {
@@ -84,14 +86,14 @@ func (s *postgresLog) AddRecord(ctx context.Context, r outbox.Record) error {
 		}
 		_, err = s.db.ExecContext(ctx, `WITH intent AS (SELECT 1 FROM fedihook_intents WHERE seq = $18::bigint FOR KEY SHARE),
 			added AS (INSERT INTO fedihook_records (id, type, object, author, actor, at, public, followers,
-				state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, except_at, shard)
+				state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, except_at, shard, until)
 			SELECT $1::bytea, $2::bytea, $3::bytea, $4::bytea, $5::bytea, $6::bigint, $7::boolean, $8::boolean,
-				$9::smallint, $10::bigint, $11::bigint, $12::bigint, $13::bytea, $14::text, $15::text, $16::text, $17::bytea, $19::text, $20::smallint
+				$9::smallint, $10::bigint, $11::bigint, $12::bigint, $13::bytea, $14::text, $15::text, $16::text, $17::bytea, $19::text, $20::smallint, $22::bigint
 			WHERE $18::bigint = 0 OR EXISTS (SELECT 1 FROM intent) ON CONFLICT (id) DO NOTHING RETURNING seq)
 			SELECT pg_notify($21::text, '') FROM added WHERE $21::text <> ''`,
 			blob(r.ID), blob(r.Type), blob(r.Object), blob(r.Author), blob(r.Actor), toMicros(r.At), r.Public, r.Followers,
 			int(r.State), r.Pass, r.Attempts, toMicros(r.NotBefore), blob(r.LastError), l.to, l.waiting, l.targets, r.Activity,
-			r.Intent, l.except, r.Shard(), channel)
+			r.Intent, l.except, r.Shard(), channel, toMicros(r.Until))
 	}
 	if err != nil {
 		return fmt.Errorf("storage: add the record of %s: %w", r.ID, err)
@@ -113,11 +115,11 @@ func (s *postgresLog) SaveRecord(ctx context.Context, r outbox.Record) error {
 func (s *postgresLog) save(ctx context.Context, r outbox.Record, l recordLists) error {
 	res, err := s.db.ExecContext(ctx, `UPDATE fedihook_records SET type = $3, object = $4, actor = $5, public = $6, followers = $7,
 		state = $8, pass = $9, attempts = $10, not_before = $11, last_error = $12,
-		recipients = $13, waiting = $14, targets = $15, activity = $16, except_at = $17, shard = $18, version = version + 1
+		recipients = $13, waiting = $14, targets = $15, activity = $16, except_at = $17, shard = $18, until = $19, version = version + 1
 		WHERE id = $1 AND version = $2`,
 		blob(r.ID), r.Version, blob(r.Type), blob(r.Object), blob(r.Actor), r.Public, r.Followers,
 		int(r.State), r.Pass, r.Attempts, toMicros(r.NotBefore), blob(r.LastError),
-		l.to, l.waiting, l.targets, r.Activity, l.except, r.Shard())
+		l.to, l.waiting, l.targets, r.Activity, l.except, r.Shard(), toMicros(r.Until))
 	if err != nil {
 		return err
 	}
@@ -169,15 +171,15 @@ func (s *postgresLog) Record(ctx context.Context, id string) (outbox.Record, err
 }
 
 func scanPostgresRecord(row scanner) (r outbox.Record, err error) {
-	var at, notBefore int64
+	var at, notBefore, until int64
 	var id, typ, object, author, actor, lastError []byte
 	var l recordLists
 	if err := row.Scan(&r.Seq, &id, &typ, &object, &author, &actor, &at, &r.Public, &r.Followers,
-		&r.State, &r.Pass, &r.Attempts, &notBefore, &lastError, &l.to, &l.waiting, &l.targets, &r.Activity, &r.Version, &l.except); err != nil {
+		&r.State, &r.Pass, &r.Attempts, &notBefore, &lastError, &l.to, &l.waiting, &l.targets, &r.Activity, &r.Version, &l.except, &until); err != nil {
 		return outbox.Record{}, err
 	}
 	r.ID, r.Type, r.Object, r.Author, r.Actor = string(id), string(typ), string(object), string(author), string(actor)
-	r.LastError, r.At, r.NotBefore = string(lastError), fromMicros(at), fromMicros(notBefore)
+	r.LastError, r.At, r.NotBefore, r.Until = string(lastError), fromMicros(at), fromMicros(notBefore), fromMicros(until)
 	return r, errors.Join(fromJSON(l.to, &r.To), fromJSON(l.waiting, &r.Waiting), fromJSON(l.targets, &r.Targets), fromJSON(l.except, &r.Except))
 }
 
@@ -217,4 +219,21 @@ func (s *postgresLog) PublicRecords(ctx context.Context, actor string, before in
 		return nil, 0, fmt.Errorf("storage: public records of %s: %w", actor, err)
 	}
 	return list, total, nil
+}
+
+func (s *postgresLog) PastRecords(ctx context.Context, now time.Time, limit int) ([]outbox.Record, error) {
+	list, err := all(ctx, s.db, scanPostgresRecord, `SELECT `+recordColumns+` FROM fedihook_records
+		WHERE until > 0 AND state IN (1, 2, 4) AND until <= $1 ORDER BY until, seq LIMIT $2`, toMicros(now), max(limit, 0))
+	if err != nil {
+		return nil, fmt.Errorf("storage: records that are past: %w", err)
+	}
+	return list, nil
+}
+
+func (s *postgresLog) ForgetRecords(ctx context.Context, ids []string, now time.Time) error {
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM fedihook_records
+		WHERE id = ANY ($1::bytea[]) AND until > 0 AND state IN (1, 2, 4) AND until <= $2`, blobs(ids), toMicros(now)); err != nil {
+		return fmt.Errorf("storage: forget records: %w", err)
+	}
+	return nil
 }

@@ -161,7 +161,7 @@ func (s *sqliteFollowers) Inboxes(ctx context.Context, followed string) iter.Seq
 		more := `>=`
 		for after := ""; ; more = `>` {
 			page, err := keptAll(ctx, s.statements, scanText, `SELECT url FROM fedihook_follow_inboxes
-				WHERE followed = ? AND url `+more+` ? ORDER BY url LIMIT ?`, followed, after, inboxPage)
+				WHERE followed = ? AND url `+more+` ? ORDER BY url LIMIT ?+0`, followed, after, inboxPage)
 			if err != nil {
 				yield("", fmt.Errorf("storage: inboxes of the followers of %s: %w", followed, err))
 				return

@@ -46,7 +46,7 @@ CREATE TABLE fedihook_seen (
 ) WITHOUT ROWID;
 CREATE INDEX fedihook_seen_last ON fedihook_seen (last)`}
 
-// sqliteRules is a moderation.Rules.
+// sqliteRules is a moderation.Rules and a moderation.GuardedRules.
 type sqliteRules struct{ db *sql.DB }
 
 // keptRule is a rule as it stands in its column. Times are in microseconds, 0 for none.
@@ -92,18 +92,39 @@ func scanRule(row scanner) (moderation.Rule, error) {
 }
 
 func (s *sqliteRules) ChangeRules(ctx context.Context, entries []moderation.Entry) error {
-	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	_, err := s.change(ctx, nil, entries)
+	return err
+}
+
+func (s *sqliteRules) ChangeRulesSince(ctx context.Context, h moderation.Head, entries []moderation.Entry) (bool, error) {
+	return s.change(ctx, &h, entries)
+}
+
+// change writes the entries, if the rules are as they were at the head, which may be nil.
+func (s *sqliteRules) change(ctx context.Context, since *moderation.Head, entries []moderation.Entry) (ok bool, err error) {
+	err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+		if since != nil {
+			now, err := rulesHead(ctx, tx)
+			if err != nil || !now.AsSince(*since, entries) {
+				return err
+			}
+		}
 		for _, e := range entries {
 			if err := changeRule(ctx, tx, e); err != nil {
 				return fmt.Errorf("rule about %.200s: %w", e.Rule.About, err)
 			}
 		}
+		ok = true
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("storage: change rules: %w", err)
+		return false, fmt.Errorf("storage: change rules: %w", err)
 	}
-	return nil
+	return ok, nil
+}
+
+func rulesHead(ctx context.Context, q querier) (h moderation.Head, err error) {
+	return h, q.QueryRowContext(ctx, `SELECT site, own, enforced FROM fedihook_rules_head`).Scan(&h.Site, &h.Own, &h.Enforced)
 }
 
 func changeRule(ctx context.Context, tx *sql.Tx, e moderation.Entry) error {
@@ -150,28 +171,30 @@ func (s *sqliteRules) ListRules(ctx context.Context, q moderation.Query) ([]mode
 }
 
 func (s *sqliteRules) RulesHead(ctx context.Context) (h moderation.Head, err error) {
-	err = s.db.QueryRowContext(ctx, `SELECT site, own, enforced FROM fedihook_rules_head`).Scan(&h.Site, &h.Own, &h.Enforced)
-	if err != nil {
+	if h, err = rulesHead(ctx, s.db); err != nil {
 		return moderation.Head{}, fmt.Errorf("storage: how far the rules are: %w", err)
 	}
 	return h, nil
 }
 
 func (s *sqliteRules) Trail(ctx context.Context, after int64, limit int) ([]moderation.Entry, error) {
-	list, err := all(ctx, s.db, func(row scanner) (e moderation.Entry, err error) {
-		var at int64
-		var raw string
-		if err := row.Scan(&e.Seq, &at, &e.By, &e.Reason, &e.Lifted, &raw); err != nil {
-			return e, err
-		}
-		e.At = fromMicros(at)
-		e.Rule, err = readRule(raw)
-		return e, err
-	}, `SELECT seq, at, by, reason, lifted, rule FROM fedihook_rules_trail WHERE seq > ? ORDER BY seq LIMIT ?`, after, max(limit, 0))
+	list, err := all(ctx, s.db, scanChange,
+		`SELECT seq, at, by, reason, lifted, rule FROM fedihook_rules_trail WHERE seq > ? ORDER BY seq LIMIT ?`, after, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("storage: trail of the rules: %w", err)
 	}
 	return list, nil
+}
+
+func scanChange(row scanner) (e moderation.Entry, err error) {
+	var at int64
+	var raw string
+	if err := row.Scan(&e.Seq, &at, &e.By, &e.Reason, &e.Lifted, &raw); err != nil {
+		return e, err
+	}
+	e.At = fromMicros(at)
+	e.Rule, err = readRule(raw)
+	return e, err
 }
 
 func (s *sqliteRules) SetEnforced(ctx context.Context, seq int64) error {

@@ -243,6 +243,38 @@ var followersChecks = []check[actor.Followers]{
 			}
 		}
 	}},
+	{"a version, if there are any, is another one after each change of somebody's followers", func(t *testing.T, ctx context.Context, s actor.Followers) {
+		versions, can := s.(actor.FollowersVersions)
+		if !can {
+			return
+		}
+		seen := make(map[int64]bool)
+		var last int64
+		changed := func(what string, some bool) {
+			t.Helper()
+			v, err := versions.FollowersVersion(ctx, "u")
+			ok(t, err)
+			if some == (v == 0) || some && seen[v] {
+				t.Errorf("%s: version %d", what, v)
+			}
+			seen[v], last = true, v
+		}
+		changed("nobody follows", false)
+		for range 3 {
+			for _, follower := range []string{"a", "b", "b"} {
+				ok(t, s.PutFollow(ctx, actor.Follow{Follower: follower, Followed: "u"}))
+				changed("a follow was put", true)
+			}
+			ok(t, s.PutFollow(ctx, actor.Follow{Follower: "u", Followed: "other"}))
+			v, err := versions.FollowersVersion(ctx, "u")
+			ok(t, err)
+			equal(t, "version after one of another's", v, last)
+			for i, follower := range []string{"a", "b"} {
+				ok(t, s.DeleteFollow(ctx, follower, "u"))
+				changed("a follow was deleted", i == 0)
+			}
+		}
+	}},
 }
 
 func follow(t *testing.T, ctx context.Context, s actor.Followers, follower, followed string) actor.Follow {

@@ -157,6 +157,35 @@ var keysChecks = []check[actor.Keys]{
 			list[0].Private[0] = 'Z'
 		}
 	}},
+	{"a version, if there are any, ascends when keys go out of use", func(t *testing.T, ctx context.Context, s actor.Keys) {
+		versions, can := s.(actor.KeysVersions)
+		if !can {
+			return
+		}
+		var last int64
+		then := func(what string, ascends bool) {
+			t.Helper()
+			v, err := versions.KeysVersion(ctx)
+			ok(t, err)
+			if v > last != ascends || v < last {
+				t.Errorf("%s: version %d after %d", what, v, last)
+			}
+			last = v
+		}
+		last, _ = versions.KeysVersion(ctx)
+		addKeys(t, ctx, s, keyPair("a", actor.KeyRSA, 1), keyPair("a", actor.KeyRSA, 2))
+		then("keys were added", false)
+		ok(t, s.RetireKeys(ctx, "nobody", 9, start))
+		then("nobody's keys retired", false)
+		for _, first := range []bool{true, false} {
+			ok(t, s.RetireKeys(ctx, "a", 1, start))
+			then("a key retired", first)
+		}
+		for _, first := range []bool{true, false} {
+			ok(t, s.DropKeys(ctx, "a", 1))
+			then("a key was dropped", first)
+		}
+	}},
 }
 
 func plainKey(k actor.KeyPair) actor.KeyPair {

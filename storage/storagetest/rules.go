@@ -108,6 +108,29 @@ var rulesChecks = []check[moderation.Rules]{
 			t.Errorf("after one of the site was lifted: %+v after %+v", third, second)
 		}
 	}},
+	{"what is written since a head, if that can be, is written at that head alone", func(t *testing.T, ctx context.Context, s moderation.Rules) {
+		guarded, can := s.(moderation.GuardedRules)
+		if !can {
+			return
+		}
+		site, own := moderation.Entry{Rule: about("a.example")}, moderation.Entry{Rule: moderation.Rule{Key: moderation.Key{Local: "l", About: "a.example"}}}
+		since := func(what string, h moderation.Head, want bool, entries ...moderation.Entry) {
+			t.Helper()
+			before := head(t, ctx, s)
+			is, err := guarded.ChangeRulesSince(ctx, h, entries)
+			ok(t, err)
+			equal(t, what, is, want)
+			equal(t, what+": the head has moved", head(t, ctx, s) != before, want)
+		}
+		since("an empty store", moderation.Head{}, true, site)
+		first := head(t, ctx, s)
+		since("one of the site, at an old head", moderation.Head{}, false, site)
+		since("one of a user's, though the site's have changed", moderation.Head{}, true, own)
+		since("one of the site, though users' have changed", first, true, site)
+		since("both, and users' have changed", moderation.Head{Site: head(t, ctx, s).Site}, false, site, own)
+		since("both, at the head", head(t, ctx, s), true, site, own)
+		equal(t, "entries", len(trail(t, ctx, s, 0, 100)), 5)
+	}},
 	{"what is enforced stays so", func(t *testing.T, ctx context.Context, s moderation.Rules) {
 		put(t, ctx, s, about("a.example"), about("b.example"))
 		entries := exactly(t, 2, trail(t, ctx, s, 0, 2))
