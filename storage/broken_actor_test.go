@@ -93,6 +93,9 @@ var brokenFollowers = []struct {
 	check string
 	fault func(s actor.Followers) actor.Followers
 }{
+	{"a version, if there are any, is another one after each change of somebody's followers", func(s actor.Followers) actor.Followers {
+		return sameFollowers{s}
+	}},
 	{"a follow comes back as it was put", func(s actor.Followers) actor.Followers {
 		return &brokenFollower{Followers: s, put: func(ctx context.Context, f actor.Follow) error {
 			if f.SharedInbox == "" {

@@ -68,6 +68,7 @@ var brokenKeys = []struct {
 	check string
 	fault func(s actor.Keys) actor.Keys
 }{
+	{"a version, if there are any, ascends when keys go out of use", func(s actor.Keys) actor.Keys { return sameKeys{s} }},
 	{"a key comes back as it was added", func(s actor.Keys) actor.Keys {
 		return &brokenKey{Keys: s, keys: func(ctx context.Context, id string) ([]actor.KeyPair, error) {
 			list, err := s.ActorKeys(ctx, id)

@@ -78,6 +78,9 @@ var brokenRules = []struct {
 	check string
 	fault func(s moderation.Rules) moderation.Rules
 }{
+	{"what is written since a head, if that can be, is written at that head alone", func(s moderation.Rules) moderation.Rules {
+		return hastyRules{s}
+	}},
 	{"a rule comes back as it was put", changed(func(e *moderation.Entry) { e.Rule.At = e.Rule.At.Truncate(time.Second) })},
 	{"a rule comes back as it was put", changed(func(e *moderation.Entry) { e.Rule.RejectReports = e.Rule.RejectReports && !e.Rule.RejectMedia })},
 	{"a rule comes back as it was put", changed(func(e *moderation.Entry) { e.Rule.Private = strings.ReplaceAll(e.Rule.Private, "\x00", "") })},
