@@ -27,7 +27,7 @@ func (s *Server) cancelRefused(ctx context.Context, ids []string) (int64, error)
 	return n, errors.Join(err, failed())
 }
 
-// drop cancels deliveries. In a process that does not deliver it cancels none.
+// drop cancels deliveries, by the store where another process delivers. A store that can't cancels none from here.
 func (s *Server) drop(ctx context.Context, yes func(activityID, inbox string) bool) (int64, error) {
 	n, err := s.queue.Drop(ctx, yes)
 	if errors.Is(err, delivery.ErrNotRunning) {

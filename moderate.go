@@ -29,8 +29,9 @@ import (
 //
 // The rules hold as soon as they are stored, which is first. If the error comes after that, or the process dies, Run ends what is left
 // to end, in this process or another; until then nothing comes in from there or goes there either. What is being posted at the moment is
-// not stopped. Deliveries are cancelled at once in the process that delivers; elsewhere each when its turn comes, those that a user's own
-// rule cancels not at all, and they are not counted. A delivery.Queue that the app brings with an Allow of its own does not deliver the Rejects and Undos.
+// not stopped. Deliveries are cancelled at once, whichever process delivers; with a store of the app's own that is no delivery.OrderBook
+// only in the process that delivers, elsewhere each when its turn comes, those that a user's own rule cancels not at all, and they are
+// not counted. A delivery.Queue that the app brings with an Allow of its own does not deliver the Rejects and Undos.
 //
 // It may walk all relations, known actors and deliveries. It does not work in a transaction. The error wraps those of
 // [moderation.Policy.Put].
