@@ -17,7 +17,8 @@ import (
 // committed in. So that it need not wait until all others have ended, an addition claims where it is: it locks the last number
 // given (in the name of fedihook_q_activity, shared) and takes a number after that, so a higher one. A reader reads the last number
 // given, then the claims, then rows up to the lowest of these: whose claim it does not see either has ended, and its row is
-// seen, or has claimed later, and has a higher number than was the last.
+// seen, or has claimed later, and has a higher number than was the last. That holds since a transaction's rows are seen before its
+// locks are gone, pg_locks has all advisory locks of one moment, and the sequence keeps no numbers in store (CACHE 1).
 const claim = `pg_advisory_xact_lock_shared('fedihook_q_activity'::regclass::oid::int, (SELECT last_value FROM fedihook_q_seq)::bit(32)::int)::text`
 
 // Who adds to a key holds its lock, shared, and who supersedes or cancels what is there holds it alone: so nothing that is on its

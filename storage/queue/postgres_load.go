@@ -68,6 +68,8 @@ func (s *postgres) Load(ctx context.Context, q delivery.Query) (page delivery.Pa
 // horizon is up to where nothing is on its way in any more (see claim). It returns ErrLeaseLost if epoch is none of a lease.
 func (s *postgres) horizon(ctx context.Context, epoch int64) (through int64, err error) {
 	current := false
+	var last int64
+	var behind int32 // how far the lowest claim is behind last
 	// Claims are read for the row of last, so after it.
 	err = each(ctx, s.db, `WITH last AS MATERIALIZED (SELECT last_value FROM fedihook_q_seq)
 		SELECT last.last_value, c.claim, EXISTS (SELECT FROM fedihook_q_lease WHERE epoch = $1)
@@ -75,24 +77,21 @@ func (s *postgres) horizon(ctx context.Context, epoch int64) (through int64, err
 			SELECT objid::bigint AS claim FROM pg_locks WHERE locktype = 'advisory' AND classid = 'fedihook_q_activity'::regclass AND objsubid = 2
 				AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND last.last_value IS NOT NULL OFFSET 0
 		) c ON true`, []any{epoch}, func(r *sql.Rows) error {
-		var last int64
 		var claim sql.NullInt64
 		if err := r.Scan(&last, &claim, &current); err != nil {
 			return err
 		}
-		if through == 0 {
-			through = last
-		}
-		// A claim has the lower half of a number that was the last one shortly before. One that is ahead of last came after it was read.
-		if behind := int32(uint32(last) - uint32(claim.Int64)); claim.Valid && behind > 0 {
-			through = min(through, last-int64(behind))
+		// A claim has the lower half of a number that was the last one shortly before; 0 is one, too. One that is ahead of last came
+		// after it was read.
+		if claim.Valid {
+			behind = max(behind, int32(uint32(last)-uint32(claim.Int64)))
 		}
 		return nil
 	})
 	if err == nil && epoch != 0 && !current {
 		err = delivery.ErrLeaseLost
 	}
-	return through, err
+	return last - int64(behind), err
 }
 
 // scanPending reads a record and takes out what q does not ask for.

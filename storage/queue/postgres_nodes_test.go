@@ -47,6 +47,48 @@ func waits(t testing.TB, db *sql.DB, query string) (pid int) {
 	return 0
 }
 
+// The very first additions hold back those after them like any other, however many there are: a claim may be 0.
+func TestReaderWaitsForTheLowestOfManyAdditions(t *testing.T) {
+	t.Parallel()
+	address := pgtest.URL(t)
+	st, db := openPostgres(t, address), pgtest.Connect(t, address)
+	const late = 6
+	seqs := make(chan int64, late)
+	var held [late]*sql.Tx
+	for i := range held {
+		tx, err := db.BeginTx(t.Context(), nil)
+		must(t, err)
+		defer tx.Rollback()
+		held[i] = tx
+		_, err = tx.Exec(`INSERT INTO fedihook_q_ledger (seq, created, finished, total, failed, cancelled, id) VALUES (0, 0, 0, 0, 0, 0, $1)`, fmt.Append(nil, i))
+		must(t, err)
+		go func() { seqs <- add(t, st, fmt.Sprint(i), inboxes(1)) }()
+		for given := 0; given <= i; time.Sleep(time.Millisecond) {
+			must(t, db.QueryRow(`SELECT last_value FROM fedihook_q_seq`).Scan(&given))
+		}
+	}
+	after := add(t, st, "after", inboxes(1))
+	through := func(want int64, records int) {
+		t.Helper()
+		page, err := st.Load(t.Context(), delivery.Query{Limit: 100})
+		must(t, err)
+		if len(page.Records) != records || page.Through != want {
+			t.Errorf("read %d records through %d, want %d through %d", len(page.Records), page.Through, records, want)
+		}
+	}
+	through(0, 0)
+	for i := late - 1; i > 0; i-- { // the lowest comes last
+		must(t, held[i].Rollback())
+		if seq := <-seqs; seq != int64(i+1) {
+			t.Errorf("addition %d has the number %d", i, seq)
+		}
+		through(0, 0)
+	}
+	must(t, held[0].Rollback())
+	<-seqs
+	through(after, late+1)
+}
+
 // An addition that has its number and is not committed yet holds back those after it, whatever took them.
 func TestReaderWaitsForAnAdditionThatIsCommittedLate(t *testing.T) {
 	t.Parallel()
