@@ -22,7 +22,7 @@ type app struct {
 
 const schema = `
 CREATE TABLE IF NOT EXISTS post (id TEXT PRIMARY KEY, object TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS timeline (id TEXT PRIMARY KEY, sender TEXT NOT NULL, object TEXT NOT NULL, recipients TEXT NOT NULL, limited INTEGER NOT NULL, deleted INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS timeline (id TEXT PRIMARY KEY, sender TEXT NOT NULL, object TEXT NOT NULL, recipients TEXT NOT NULL, limited BOOLEAN NOT NULL, deleted BOOLEAN NOT NULL DEFAULT FALSE);
 CREATE TABLE IF NOT EXISTS reaction (kind TEXT, sender TEXT, object TEXT, PRIMARY KEY (kind, sender, object));
 CREATE TABLE IF NOT EXISTS heard (n INTEGER PRIMARY KEY, type TEXT NOT NULL, sender TEXT NOT NULL, id TEXT NOT NULL);`
 
@@ -44,7 +44,7 @@ func (a *app) alias(handle, id string) {
 // object is the app's answer to a GET. Who may see it the library decides by its audience.
 func (a *app) object(ctx context.Context, id, _ string) (*activity.Object, error) {
 	var text string
-	err := a.db.QueryRowContext(ctx, `SELECT object FROM post WHERE id = ?`, id).Scan(&text)
+	err := a.db.QueryRowContext(ctx, `SELECT object FROM post WHERE id = $1`, id).Scan(&text)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, actor.ErrNotFound
 	}
@@ -63,13 +63,13 @@ func (a *app) publish(ctx context.Context, f *fedihook.Server, handle string, o 
 			return "", err
 		}
 		o.ID = id
-		return id, save(ctx, tx, `INSERT INTO post (id, object) VALUES (?, ?)`, id, o)
+		return id, save(ctx, tx, `INSERT INTO post (id, object) VALUES ($1, $2)`, id, o)
 	})
 }
 
 func (a *app) edit(ctx context.Context, f *fedihook.Server, handle string, o *activity.Object) error {
 	_, err := a.inTx(ctx, f, false, func(tx *sql.Tx, f *fedihook.Server) (string, error) {
-		if err := save(ctx, tx, `UPDATE post SET object = ?2 WHERE id = ?1`, o.ID, o); err != nil {
+		if err := save(ctx, tx, `UPDATE post SET id = $1, object = $2 WHERE id = $1`, o.ID, o); err != nil {
 			return "", err
 		}
 		return f.Update(ctx, handle, o)
@@ -79,7 +79,7 @@ func (a *app) edit(ctx context.Context, f *fedihook.Server, handle string, o *ac
 
 func (a *app) remove(ctx context.Context, f *fedihook.Server, handle, id string) error {
 	_, err := a.inTx(ctx, f, false, func(tx *sql.Tx, f *fedihook.Server) (string, error) {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM post WHERE id = ?`, id); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM post WHERE id = $1`, id); err != nil {
 			return "", err
 		}
 		return f.Delete(ctx, handle, id)
@@ -115,7 +115,7 @@ func (a *app) hooks() inbox.Hooks {
 		Create: a.heard(a.keep),
 		Update: a.heard(a.keep),
 		Delete: a.heard(func(ctx context.Context, m *inbox.Message) error {
-			return a.exec(ctx, `UPDATE timeline SET deleted = 1 WHERE id = ? AND sender = ?`, m.ObjectID, m.Sender)
+			return a.exec(ctx, `UPDATE timeline SET deleted = TRUE WHERE id = $1 AND sender = $2`, m.ObjectID, m.Sender)
 		}),
 		Like:     a.heard(a.react),
 		Announce: a.heard(a.react),
@@ -124,7 +124,7 @@ func (a *app) hooks() inbox.Hooks {
 			if !ok {
 				return nil
 			}
-			return a.exec(ctx, `DELETE FROM reaction WHERE kind = ? AND sender = ? AND object = ?`, undone.Type.String(), m.Sender, undone.Object.First())
+			return a.exec(ctx, `DELETE FROM reaction WHERE kind = $1 AND sender = $2 AND object = $3`, undone.Type.String(), m.Sender, undone.Object.First())
 		}),
 		Follow:   a.heard(func(context.Context, *inbox.Message) error { return nil }),
 		Unfollow: a.heard(func(context.Context, *inbox.Message) error { return nil }),
@@ -135,7 +135,7 @@ func (a *app) hooks() inbox.Hooks {
 
 func (a *app) heard(then inbox.Hook) inbox.Hook {
 	return func(ctx context.Context, m *inbox.Message) error {
-		if err := a.exec(ctx, `INSERT INTO heard (type, sender, id) VALUES (?, ?, ?)`, m.Activity.Type.String(), m.Sender, m.Activity.ID); err != nil {
+		if err := a.exec(ctx, `INSERT INTO heard (type, sender, id) VALUES ($1, $2, $3)`, m.Activity.Type.String(), m.Sender, m.Activity.ID); err != nil {
 			return err
 		}
 		return then(ctx, m)
@@ -155,12 +155,12 @@ func (a *app) keep(ctx context.Context, m *inbox.Message) error {
 	if err != nil {
 		return err
 	}
-	return a.exec(ctx, `INSERT INTO timeline (id, sender, object, recipients, limited) VALUES (?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET object = excluded.object WHERE sender = excluded.sender`, o.ID, m.Sender, string(text), string(to), m.Limited)
+	return a.exec(ctx, `INSERT INTO timeline (id, sender, object, recipients, limited) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (id) DO UPDATE SET object = excluded.object WHERE timeline.sender = excluded.sender`, o.ID, m.Sender, string(text), string(to), m.Limited)
 }
 
 func (a *app) react(ctx context.Context, m *inbox.Message) error {
-	return a.exec(ctx, `INSERT INTO reaction (kind, sender, object) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`,
+	return a.exec(ctx, `INSERT INTO reaction (kind, sender, object) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		m.Activity.Type.String(), m.Sender, m.ObjectID)
 }
 
@@ -182,7 +182,7 @@ type read struct {
 func (a *app) timeline(ctx context.Context, id string) *read {
 	var r read
 	var text, to string
-	err := a.db.QueryRowContext(ctx, `SELECT object, sender, recipients, limited, deleted FROM timeline WHERE id = ?`, id).
+	err := a.db.QueryRowContext(ctx, `SELECT object, sender, recipients, limited, deleted FROM timeline WHERE id = $1`, id).
 		Scan(&text, &r.sender, &to, &r.limited, &r.deleted)
 	if err != nil {
 		return nil
@@ -203,9 +203,9 @@ func (a *app) count(ctx context.Context, query string, args ...any) int {
 }
 
 func (a *app) reactions(ctx context.Context, kind, object string) int {
-	return a.count(ctx, `SELECT COUNT(*) FROM reaction WHERE kind = ? AND object = ?`, kind, object)
+	return a.count(ctx, `SELECT COUNT(*) FROM reaction WHERE kind = $1 AND object = $2`, kind, object)
 }
 
 func (a *app) heardOf(ctx context.Context, typ, id string) int {
-	return a.count(ctx, `SELECT COUNT(*) FROM heard WHERE type = ? AND id = ?`, typ, id)
+	return a.count(ctx, `SELECT COUNT(*) FROM heard WHERE type = $1 AND id = $2`, typ, id)
 }

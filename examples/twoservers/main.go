@@ -27,6 +27,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("twoservers", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	broken := flags.String("break", "", "switch one rule off in one server, so that the walk must fail: "+strings.Join(rules, ", "))
+	db := flags.String("db", "", "a postgres:// `address`: each server has a schema of its own there, and two nodes; they are dropped at the end")
 	verbose := flags.Bool("v", false, "show each HTTP exchange with headers and JSON, and the servers' logs")
 	stay := flags.Bool("stay", false, "go on serving after the walk, until interrupted, so that one can look around with examples/fedictl")
 	if err := flags.Parse(args); err != nil {
@@ -34,6 +35,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if flags.NArg() > 0 {
 		fmt.Fprintf(stderr, "twoservers: takes no arguments, got %q\n", flags.Args())
+		return 2
+	}
+	if *db != "" && !strings.HasPrefix(*db, "postgres://") {
+		fmt.Fprintf(stderr, "twoservers: -db %s: must be a postgres:// address\n", *db)
 		return 2
 	}
 	if *broken != "" && !slices.Contains(rules, *broken) {
@@ -51,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if err := walk(ctx, dir, *broken, *verbose, *stay, logger, out); err != nil {
+	if err := walk(ctx, dir, *db, *broken, *verbose, *stay, logger, out); err != nil {
 		fmt.Fprintln(stderr, "twoservers:", err)
 		out.fail()
 	}

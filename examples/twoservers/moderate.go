@@ -30,6 +30,7 @@ func (w *world) foretold(r moderation.Rule) (did moderation.Effect, err error) {
 	if did, err = w.a.f.Moderate(w.ctx, r); err != nil {
 		return did, err
 	}
+	w.a.spread(w.ctx)
 	w.check(reflect.DeepEqual(before, did), "what was foretold of the rule is what it does", fmt.Sprintf("%+v, %+v", before, did))
 	return did, nil
 }
@@ -66,6 +67,7 @@ func (w *world) limit() error {
 	if _, err := w.a.f.Lift(w.ctx, "alice", "they have calmed down", about(0, "").Key); err != nil {
 		return err
 	}
+	w.a.spread(w.ctx)
 	if _, err := w.a.f.Reject(w.ctx, "alice", carol); err != nil {
 		return err
 	}
@@ -110,6 +112,7 @@ func (w *world) suspend() error {
 	if _, err := w.a.f.Lift(w.ctx, "alice", "a mistake", about(0, "").Key); err != nil {
 		return err
 	}
+	w.a.spread(w.ctx)
 	if w.follow, err = w.b.f.Follow(w.ctx, "bob", w.alice); err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (w *world) moveHouse() error {
 		return err
 	}
 	w.check(w.until(func() bool {
-		return w.b.count(w.ctx, `SELECT COUNT(*) FROM heard WHERE type = 'Reject' AND sender = ?`, before) == 1
+		return w.b.count(w.ctx, `SELECT COUNT(*) FROM heard WHERE type = 'Reject' AND sender = $1`, before) == 1
 	}), "who asks to follow the old account is turned away")
 	return nil
 }

@@ -28,7 +28,7 @@ type world struct {
 }
 
 // walk runs all steps, with a rule switched off up to the one that fails. An error means that it could not go on.
-func walk(ctx context.Context, dir, broken string, verbose, stay bool, logger *slog.Logger, out *report) (err error) {
+func walk(ctx context.Context, dir, db, broken string, verbose, stay bool, logger *slog.Logger, out *report) (err error) {
 	w := &world{report: out, ctx: ctx}
 	listeners := make([]net.Listener, 2)
 	names := make(map[string]string)
@@ -38,6 +38,7 @@ func walk(ctx context.Context, dir, broken string, verbose, stay bool, logger *s
 		}
 		names[host] = listeners[i].Addr().String()
 	}
+	dsns := make([]string, len(listeners))
 	newSite := func(host string, users ...string) *site {
 		s := &site{
 			app:  &app{origin: "http://" + host, users: make(map[string]actor.Profile)},
@@ -48,9 +49,19 @@ func walk(ctx context.Context, dir, broken string, verbose, stay bool, logger *s
 		}
 		return s
 	}
+	drop := func() error { return nil }
+	if db != "" {
+		schemas, remove, err := makeSchemas(ctx, db, len(listeners))
+		if err != nil {
+			return err
+		}
+		dsns, drop = schemas, remove
+	}
+	defer func() { err = errors.Join(err, drop()) }() // after the sites are shut
 	w.a, w.b = newSite("a.test", "alice", "mallory", "dora", "emil"), newSite("b.test", "bob", "carol", "dora")
 	w.b.alias("dora", "http://a.test/ap/users/dora")
 	for i, s := range []*site{w.a, w.b} {
+		s.dsn = dsns[i]
 		if err := s.start(ctx, listeners[i]); err != nil {
 			return err
 		}
@@ -245,7 +256,7 @@ func (w *world) editReplaces() error {
 	if got := w.b.timeline(w.ctx, w.post); got != nil {
 		w.check(!got.object.Updated.IsZero() && !got.object.Updated.Before(got.object.Published), "it says when it was edited", got.object.Updated)
 	}
-	w.check(w.b.count(w.ctx, `SELECT COUNT(*) FROM timeline WHERE sender = ?`, w.alice) == 1, "there is still one post of hers")
+	w.check(w.b.count(w.ctx, `SELECT COUNT(*) FROM timeline WHERE sender = $1`, w.alice) == 1, "there is still one post of hers")
 	return nil
 }
 
