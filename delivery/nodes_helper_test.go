@@ -195,6 +195,34 @@ func (n *way) Append(ctx context.Context, a delivery.Addition) (delivery.Appende
 	return n.Store.Append(ctx, a)
 }
 
+// slower says how long each host takes from now on.
+func (r *referee) slower(how func(host string) time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slow = how
+}
+
+// begun counts the posts that have begun.
+func (r *referee) begun() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.posts
+}
+
+// got says whether an inbox got a body.
+func (r *referee) got(url, body string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seen[url][body]
+}
+
+// has says whether a node owns the shard of an inbox.
+func (r *referee) has(n *node, url string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.owner[delivery.ShardOf(url)] == n
+}
+
 // RoundTrip is a post by this process. It arrives as it begins, or never.
 func (n *node) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)

@@ -63,9 +63,9 @@ func TestOrdersReachWhoeverHasTheHost(t *testing.T) {
 		}
 		r.say(web, activity("held", ""), inbox(1), inbox(2), inbox(3))
 		c := r.node("c", func(c *delivery.Config) { c.Poll = 100 * time.Millisecond })
-		r.slow = func(string) time.Duration { return time.Second }
+		r.slower(func(string) time.Duration { return time.Second })
 		wait(time.Minute)
-		if r.seen[inbox(1)]["held"] || !r.seen[inbox(3)]["held"] {
+		if r.got(inbox(1), "held") || !r.got(inbox(3), "held") {
 			t.Errorf("held: %v", r.arrived("held"))
 		}
 		c.leave()
@@ -114,8 +114,8 @@ func TestWhatIsDroppedAnywhereIsSentByNobody(t *testing.T) {
 					}
 				}
 				wait(10 * time.Minute)
-				if r.posts != n+10 {
-					t.Errorf("%d posts, want %d", r.posts, n+10)
+				if r.begun() != n+10 {
+					t.Errorf("%d posts, want %d", r.begun(), n+10)
 				}
 				if r.arrived("spared") != 10 || r.arrived("7") != 1 {
 					t.Errorf("spared came to %d, another to %d", r.arrived("spared"), r.arrived("7"))
@@ -133,16 +133,16 @@ func TestCancelAnywhereEndsAFanOutSoon(t *testing.T) {
 		web := serving(t, r.store)
 		a, b := r.node("a", nil), r.node("b", nil)
 		wait(10 * time.Second)
-		r.slow = func(string) time.Duration { return 500 * time.Millisecond }
+		r.slower(func(string) time.Duration { return 500 * time.Millisecond })
 		to := inboxesUpTo(2000)
 		r.say(web, activity("1", "k"), to...)
 		wait(1200 * time.Millisecond)
-		before := r.posts
+		before := r.begun()
 		if n, err := web.Cancel(t.Context(), "k"); err != nil || n == 0 {
 			t.Errorf("Cancel: %d, %v", n, err)
 		}
 		wait(time.Minute)
-		if more := r.posts - before; before == 0 || more > 80 { // one flush of each
+		if more := r.begun() - before; before == 0 || more > 80 { // one flush of each
 			t.Errorf("%d posts, %d more after it was cancelled", before, more)
 		}
 		a.leave()
@@ -166,7 +166,7 @@ func TestDeleteGoesOnlyWhereANodeIsSureThatNothingWasTried(t *testing.T) {
 		wait(2 * time.Second)
 		ours := 0
 		for _, u := range to {
-			if r.owner[delivery.ShardOf(u)] == a {
+			if r.has(a, u) {
 				ours++
 			}
 		}
@@ -212,7 +212,7 @@ func TestDeleteGoesWhereADeadNodeHadTried(t *testing.T) {
 		r := newReferee(t, queue.Memory())
 		a, b := r.node("a", nil), r.node("b", nil)
 		wait(20 * time.Second)
-		r.slow = func(string) time.Duration { return time.Minute }
+		r.slower(func(string) time.Duration { return time.Minute })
 		to := inboxesUpTo(30)
 		r.say(b.queue, activity("create", "k"), to...) // under way everywhere; b is sure of its own hosts
 		wait(time.Second)
@@ -230,7 +230,7 @@ func TestDeleteGoesWhereADeadNodeHadTried(t *testing.T) {
 		r.fair("then", b)
 		d := activity("delete", "k")
 		d.Supersedes = delivery.SupersedeAll
-		r.slow = func(string) time.Duration { return 0 }
+		r.slower(func(string) time.Duration { return 0 })
 		if got, err := b.queue.Enqueue(t.Context(), nil, d, targets()); err != nil || got.Targets != len(to) {
 			t.Errorf("it goes to %d of %d, %v", got.Targets, len(to), err)
 		}
@@ -243,7 +243,7 @@ func TestDeleteGoesWhereTheNodeBeforeHadTried(t *testing.T) {
 		r := newReferee(t, queue.Memory())
 		a := r.node("a", nil)
 		wait(time.Second)
-		r.slow = func(string) time.Duration { return time.Minute }
+		r.slower(func(string) time.Duration { return time.Minute })
 		to := inboxesUpTo(30)
 		r.say(a.queue, activity("create", "k"), to...)
 		wait(time.Second)

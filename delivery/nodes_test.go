@@ -86,15 +86,15 @@ func TestStoppedNodeBeginsNothingWhenItGoesOn(t *testing.T) {
 		a, b := r.node("a", nil), r.node("b", nil)
 		wait(10 * time.Second)
 		to := inboxesUpTo(300)
-		r.slow = func(string) time.Duration { return time.Second }
+		r.slower(func(string) time.Duration { return time.Second })
 		for i := range 5 {
 			r.say(web, activity(fmt.Sprint(i), "k"), to...)
 		}
 		wait(1500 * time.Millisecond) // posts are under way, and others are about to begin
-		before := r.posts
+		before := r.begun()
 		a.stop()
 		wait(20 * time.Second)
-		if r.posts == before {
+		if r.begun() == before {
 			t.Fatal("b does nothing")
 		}
 		r.fair("while a is stopped", b)
@@ -128,8 +128,8 @@ func TestNodeThatJoinsWaitsForWhatIsUnderWay(t *testing.T) {
 		}
 		b := r.node("b", nil)
 		wait(time.Minute)
-		if r.posts != 4*len(to) {
-			t.Errorf("%d posts of %d: what was under way went again", r.posts, 4*len(to))
+		if r.begun() != 4*len(to) {
+			t.Errorf("%d posts of %d: what was under way went again", r.begun(), 4*len(to))
 		}
 		for to, bodies := range r.came {
 			if got := strings.Join(bodies, ""); got != "0123" {
@@ -147,13 +147,13 @@ func TestHostThatHangsDoesNotKeepItsShardFromANewNode(t *testing.T) {
 		r := newReferee(t, queue.Memory())
 		a := r.node("a", nil)
 		synctest.Wait()
-		r.slow = func(string) time.Duration { return 25 * time.Second }
+		r.slower(func(string) time.Duration { return 25 * time.Second })
 		r.say(a.queue, activity("1", ""), inboxesUpTo(40)...)
 		synctest.Wait()
 		b := r.node("b", nil)
 		wait(3 * 10 * time.Second / 3)
 		r.fair("after three renewals", a, b)
-		r.slow = func(string) time.Duration { return 0 }
+		r.slower(func(string) time.Duration { return 0 })
 		wait(time.Minute)
 		if st, err := a.queue.Status(t.Context(), "1"); err != nil || st.Delivered != 40 {
 			t.Errorf("%+v, %v", st, err)
@@ -202,7 +202,7 @@ func TestProgressCountsWhatAllNodesHaveSettled(t *testing.T) {
 		}
 		a, b := r.node("a", change), r.node("b", change)
 		wait(10 * time.Second)
-		r.slow = func(string) time.Duration { return time.Second }
+		r.slower(func(string) time.Duration { return time.Second })
 		r.say(a.queue, activity("1", ""), inboxesUpTo(300)...)
 		wait(time.Minute)
 		if last != 0 || told < 4 {

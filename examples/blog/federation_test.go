@@ -52,6 +52,7 @@ func inFediverse(t *testing.T) *fediverse {
 	}
 	v := &fediverse{}
 	var err error
+	register(t, filepath.Join(dir, "blog.db"))
 	if v.site, err = newSite(t.Context(), options{origin: "http://blog.test", data: dir, db: filepath.Join(dir, "blog.db"), trial: names}); err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +146,7 @@ func TestTheBlogFederates(t *testing.T) {
 	t.Parallel()
 	v := inFediverse(t)
 	ctx := t.Context()
-	v.visitor.signIn(v.site, "ada")
+	v.visitor.signIn("ada")
 	ada, err := v.carol.Lookup(ctx, "@ada@blog.test")
 	if err != nil || ada.Name != "Ada Byron" {
 		t.Fatalf("she is found as %+v, %v", ada, err)

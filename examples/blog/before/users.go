@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -53,32 +54,47 @@ func (s *site) readUsers(ctx context.Context) error {
 		return fmt.Errorf("authors.yaml: %w", err)
 	}
 	for _, u := range list {
-		password := secret()
-		res, err := s.db.ExecContext(ctx, `INSERT INTO users (name, full_name, about, password) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
-			strings.ToLower(u.Name), u.FullName, u.About, hash(password, secret()))
-		if err != nil {
+		name := strings.ToLower(u.Name)
+		switch _, err := s.user(ctx, name); {
+		case errors.Is(err, sql.ErrNoRows):
+			password := secret()
+			if _, err := s.db.ExecContext(ctx, `INSERT INTO users (name, full_name, about, password) VALUES ($1, $2, $3, $4)`,
+				name, u.FullName, u.About, hash(password, secret(), rounds)); err != nil {
+				return err
+			}
+			fmt.Printf("%s signs in at %s/desk with the password %s\n", name, s.origin, password)
+		case err != nil:
 			return err
-		}
-		if n, err := res.RowsAffected(); err != nil {
-			return err
-		} else if n == 1 {
-			fmt.Printf("%s signs in at %s/desk with the password %s\n", u.Name, s.origin, password)
-			continue
-		}
-		if _, err := s.db.ExecContext(ctx, `UPDATE users SET full_name = $1, about = $2 WHERE name = $3`, u.FullName, u.About, strings.ToLower(u.Name)); err != nil {
-			return err
+		default:
+			if _, err := s.db.ExecContext(ctx, `UPDATE users SET full_name = $1, about = $2 WHERE name = $3`, u.FullName, u.About, name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// hash is a password as it is kept: the salt and PBKDF2 of both.
-func hash(password, salt string) string {
-	key, err := pbkdf2.Key(sha256.New, password, []byte(salt), 600_000, 32)
+// rounds is how often a password is hashed: a guess is to cost as much.
+const rounds = 600_000
+
+// hash is a password as it is kept: how often it was hashed, the salt, and PBKDF2 of all three.
+func hash(password, salt string, rounds int) string {
+	key, err := pbkdf2.Key(sha256.New, password, []byte(salt), rounds, 32)
 	if err != nil {
 		panic(err) // the numbers above would be wrong
 	}
-	return salt + "$" + hex.EncodeToString(key)
+	return fmt.Sprintf("%d$%s$%x", rounds, salt, key)
+}
+
+// is says whether a password is the one that is kept. With nobody's it takes as long.
+func is(password, kept string) bool {
+	n, rest, _ := strings.Cut(kept, "$")
+	salt, _, _ := strings.Cut(rest, "$")
+	times, err := strconv.Atoi(n)
+	if err != nil || times < 1 {
+		times = rounds
+	}
+	return subtle.ConstantTimeCompare([]byte(hash(password, salt, times)), []byte(kept)) == 1
 }
 
 // secret is a text that nobody guesses.
@@ -119,9 +135,7 @@ func (s *site) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	known := err == nil
-	salt, _, _ := strings.Cut(u.password, "$") // of nobody it is empty: that takes as long
-	right := subtle.ConstantTimeCompare([]byte(hash(r.FormValue("password"), salt)), []byte(u.password)) == 1
-	if !known || !right {
+	if !is(r.FormValue("password"), u.password) || !known {
 		s.render(w, r, http.StatusUnauthorized, "signin", view{Title: "Sign in", Error: "That is not the password of anybody here."})
 		return
 	}
