@@ -22,12 +22,11 @@ const (
 )
 
 // Offer sends one actor elsewhere, such as a new follower, what handle has published before: of the latest n things said to
-// everyone and the followers, at most 40, the posts, as they are now and oldest first, each in its Create. It returns how many those are. They leave
-// half a minute later, so that it may be called in [inbox.Hooks.Follow], and are worth sending for a day. Other servers show
-// them on the profile and in no timeline; to offer a post twice within a week does nothing.
+// everyone and the followers, at most 40, the posts, as they are now, each in its Create, of which the oldest is begun first. It
+// returns how many those are. They leave half a minute later, so that it may be called in [inbox.Hooks.Follow], and are worth
+// sending for a day. Other servers show them on the profile and in no timeline; to offer a post twice within a week does nothing.
 //
-// What is said later of a post, its Delete too, reaches who follows then.
-// It does not work in a transaction.
+// What is said later of a post, its Delete too, reaches who follows then. It does not work in a transaction.
 func (s *Server) Offer(ctx context.Context, handle, actorID string, n int) (offered int, err error) {
 	fail := func(err error) (int, error) {
 		return offered, fmt.Errorf("fedihook: offer %s's posts to %s: %w", handle, actorID, err)
