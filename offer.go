@@ -66,7 +66,7 @@ func (s *Server) Offer(ctx context.Context, handle, actorID string, n int) (offe
 			continue // of what was not for followers they would not hear again
 		}
 		o, err := s.object(ctx, a.Object.First(), "")
-		if errors.Is(err, actor.ErrNotFound) || errors.Is(err, actor.ErrHidden) || errors.Is(err, actor.ErrGone) || o.Is("Tombstone") {
+		if errors.Is(err, actor.ErrNotFound) || errors.Is(err, actor.ErrHidden) || errors.Is(err, actor.ErrGone) || o != nil && o.Is("Tombstone") {
 			continue
 		} else if err != nil && !errors.Is(err, actor.ErrPartial) {
 			return fail(err)

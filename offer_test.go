@@ -1,9 +1,11 @@
 package fedihook_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,6 +98,26 @@ func TestWhatCannotBeOffered(t *testing.T) {
 		}
 		if n, err := w.Offer(t.Context(), "alice", here("bea"), 9); err != nil || n != 0 {
 			t.Errorf("to a neighbour: %d, %v", n, err)
+		}
+	})
+}
+
+func TestAStoreThatFailsWhilePostsAreOfferedIsAnError(t *testing.T) {
+	t.Parallel()
+	var left atomic.Int64
+	left.Store(1 << 30)
+	inTown(t, func(c *fedihook.Config) {
+		c.Object = func(_ context.Context, id, _ string) (*activity.Object, error) {
+			if left.Add(-1) < 0 {
+				return nil, errStore
+			}
+			return activity.Note(id, "", "<p>x</p>", time.Now()), nil
+		}
+	}, func(t *testing.T, w *town) {
+		offered(t, w)
+		left.Store(3) // those of the page, and then no more
+		if n, err := w.Offer(t.Context(), "alice", w.old.ID(), 3); !errors.Is(err, errStore) || n != 0 {
+			t.Errorf("Offer = %d, %v", n, err)
 		}
 	})
 }
