@@ -60,6 +60,10 @@ func normalAuthority(scheme, authority string) (string, bool) {
 	if name == "" || len(name) > 255 || strings.Contains(name, ":") && authority[0] != '[' {
 		return "", false
 	}
+	// A URL may write other bytes of a host, and the zone of an address, with percent signs: no host that we could post to.
+	if strings.ContainsFunc(name, func(c rune) bool { return c <= ' ' || c > '~' || c == '%' }) {
+		return "", false
+	}
 	if strings.HasSuffix(authority, ":") {
 		return "", false
 	}

@@ -25,6 +25,9 @@ func TestOriginsAreWrittenOneWay(t *testing.T) {
 		"https://a.example/#inbox":            "",
 		"https://a.example/\x00":              "",
 		"https://ä.example/":                  "",
+		"https://aaaa%8000/":                  "",
+		"https://[fe80::1%25eth0]/":           "",
+		"https://[fe80::1%25a%20b]/":          "",
 		"javascript:alert(1)":                 "",
 		"https://" + strings.Repeat("a", 300): "",
 	} {
@@ -39,7 +42,7 @@ func TestOriginsAreWrittenOneWay(t *testing.T) {
 }
 
 func FuzzOrigin(f *testing.F) {
-	for _, s := range []string{"https://a.example:443/x", "http://[::1]:80", "https://a%20b/", "https://A:1/?#"} {
+	for _, s := range []string{"https://a.example:443/x", "http://[::1]:80", "http://aaaa%8000", "http://[fe80::1%25a]", "https://a%20b/", "https://A:1/?#"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
