@@ -123,14 +123,11 @@ func (m *memoryLog) DueOf(ctx context.Context, s outbox.Shards, now time.Time, l
 	now = kept(now)
 	held := map[string]bool{} // objects that an older record keeps waiting
 	return m.collect(ctx, limit, func(r *outbox.Record) bool {
-		if !s.Has(r.Shard()) {
+		if r.State != outbox.Partly && r.State != outbox.Pending || !s.Has(r.Shard()) {
 			return false
 		}
 		if r.State == outbox.Partly {
 			return !r.NotBefore.After(now)
-		}
-		if r.State != outbox.Pending {
-			return false
 		}
 		first := r.Object == "" || !held[r.Object]
 		held[r.Object] = true
