@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ import (
 	"github.com/fedihook/fedihook/storage/storagetest"
 )
 
-// breakStores in the environment lets TestBrokenStores fail.
+// breakStores in the environment names the suite whose broken stores TestBrokenStores runs.
 const breakStores = "FEDIHOOK_BREAK_STORES"
 
 // broken is a store with one fault and the check that must notice it.
@@ -106,39 +107,60 @@ func brokenStores() map[string][]broken {
 	return all
 }
 
-// TestBrokenStores fails, in the process that TestEveryCheckNoticesAFault starts.
+// TestBrokenStores fails, in the processes that TestEveryCheckNoticesAFault starts, one for each suite.
 func TestBrokenStores(t *testing.T) {
-	if os.Getenv(breakStores) == "" {
+	suite := os.Getenv(breakStores)
+	if suite == "" {
 		t.Skip("run by TestEveryCheckNoticesAFault")
 	}
-	for suite, list := range brokenStores() {
-		for i, b := range list {
-			t.Run(fmt.Sprintf("%s-%d", suite, i), b.run)
-		}
+	for i, b := range brokenStores()[suite] {
+		t.Run(strconv.Itoa(i), b.run)
 	}
 }
 
 // A check that can't fail is worth nothing: each is run against a store that it must refuse.
 func TestEveryCheckNoticesAFault(t *testing.T) {
 	t.Parallel()
+	for suite, list := range brokenStores() {
+		t.Run(suite, func(t *testing.T) {
+			results := resultsOf(t, suite, list) // "number/check" to FAIL, PASS or SKIP
+			noticed := map[string]bool{}
+			for i, b := range list {
+				check := strings.ReplaceAll(b.check, " ", "_")
+				if got := results[fmt.Sprintf("%d/%s", i, check)]; got != "FAIL" {
+					t.Errorf("fault %d: %q is %s, want FAIL", i, b.check, got)
+				}
+				noticed[check] = true
+			}
+			for name := range results {
+				if _, check, _ := strings.Cut(name, "/"); !noticed[check] {
+					noticed[check] = true // once is enough
+					t.Errorf("there is no fault for %q", check)
+				}
+			}
+		})
+	}
+}
+
+// resultsOf runs a suite against its broken stores. Against the first one all checks run, so that their names are known;
+// against each other one its own.
+func resultsOf(t *testing.T, suite string, list []broken) map[string]string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	// Of the first fault in each suite all checks run, so that their names are known; of each other one its own.
 	var run []string
-	for suite, list := range brokenStores() {
-		for i, b := range list {
-			name := []string{"TestBrokenStores", fmt.Sprintf("%s-%d", suite, i)}
-			if i > 0 {
-				name = append(name, strings.Split(strings.ReplaceAll(b.check, " ", "_"), "/")...)
-			}
-			for i, part := range name {
-				name[i] = "^" + regexp.QuoteMeta(part) + "$"
-			}
-			run = append(run, strings.Join(name, "/"))
+	for i, b := range list {
+		name := []string{"TestBrokenStores", strconv.Itoa(i)}
+		if i > 0 {
+			name = append(name, strings.Split(strings.ReplaceAll(b.check, " ", "_"), "/")...)
 		}
+		for i, part := range name {
+			name[i] = "^" + regexp.QuoteMeta(part) + "$"
+		}
+		run = append(run, strings.Join(name, "/"))
 	}
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run="+strings.Join(run, "|"), "-test.v", "-test.timeout=5m")
-	cmd.Env = append(os.Environ(), breakStores+"=1")
+	cmd.Env = append(os.Environ(), breakStores+"="+suite)
 	out, err := cmd.CombinedOutput()
 	if _, failed := err.(*exec.ExitError); !failed {
 		t.Fatalf("a run of broken stores ended with %v", err)
@@ -148,28 +170,9 @@ func TestEveryCheckNoticesAFault(t *testing.T) {
 			t.Fatalf("%s:\n%s", bad, out[max(0, at-500):min(len(out), at+2500)])
 		}
 	}
-	results := map[string]string{} // "Suite-number/check" to FAIL, PASS or SKIP
-	for _, m := range regexp.MustCompile(`(?m)^ *--- (\w+): TestBrokenStores/(\S+/\S+) `).FindAllStringSubmatch(string(out), -1) {
+	results := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^ *--- (\w+): TestBrokenStores/(\d+/\S+) `).FindAllStringSubmatch(string(out), -1) {
 		results[m[2]] = m[1]
 	}
-	noticed := map[string]bool{}
-	for suite, list := range brokenStores() {
-		for i, b := range list {
-			check := strings.ReplaceAll(b.check, " ", "_")
-			switch got := results[fmt.Sprintf("%s-%d/%s", suite, i, check)]; got {
-			case "FAIL":
-				noticed[suite+"/"+check] = true
-			default:
-				t.Errorf("%s, fault %d: %q is %s, want FAIL", suite, i, b.check, got)
-			}
-		}
-	}
-	for name := range results {
-		suite, check, _ := strings.Cut(name, "/")
-		suite, _, _ = strings.Cut(suite, "-")
-		if !noticed[suite+"/"+check] {
-			noticed[suite+"/"+check] = true // once is enough
-			t.Errorf("%s: there is no fault for %q", suite, check)
-		}
-	}
+	return results
 }
