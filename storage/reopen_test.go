@@ -38,7 +38,7 @@ type opener struct {
 
 // with calls fn with a new Storage.
 func (o *opener) with(fn func(storage.Storage) error) error {
-	if o.calls.Add(1) > 25 {
+	if o.calls.Add(1) > 10 {
 		return fn(o.kept)
 	}
 	app, err := sql.Open("sqlite", o.files.app+"?_pragma=busy_timeout(20000)")
