@@ -86,7 +86,7 @@ func (w *worker) sexton() {
 			if w.sending.Err() != nil {
 				break
 			}
-			p := post{q: w.q, rec: e.rec, url: e.box.url, host: e.box.lane.authority, attempts: int(e.attempts)}
+			p := post{q: w.q, rec: e.rec, box: e.box, host: e.box.lane.authority, attempts: int(e.attempts)}
 			p.tell(w.sending, g.verdict)
 			n++
 		}

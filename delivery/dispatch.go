@@ -19,17 +19,24 @@ type ring struct {
 	head  int
 }
 
+// maxRing is for how many lanes an empty ring keeps room.
+const maxRing = 1 << 14
+
 func (r *ring) push(l *lane) { r.lanes = append(r.lanes, l) }
 
 func (r *ring) pop() *lane {
-	if r.head == len(r.lanes) {
-		r.lanes, r.head = nil, 0
+	if r.empty() {
 		return nil
 	}
 	l := r.lanes[r.head]
 	r.lanes[r.head] = nil
-	if r.head++; r.head > 1024 && r.head > len(r.lanes)/2 {
-		r.lanes, r.head = slices.Clone(r.lanes[r.head:]), 0
+	switch r.head++; {
+	case r.empty() && cap(r.lanes) > maxRing:
+		r.lanes, r.head = nil, 0
+	case r.empty():
+		r.lanes, r.head = r.lanes[:0], 0
+	case r.head > 1024 && r.head > len(r.lanes)/2:
+		r.lanes, r.head = slices.Delete(r.lanes, 0, r.head), 0
 	}
 	return l
 }
@@ -103,7 +110,7 @@ func (w *worker) waiting() bool {
 // poster posts one entry after the other, until there is nothing to send.
 func (w *worker) poster() {
 	defer w.posters.Done()
-	f, witness := new(flight), &witness{w: w}
+	f, witness, blank := new(flight), &witness{w: w}, new(blank)
 	w.mu.Lock()
 	w.coming = false
 	w.now = time.Now()
@@ -111,7 +118,7 @@ func (w *worker) poster() {
 		ctx := witness.begin(w.deadline())
 		polite := w.polite(f)
 		w.kick()
-		p := post{q: w.q, fence: fence{w, f.lane}, rec: f.rec, url: f.box.url, to: f.box.target(), host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe, began: w.now}
+		p := post{q: w.q, fence: fence{w, f.lane}, rec: f.rec, box: f.box, blank: blank, host: f.lane.authority, attempts: int(f.attempts) + 1, probe: f.probe, began: w.now}
 		w.mu.Unlock()
 		if polite {
 			runtime.Gosched()
@@ -151,6 +158,9 @@ func (w *worker) pick(f *flight) bool {
 		}
 		found := false
 		for _, c := range tries {
+			if w.rings[c].empty() && w.slowRings[c].empty() {
+				continue
+			}
 			l := w.takeLane(c)
 			if l == nil {
 				continue

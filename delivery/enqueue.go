@@ -39,7 +39,7 @@ func (q *Queue) add(ctx context.Context, r Record, except []string, to iter.Seq2
 		limit.Targets += limit.Targets / 4
 		limit.Bytes += limit.Bytes / 4
 	}
-	f := folding{q: q, ctx: ctx, limit: limit.Targets, seen: make(map[string]bool), asked: make(map[string]bool)}
+	f := folding{q: q, ctx: ctx, limit: limit.Targets, taken: newIndex(), left: make(map[string]bool), asked: make(map[string]bool)}
 	for _, host := range except {
 		for _, scheme := range []string{"https", "http"} {
 			if authority, ok := normalAuthority(scheme, host); ok {
@@ -169,9 +169,10 @@ type folding struct {
 	q         *Queue
 	ctx       context.Context
 	limit     int
-	seen      map[string]bool // by URL as given: whether it can be posted to
-	asked     map[string]bool // by host: whether it may be
+	asked     map[string]bool // by host: whether it may be posted to
 	inboxes   []string
+	taken     index           // of inboxes
+	left      map[string]bool // what is not among them, by URL as given: whether it could be posted to
 	refused   int
 	malformed TargetError
 }
@@ -194,22 +195,27 @@ func (f *folding) add(t Target) error {
 
 // url takes a URL in, once. ok is false if it can't be posted to.
 func (f *folding) url(raw string) (ok bool, err error) {
-	if ok, twice := f.seen[raw]; twice {
-		return ok, nil
+	if len(f.left) > 0 {
+		if ok, twice := f.left[raw]; twice {
+			return ok, nil
+		}
+	}
+	hash, twice := f.taken.find(f.inboxes, raw)
+	if twice {
+		return true, nil
 	}
 	_, host, ok := originOf(raw)
 	if !ok {
-		if len(raw) <= maxName && len(f.seen) < f.limit {
-			f.seen[raw] = false
+		if len(raw) <= maxName && len(f.inboxes)+len(f.left) < f.limit {
+			f.left[raw] = false
 		}
 		return false, nil
 	}
 	if len(f.inboxes)+f.refused >= f.limit {
 		return false, ErrBacklog
 	}
-	f.seen[raw] = true
 	if f.q.Local == nil && f.q.Allow == nil && len(f.asked) == 0 {
-		f.inboxes = append(f.inboxes, raw)
+		f.take(raw, hash)
 		return true, nil
 	}
 	yes, asked := f.asked[host]
@@ -218,9 +224,15 @@ func (f *folding) url(raw string) (ok bool, err error) {
 		f.asked[host] = yes
 	}
 	if yes {
-		f.inboxes = append(f.inboxes, raw)
+		f.take(raw, hash)
 	} else {
+		f.left[raw] = true
 		f.refused++
 	}
 	return true, nil
+}
+
+func (f *folding) take(raw string, hash uint32) {
+	f.inboxes = append(f.inboxes, raw)
+	f.taken.put(hash, len(f.inboxes)-1)
 }

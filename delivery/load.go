@@ -76,7 +76,7 @@ func (w *worker) name(page Page) bool {
 		// The store has only what Enqueue found to be a URL.
 		origin, _, _ := originOf(urls[i])
 		l := w.lane(origin)
-		b := &box{id: id, url: urls[i], lane: l}
+		b := newBox(id, urls[i], l)
 		l.boxes = append(l.boxes, b)
 		w.boxes.put(b)
 	}

@@ -1,11 +1,11 @@
 package delivery
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"time"
@@ -14,6 +14,7 @@ import (
 const (
 	maxAnswer  = 64 << 10 // bytes read of an answer, so that the connection is used again
 	maxExcerpt = 256      // bytes of them that go into an error
+	maxHeaders = 64       // content types whose headers are kept
 )
 
 // post is one try for one target. It runs in a goroutine of its own.
@@ -21,16 +22,16 @@ type post struct {
 	q        *Queue
 	fence            // zero if nothing is sent
 	rec      *record // only what does not change, and load
-	url      string
-	to       *url.URL // the same, parsed; nil if nothing is sent
-	host     string   // its authority
-	attempts int      // this one counted
+	box      *box    // only what does not change
+	blank    *blank  // nil if nothing is sent
+	host     string  // the inbox's authority
+	attempts int     // this one counted
 	probe    bool
 	began    time.Time // zero if nothing is sent
 }
 
 // send posts until ctx ends, judges the answer and calls the hook if that settles the target.
-func (p post) send(ctx, life context.Context) verdict {
+func (p *post) send(ctx, life context.Context) verdict {
 	var watch *stopwatch
 	if p.q.Observer != nil {
 		watch = new(stopwatch)
@@ -52,7 +53,7 @@ func (p post) send(ctx, life context.Context) verdict {
 	return v
 }
 
-func (p post) try(ctx context.Context, watch *stopwatch) verdict {
+func (p *post) try(ctx context.Context, watch *stopwatch) verdict {
 	if p.q.Local != nil && p.q.Local(p.host) {
 		return verdict{kind: dropped, err: fmt.Errorf("it is our own host: %w", ErrRefused)}
 	}
@@ -110,50 +111,67 @@ func (p post) try(ctx context.Context, watch *stopwatch) verdict {
 	if err != nil {
 		return p.q.Policy.judgeError(err, p.attempts)
 	}
-	var now time.Time // of what arrived nobody asks
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		now = time.Now()
+	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
+		answer(resp, false)
+		return verdict{kind: delivered, alive: true, status: resp.StatusCode}
 	}
+	now := time.Now()
 	v := p.q.Policy.judge(answered{p.host, resp.StatusCode, resp.Header, p.attempts, p.rec.age(now), now})
-	excerpt := answer(resp, v.kind != delivered)
-	if v.kind != delivered {
-		v.err = fmt.Errorf("answered %d %s%s", resp.StatusCode, http.StatusText(resp.StatusCode), excerpt)
-	}
+	v.err = fmt.Errorf("answered %d %s%s", resp.StatusCode, http.StatusText(resp.StatusCode), answer(resp, true))
 	return v
 }
 
 // request makes the POST (ActivityPub §7.1).
-func (p post) request(ctx context.Context, body []byte) *http.Request {
-	out := &outgoing{url: *p.to, bytes: body}
-	out.body.fence = p.fence
-	out.body.Reset(body)
-	// What http.NewRequestWithContext does besides is done: the URL was parsed when the target was first posted to.
-	req := (&http.Request{
-		Method: http.MethodPost, URL: &out.url, Host: out.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: make(http.Header), Body: &out.body, ContentLength: int64(len(body)),
-		GetBody: out.again,
-	}).WithContext(ctx)
-	req.Header["Content-Type"] = p.rec.contentType
-	req.Header["User-Agent"] = p.q.userAgent
-	// A host that closes an idle connection just as we use it would look like one that
-	// fails. net/http tries such a request again on a new connection if it may be sent
-	// twice, and this is how to tell it; a header without values is not sent.
-	req.Header["Idempotency-Key"] = []string{}
-	return req
+func (p *post) request(ctx context.Context, body []byte) *http.Request {
+	// What http.NewRequestWithContext does besides is done: the store has only URLs that can be parsed.
+	o := &outgoing{request: *p.blank.with(ctx)}
+	p.box.fill(&o.url)
+	o.body = payload{rest: body, whole: body, fence: p.fence}
+	r := &o.request
+	r.URL, r.Host, r.Header = &o.url, o.url.Host, maps.Clone(p.rec.header)
+	r.Body, r.GetBody, r.ContentLength = &o.body, o.body.again, int64(len(body))
+	return r
 }
 
-// outgoing is what a request points to.
+// headers are what requests begin with, by their content types.
+type headers map[string]http.Header
+
+// header returns that of a content type. It is shared, and not to be changed.
+func (w *worker) header(contentType string) http.Header {
+	h := w.headers[contentType]
+	if h == nil {
+		h = http.Header{
+			"Content-Type": {contentType},
+			"User-Agent":   {w.q.UserAgent},
+			// A host that closes an idle connection just as we use it would look like one that
+			// fails. net/http tries such a request again on a new connection if it may be sent
+			// twice, and this is how to tell it; a header without values is not sent.
+			"Idempotency-Key": {},
+		}
+		if w.headers == nil || len(w.headers) >= maxHeaders {
+			w.headers = make(headers)
+		}
+		w.headers[contentType] = h
+	}
+	return h
+}
+
+// blank makes requests of which only the context is filled in, and what is the same in all. The last one is
+// kept, because a copy of it is the only way to a request with a context that is not one more allocation.
+type blank struct{ last *http.Request }
+
+func (b *blank) with(ctx context.Context) *http.Request {
+	if b.last == nil || b.last.Context() != ctx {
+		b.last = (&http.Request{Method: http.MethodPost, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
+	}
+	return b.last
+}
+
+// outgoing is a request and what it points to, in one piece.
 type outgoing struct {
-	url   url.URL
-	body  payload
-	bytes []byte // of body
-}
-
-// again is a request's GetBody.
-func (o *outgoing) again() (io.ReadCloser, error) {
-	b := &payload{fence: o.body.fence}
-	b.Reset(o.bytes)
-	return b, nil
+	request http.Request
+	url     url.URL
+	body    payload
 }
 
 // payload is a request's body. It can't be read if the post may not begin any more: net/http asks for it as it is about to
@@ -161,9 +179,15 @@ func (o *outgoing) again() (io.ReadCloser, error) {
 // is stopped between this and the write, the head of a request over HTTP/2, whose end never comes, and a RoundTripper that
 // reads the body, to sign it, and then waits long before it sends.
 type payload struct {
-	bytes.Reader
+	rest  []byte // to be read
+	whole []byte
 	fence
 	begun bool // to be read, and allowed to be
+}
+
+// again is a request's GetBody.
+func (b *payload) again() (io.ReadCloser, error) {
+	return &payload{rest: b.whole, whole: b.whole, fence: b.fence}, nil
 }
 
 func (b *payload) begin() error {
@@ -178,15 +202,12 @@ func (b *payload) Read(p []byte) (int, error) {
 	if err := b.begin(); err != nil {
 		return 0, err
 	}
-	return b.Reader.Read(p)
-}
-
-// WriteTo hides that of Reader, which asks nobody.
-func (b *payload) WriteTo(w io.Writer) (int64, error) {
-	if err := b.begin(); err != nil {
-		return 0, err
+	if len(b.rest) == 0 {
+		return 0, io.EOF
 	}
-	return b.Reader.WriteTo(w)
+	n := copy(p, b.rest)
+	b.rest = b.rest[n:]
+	return n, nil
 }
 
 func (*payload) Close() error { return nil }
@@ -210,7 +231,7 @@ func answer(resp *http.Response, wanted bool) string {
 }
 
 // choose returns the body that a host gets.
-func (q *Queue) choose(b Bodies, host string) []byte {
+func (q *Queue) choose(b *Bodies, host string) []byte {
 	if len(b.Other) == 0 || q.Choose == nil {
 		return b.Body
 	}
@@ -224,7 +245,7 @@ func (q *Queue) choose(b Bodies, host string) []byte {
 }
 
 // tell calls the hook that a verdict is for.
-func (p post) tell(ctx context.Context, v verdict) {
+func (p *post) tell(ctx context.Context, v verdict) {
 	var hook func(context.Context, *Event) error
 	switch v.kind {
 	case delivered:
@@ -235,7 +256,7 @@ func (p post) tell(ctx context.Context, v verdict) {
 		hook = p.q.OnDead
 	}
 	if v.kind != delivered {
-		p.q.Logger.Info("delivery: gave up", "activity", p.rec.ID, "inbox", p.url, "status", v.status, "err", v.err)
+		p.q.Logger.Info("delivery: gave up", "activity", p.rec.ID, "inbox", p.box.url, "status", v.status, "err", v.err)
 	}
 	if hook == nil {
 		return
@@ -245,10 +266,10 @@ func (p post) tell(ctx context.Context, v verdict) {
 		took = time.Since(p.began)
 	}
 	err := hook(ctx, &Event{
-		Activity: p.rec.ID, Sender: p.rec.Sender, Key: p.rec.Key, Inbox: p.url, Host: p.host,
-		Attempts: p.attempts, Status: v.status, Err: v.error(p.url), Took: took,
+		Activity: p.rec.ID, Sender: p.rec.Sender, Key: p.rec.Key, Inbox: p.box.url, Host: p.host,
+		Attempts: p.attempts, Status: v.status, Err: v.error(p.box.url), Took: took,
 	})
 	if err != nil {
-		p.q.Logger.Warn("delivery: hook failed", "activity", p.rec.ID, "inbox", p.url, "err", err)
+		p.q.Logger.Warn("delivery: hook failed", "activity", p.rec.ID, "inbox", p.box.url, "err", err)
 	}
 }

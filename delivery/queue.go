@@ -146,9 +146,8 @@ type Event struct {
 // called by many goroutines at once.
 type Queue struct {
 	Config
-	base      http.RoundTripper // for a nil Transport
-	userAgent []string          // a header's value
-	asked     chan struct{}     // an intent was written here
+	base  http.RoundTripper // for a nil Transport
+	asked chan struct{}     // an intent was written here
 
 	mu     sync.Mutex
 	worker *worker             // of the present Run; nil if none runs
@@ -195,7 +194,7 @@ func New(c Config) (*Queue, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	q := &Queue{Config: c, asked: make(chan struct{}, 1), userAgent: []string{c.UserAgent}, wakes: make(map[string]struct{})}
+	q := &Queue{Config: c, asked: make(chan struct{}, 1), wakes: make(map[string]struct{})}
 	if c.Transport == nil {
 		base, err := c.Guarded()
 		if err != nil {

@@ -2,9 +2,12 @@ package delivery
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,9 +22,9 @@ type record struct {
 	tried     []int64 // inboxes to which a post was begun that is not settled
 	told      time.Time
 
-	contentType []string   // a header's value
-	mu          sync.Mutex // guards bodies: read from the store by the first post that needs them
-	bodies      *Bodies
+	header http.Header // of its requests, shared with other records
+	mu     sync.Mutex  // taken to set bodies: they are read from the store by the first post that needs them
+	bodies atomic.Pointer[Bodies]
 
 	counted int       // bytes of bodies that the worker counts
 	idle    time.Time // since when none flies
@@ -33,17 +36,21 @@ func (r *record) over(now time.Time) bool {
 }
 
 // load returns the bodies. Posts that need them at the same time read them once.
-func (r *record) load(ctx context.Context, log Log) (Bodies, error) {
+func (r *record) load(ctx context.Context, log Log) (*Bodies, error) {
+	if b := r.bodies.Load(); b != nil {
+		return b, nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.bodies == nil {
-		b, err := log.Body(ctx, r.Seq)
-		if err != nil {
-			return Bodies{}, err
-		}
-		r.bodies = &b
+	if b := r.bodies.Load(); b != nil {
+		return b, nil
 	}
-	return *r.bodies, nil
+	b, err := log.Body(ctx, r.Seq)
+	if err != nil {
+		return nil, err
+	}
+	r.bodies.Store(&b)
+	return &b, nil
 }
 
 // age is for how long a record has waited.
@@ -66,13 +73,11 @@ func (w *worker) landed(r *record) {
 		return
 	}
 	r.idle = w.now
-	r.mu.Lock()
-	if r.counted == 0 && r.bodies != nil {
-		r.counted = r.bodies.size()
+	if b := r.bodies.Load(); b != nil && r.counted == 0 {
+		r.counted = b.size()
 		w.loaded = append(w.loaded, r)
 		w.loadedBytes += r.counted
 	}
-	r.mu.Unlock()
 	if w.loadedBytes > bodyBytes {
 		w.unload()
 	}
@@ -85,9 +90,7 @@ func (w *worker) unload() {
 		if r.flying > 0 || w.loadedBytes <= bodyBytes && w.now.Sub(r.idle) < bodyIdle {
 			return false
 		}
-		r.mu.Lock()
-		r.bodies = nil
-		r.mu.Unlock()
+		r.bodies.Store(nil) // none flies that could just be reading them
 		w.loadedBytes -= r.counted
 		r.counted = 0
 		return true
@@ -99,7 +102,7 @@ func (w *worker) known(p Pending, sure Shards) *record {
 	if r := w.records[p.Seq]; r != nil {
 		return r
 	}
-	r := &record{Pending: p, sure: sure, contentType: []string{p.ContentType}}
+	r := &record{Pending: p, sure: sure, header: w.header(p.ContentType)}
 	r.Targets, r.Deferred = nil, nil
 	w.records[p.Seq] = r
 	if r.Key != "" {
@@ -130,25 +133,34 @@ func (w *worker) forgetRecord(r *record) {
 	}
 }
 
-// box is an inbox. It lives as long as its lane.
+// box is an inbox. It lives as long as its lane, and does not change.
 type box struct {
 	id     int64
 	url    string
-	to     url.URL // by the first post
-	parsed bool
 	lane   *lane
+	origin int      // how long the origin in url is, of a plain one
+	to     *url.URL // of one that isn't
 }
 
-// target returns where to post. Only one who holds the worker's mu may call it.
-func (b *box) target() *url.URL {
-	if !b.parsed {
-		// It can be parsed: the store has only what Enqueue found to be a URL.
-		if to, err := url.Parse(b.url); err == nil {
-			b.to = *to
+func newBox(id int64, inbox string, l *lane) *box {
+	b := &box{id: id, url: inbox, lane: l, origin: plainOrigin(inbox)}
+	if b.origin == 0 {
+		b.to = new(url.URL)
+		if to, err := url.Parse(inbox); err == nil { // the store has only what Enqueue found to be a URL
+			b.to = to
 		}
-		b.parsed = true
 	}
-	return &b.to
+	return b
+}
+
+// fill writes where to post, as url.Parse would.
+func (b *box) fill(to *url.URL) {
+	if b.origin == 0 {
+		*to = *b.to
+		return
+	}
+	scheme := strings.IndexByte(b.url, ':')
+	to.Scheme, to.Host, to.Path = b.url[:scheme], b.url[scheme+len("://"):b.origin], b.url[b.origin:]
 }
 
 // boxes finds inboxes by their numbers, which are dense.

@@ -18,7 +18,9 @@ func (w *worker) take(f *flight, v verdict) {
 		return // of a lease that is lost
 	}
 	l, e := f.lane, f.entry
-	l.flying = slices.DeleteFunc(l.flying, func(o *flight) bool { return o == f })
+	if i := slices.Index(l.flying, f); i >= 0 {
+		l.flying = slices.Delete(l.flying, i, i+1)
+	}
 	if l.lost.Load() { // its shard is another's
 		w.drop(e)
 		return

@@ -50,13 +50,10 @@ type answered struct {
 	now      time.Time
 }
 
-// judge decides by an answer; err is for the caller to set.
+// judge decides by an answer that is not 2xx; err is for the caller to set.
 func (p Policy) judge(a answered) verdict {
 	v := verdict{status: a.status}
-	switch {
-	case a.status >= 200 && a.status <= 299:
-		return verdict{kind: delivered, alive: true, status: a.status}
-	case hostStatus(a.status):
+	if hostStatus(a.status) {
 		v.kind = paused
 		v.busy = a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable
 		v.counts = !v.busy

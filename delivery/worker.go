@@ -88,6 +88,7 @@ type worker struct {
 	idleLanes, idleLast int
 	out                 unflushed
 	stats               Stats
+	headers             headers
 }
 
 // Run delivers until ctx ends. Then it starts nothing more, gives posts under way

@@ -47,18 +47,25 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 			return err
 		}
 		for seq, c := range changes {
-			ids := slices.Clone(c.done)
-			for _, d := range c.defers {
-				ids = append(ids, d.Inbox)
+			done := ascending(c.done)
+			ids := slices.Clone(done)
+			if len(c.defers) > 0 {
+				for _, d := range c.defers {
+					ids = append(ids, d.Inbox)
+				}
+				ids = ascending(ids)
 			}
-			open, left, chunks, err := t.unsettled(seq, ascending(ids))
+			open, left, chunks, err := t.unsettled(seq, ids)
 			if errors.Is(err, sql.ErrNoRows) {
 				gone = append(gone, seq)
 				continue
 			} else if err != nil {
 				return err
 			}
-			settled := common(open, ascending(c.done))
+			settled := open
+			if len(c.defers) > 0 {
+				settled = common(open, done)
+			}
 			if n := len(settled); n > 0 {
 				if err := t.settle(seq, left-n, chunks, settled, min(c.failed, n), 0, f.Now); err != nil {
 					return err
@@ -96,12 +103,21 @@ func (s *sqlite) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 // unsettled returns those of ids, which ascend and are written over, that are targets of an activity and not settled, how many such
 // targets it has in all, and in how many chunks the others are noted. It returns sql.ErrNoRows if the activity is gone.
 func (t *tx) unsettled(seq int64, ids []int64) (open []int64, left, chunks int, err error) {
-	var set []byte
-	if err := t.row(`SELECT targets FROM fedihook_q_activity WHERE seq = ?`, []any{seq}, &set); err != nil {
-		return nil, 0, 0, err
-	}
-	if open, left, err = sieve(set, ids, true); err != nil {
+	known := false
+	err = t.rows(`SELECT targets FROM fedihook_q_activity WHERE seq = ?`, []any{seq}, func(r *sql.Rows) error {
+		var set sql.RawBytes
+		err := r.Scan(&set)
+		if err == nil {
+			known = true
+			open, left, err = sieve(set, ids, true)
+		}
+		return err
+	})
+	if err != nil {
 		return nil, 0, 0, fmt.Errorf("activity %d: %w", seq, err)
+	}
+	if !known {
+		return nil, 0, 0, sql.ErrNoRows
 	}
 	err = t.rows(`SELECT ids FROM fedihook_q_ack WHERE seq = ?`, []any{seq}, func(r *sql.Rows) error {
 		var chunk sql.RawBytes

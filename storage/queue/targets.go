@@ -14,6 +14,7 @@ var errTargets = errors.New("queue: malformed target set")
 
 // appendTargets writes ids, which must be ascending, different and greater than 0.
 func appendTargets(b []byte, ids []int64) []byte {
+	b = slices.Grow(b, len(ids)+len(ids)/8) // most differences take a byte
 	last := int64(0)
 	for _, id := range ids {
 		b = binary.AppendUvarint(b, uint64(id-last))

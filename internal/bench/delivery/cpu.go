@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -12,7 +14,8 @@ import (
 )
 
 // cpu measures what the queue itself costs: posting to nowhere, less what a bare loop that builds the same
-// requests and counts the answers costs. It counts everything from Enqueue to the recorded end of the last delivery.
+// requests and counts the answers costs. It counts everything from Enqueue to the recorded end of the last delivery,
+// in a process that has done the same before.
 func (r *runner) cpu(ctx context.Context) error {
 	perHost := max(r.fanOut/1000, 1)
 	for _, c := range []struct {
@@ -25,37 +28,42 @@ func (r *runner) cpu(ctx context.Context) error {
 		{fmt.Sprintf("SQLite, %d inboxes per host", perHost), "sqlite", personal(r.fanOut, perHost), true},
 		{"memory, one inbox per host", "memory", slices.Collect(inboxes(fine, r.fanOut)), false},
 	} {
-		bare, err := r.bareCPU(ctx, c.targets)
-		if err != nil {
-			return err
-		}
-		queue, err := r.engineCPU(ctx, c.what, false, c.store, c.targets)
-		if err != nil {
-			return err
-		}
-		w := r.row(c.what, "µs each beyond bare", max(us(queue-bare), 0)).bare(us(bare))
-		if queue == never {
-			w.Queue = endless
-		}
-		if c.limit {
-			w.atMost(2)
-		}
-		if r.baseline && c.store == "sqlite" {
-			pool, err := r.engineCPU(ctx, c.what+", pool", true, "", c.targets)
+		var bares, queues, pools []float64
+		for range r.rounds { // in turn, because others may be at work on this machine
+			bare, err := r.bareCPU(ctx, c.targets)
 			if err != nil {
 				return err
 			}
-			w.pool(us(pool - bare))
+			queue, err := r.engineCPU(ctx, c.what, false, c.store, c.targets)
+			if err != nil {
+				return err
+			}
+			bares, queues = append(bares, bare...), append(queues, queue...)
+			if r.baseline && c.store == "sqlite" {
+				pool, err := r.engineCPU(ctx, c.what+", pool", true, "", c.targets)
+				if err != nil {
+					return err
+				}
+				pools = append(pools, pool...)
+			}
+		}
+		bare, queue := median(bares), median(queues)
+		w := r.row(c.what, "µs each beyond bare", max(queue-bare, 0)).bare(bare)
+		if c.limit {
+			w.atMost(2)
+		}
+		if len(pools) > 0 {
+			w.pool(median(pools) - bare)
 		}
 	}
 	return nil
 }
 
-// cpuTimes is how many fan-outs are summed up.
-func (r *runner) cpuTimes() int { return 3 * r.rounds }
-
-// never is a time that did not come about.
-const never = time.Duration(1<<63 - 1)
+const (
+	cpuFirst = 3 // fan-outs make the inboxes known and the heap as large as it will be
+	cpuTimes = 4 // are measured, each
+	cpuSum   = 5 // fan-outs long: the garbage collector runs about once in a fan-out
+)
 
 // personal are n inboxes, so many on each host.
 func personal(n, perHost int) []delivery.Target {
@@ -66,53 +74,70 @@ func personal(n, perHost int) []delivery.Target {
 	return list
 }
 
-func (r *runner) bareCPU(ctx context.Context, targets []delivery.Target) (time.Duration, error) {
-	times := r.cpuTimes()
+// bareCPU returns what each request costs, in µs, some times over.
+func (r *runner) bareCPU(ctx context.Context, targets []delivery.Target) (each []float64, err error) {
 	m := measure(null{}, fine, len(targets))
-	runtime.GC()
-	before := bench.CPU()
-	for range times {
+	return r.sums(targets, func(int) error {
 		m.again(len(targets))
 		for _, t := range targets {
 			request, err := newRequest(ctx, t.Inbox, r.body)
 			if err != nil {
-				return 0, err
+				return err
 			}
 			answer, err := m.RoundTrip(request)
 			if err != nil {
-				return 0, err
+				return err
 			}
 			_ = answer.Body.Close()
 		}
-	}
-	return (bench.CPU() - before) / time.Duration(times*len(targets)), nil
+		return nil
+	}, func() {})
 }
 
-func (r *runner) engineCPU(ctx context.Context, label string, usePool bool, store string, targets []delivery.Target) (each time.Duration, err error) {
-	times := r.cpuTimes()
+// engineCPU returns what each delivery costs, in µs, some times over, or endless if that came to no end.
+func (r *runner) engineCPU(ctx context.Context, label string, usePool bool, store string, targets []delivery.Target) (each []float64, err error) {
 	s, err := r.scene(ctx, usePool, store, null{}, fine, len(targets))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var before time.Duration
-	for i := 0; i <= times && err == nil; i++ { // the first makes the inboxes known
-		if i == 1 {
-			time.Sleep(300 * time.Millisecond) // until what it did is recorded
-			runtime.GC()
-			before = bench.CPU()
-		}
+	each, err = r.sums(targets, func(i int) error {
 		s.again(len(targets))
-		if err = s.Enqueue(ctx, post{id: fmt.Sprint(i), body: r.body}, slices.Values(targets)); err != nil {
-			break
+		if err := s.Enqueue(ctx, post{id: fmt.Sprint(i), body: r.body}, slices.Values(targets)); err != nil {
+			return err
 		}
-		var ok bool
-		if ok, err = r.wait(ctx, s.meter, label); err == nil && !ok {
-			_ = s.end() // what it says does not matter any more
-			return never, nil
+		ok, err := r.wait(ctx, s.meter, label)
+		if err == nil && !ok {
+			err = errEndless
+		}
+		return err
+	}, func() { time.Sleep(300 * time.Millisecond) }) // until what it did is recorded
+	stopErr := s.end()
+	if errors.Is(err, errEndless) {
+		return []float64{endless}, nil // what it says at its end does not matter any more
+	}
+	return each, cmp.Or(err, stopErr)
+}
+
+var errEndless = errors.New("it came to no end")
+
+// sums does all targets often enough and returns what each cost, in µs. It calls rest before it looks at the clock.
+func (r *runner) sums(targets []delivery.Target, all func(i int) error, rest func()) (each []float64, err error) {
+	for i := range cpuFirst {
+		if err := all(i); err != nil {
+			return nil, err
 		}
 	}
-	if stopErr := s.end(); err == nil {
-		err = stopErr
+	rest()
+	runtime.GC()
+	for sum := range cpuTimes {
+		before := bench.CPU()
+		for i := range cpuSum {
+			if err := all(cpuFirst + sum*cpuSum + i); err != nil {
+				return nil, err
+			}
+		}
+		rest()
+		each = append(each, us(bench.CPU()-before)/float64(cpuSum*len(targets)))
 	}
-	return (bench.CPU() - before) / time.Duration(times*len(targets)), err
+	return each, nil
 }

@@ -73,6 +73,9 @@ func (r *runner) both(what, unit string, queue, pool float64) *row {
 	return w
 }
 
+// never is a time that did not come about.
+const never = time.Duration(1<<63 - 1)
+
 type served struct {
 	p99   time.Duration // never if not so many were
 	n, of int
