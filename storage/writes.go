@@ -25,9 +25,6 @@ const (
 	// gatherTime is how long one who is to write for several waits for those who are expected: who was answered a moment ago
 	// tends to come again, and a commit costs as much as all that is in it.
 	gatherTime = time.Millisecond
-
-	// maxVain bounds how many commits after one that waited in vain do not wait: less than 2 to the power of it.
-	maxVain = 6
 )
 
 // writes lets calls that come at the same time share a commit: a disk makes some hundred of them durable in a second, and
@@ -40,8 +37,6 @@ type writes struct {
 	last    int           // how many appends were written the last time
 	expect  int           // with so many waiting there is no need to wait for more
 	enough  chan struct{} // closed when there are; nil if nobody waits for more
-	vain    int           // how many more of the last waits for more were in vain than not
-	skip    int           // so many commits do not wait for more
 }
 
 // write is one call of Append, or of Finish.
@@ -117,16 +112,9 @@ func (q *writes) leave(w *write) bool {
 	return true
 }
 
-// gather waits for those who are expected, if that was of use lately. First it lets everybody go on who can: where cores are few,
-// those who are about to come would else find each commit over before they could.
+// gather waits for those who are expected. First it lets everybody go on who can: where cores are few, those who are about to
+// come would else find each commit over before they could.
 func (q *writes) gather() {
-	q.mu.Lock()
-	expected := q.expect >= 2 && q.skip == 0
-	q.skip = max(q.skip-1, 0)
-	q.mu.Unlock()
-	if !expected {
-		return
-	}
 	for n := 0; ; {
 		q.mu.Lock()
 		was := n
@@ -138,8 +126,7 @@ func (q *writes) gather() {
 		runtime.Gosched()
 	}
 	q.mu.Lock()
-	if q.appends() >= q.expect {
-		q.came(true)
+	if q.expect < 2 || q.appends() >= q.expect {
 		q.mu.Unlock()
 		return
 	}
@@ -148,26 +135,10 @@ func (q *writes) gather() {
 	q.mu.Unlock()
 	late := time.NewTimer(gatherTime)
 	defer late.Stop()
-	came := true
 	select {
 	case <-enough:
 	case <-late.C:
-		came = false
 	}
-	q.mu.Lock()
-	q.came(came)
-	q.mu.Unlock()
-}
-
-// came remembers whether those who were expected have come in time. Where they mostly don't, as where something else slows each
-// of many, to wait for them would cost those who are here more than the commits that it saves. The caller holds mu.
-func (q *writes) came(yes bool) {
-	if yes {
-		q.vain = max(q.vain-1, 0)
-		return
-	}
-	q.vain = min(q.vain+1, maxVain)
-	q.skip = 1<<q.vain - 1
 }
 
 // appends is how many of those who wait are in a hurry. The caller holds mu.
