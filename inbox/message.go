@@ -252,7 +252,7 @@ func (in *Inbox) readObject(ctx context.Context, m *Message) error {
 		return in.readMove(ctx, m)
 	case ref.Raw != nil || ref.ID == "":
 	case typ == "Create" || typ == "Update":
-		doc, err := in.Peers.Fetch(ctx, ref.ID)
+		doc, err := in.fetch(ctx, ref.ID)
 		if err != nil {
 			return err
 		}

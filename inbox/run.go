@@ -71,7 +71,8 @@ type shift struct {
 	held      map[int64]int  // entries that are ready, run or are being recorded, and their shards
 	look      bool           // something may be due that is not in hand
 	workers   int            // that were started
-	running   int            // jobs
+	running   int            // jobs, those that are away too
+	places    *places        // of the others
 	jobs      chan []task    // that run
 	outcomes  chan []Outcome // of a job that ran
 	batches   chan batch     // to be recorded, one at a time
@@ -94,9 +95,11 @@ type recorded struct {
 
 // work runs due entries until ctx ends or the lease is lost.
 func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
+	places := newPlaces(in.Workers)
+	most := in.Workers + places.max
 	s := &shift{
 		in: in, turf: turf{Share: share, leased: leased, ttl: in.leaseTTL()}, held: make(map[int64]int), look: true,
-		jobs: make(chan []task, in.Workers), outcomes: make(chan []Outcome, in.Workers),
+		jobs: make(chan []task, most), outcomes: make(chan []Outcome, most), places: places,
 		batches: make(chan batch, 1), recorded: make(chan recorded, 1),
 	}
 	for len(in.offers) > 0 { // of the last shift
@@ -119,13 +122,14 @@ func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 				in.Logger.WarnContext(ctx, "inbox: can't read the journal", "error", err)
 			}
 		}
-		for len(s.ready.jobs) > 0 && s.running < in.Workers && s.turf.sure() {
+		for len(s.ready.jobs) > 0 && s.running < most && s.turf.sure() && s.places.try() {
 			s.run(ctx, &workers)
 		}
 		s.record()
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.places.freed: // by one who is away
 		case out := <-s.outcomes:
 			s.running--
 			s.pending = append(s.pending, out...)
@@ -161,13 +165,16 @@ func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 	}
 }
 
-// run gives the job whose turn it is to a worker. One that is there already has a stack of the size that hooks need.
+// run gives the job whose turn it is to a worker, with the place that was taken for it. One that is there already has a stack of the size that hooks need.
 func (s *shift) run(ctx context.Context, workers *errgroup.Group) {
 	if s.running == s.workers {
 		s.workers++
+		ctx := context.WithValue(ctx, placed{}, s.places)
 		workers.Go(func() error {
 			for job := range s.jobs {
-				s.outcomes <- s.in.job(ctx, job)
+				out := s.in.job(ctx, job)
+				s.places.free()
+				s.outcomes <- out
 			}
 			return nil
 		})
@@ -321,6 +328,9 @@ func (in *Inbox) outcome(ctx context.Context, e Entry, err error) Outcome {
 	case now.Sub(e.since()) > in.GiveUp:
 		out.State, out.Err = Dead, err.Error()
 		in.Logger.ErrorContext(ctx, "inbox: given up", "actor", e.Sender, "entry", e.Seq, "attempts", out.Attempts, "error", err)
+	case errors.Is(err, ErrAway):
+		out.State, out.Err, out.Attempts, out.NotBefore = Again, err.Error(), e.Attempts, now.Add(awayWait)
+		in.Logger.DebugContext(ctx, "inbox: put off", "actor", e.Sender, "entry", e.Seq, "error", err)
 	default:
 		out.State, out.Err = Again, err.Error()
 		out.NotBefore = now.Add(in.Backoff(out.Attempts))

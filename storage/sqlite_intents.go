@@ -36,18 +36,18 @@ INSERT INTO fedihook_dropped VALUES (1, 0)`}
 
 // sqliteIntents is an outbox.Intents.
 type sqliteIntents struct {
-	app *sql.DB // the intents
-	own *sql.DB // up to which one they are dropped
+	app *sql.DB   // the intents
+	own *sqldb.DB // up to which one they are dropped
 
 	mu    sync.Mutex
 	swept time.Time
 }
 
-func openIntents(ctx context.Context, app, own *sql.DB) (*sqliteIntents, error) {
+func openIntents(ctx context.Context, app *sql.DB, own *sqldb.DB) (*sqliteIntents, error) {
 	if err := sqldb.Migrate(ctx, app, "intents", intentsTables); err != nil {
 		return nil, err
 	}
-	if err := sqldb.Migrate(ctx, own, "dropped intents", droppedTables); err != nil {
+	if err := sqldb.Migrate(ctx, own.DB, "dropped intents", droppedTables); err != nil {
 		return nil, err
 	}
 	s := &sqliteIntents{app: app, own: own}

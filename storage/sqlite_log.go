@@ -45,7 +45,7 @@ CREATE INDEX fedihook_records_until ON fedihook_records (until, seq) WHERE until
 
 // sqliteLog is an outbox.Log.
 type sqliteLog struct {
-	db         *sql.DB
+	db         *sqldb.DB
 	statements *statements
 }
 
@@ -91,7 +91,7 @@ func (s *sqliteLog) AddRecord(ctx context.Context, r outbox.Record) error {
 func (s *sqliteLog) SaveRecord(ctx context.Context, r outbox.Record) error {
 	l, err := listsOf(r)
 	if err == nil {
-		err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error { return saveRecord(ctx, tx, r, l) })
+		err = s.db.Tx(ctx, func(tx *sql.Tx) error { return saveRecord(ctx, tx, r, l) })
 	}
 	if err != nil {
 		return fmt.Errorf("storage: save the record of %s: %w", r.ID, err)
@@ -124,7 +124,7 @@ func saveRecord(ctx context.Context, tx *sql.Tx, r outbox.Record, l recordLists)
 }
 
 func (s *sqliteLog) RemoveRecords(ctx context.Context, ids []string) (removed bool, err error) {
-	err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		for _, id := range ids {
 			res, err := tx.ExecContext(ctx, `DELETE FROM fedihook_records WHERE id = ? AND state = 0 AND actor = ''`, id)
 			if err != nil {
@@ -219,7 +219,7 @@ func (s *sqliteLog) PastRecords(ctx context.Context, now time.Time, limit int) (
 }
 
 func (s *sqliteLog) ForgetRecords(ctx context.Context, ids []string, now time.Time) error {
-	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
 		for _, id := range ids {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM fedihook_records WHERE id = ? AND`+isPastRecord, id, toMicros(now)); err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/internal/pgdb"
+	"github.com/fedihook/fedihook/internal/sqldb"
 )
 
 // ErrDelivering is wrapped by the error of copying a queue that a process delivers from.
@@ -250,9 +251,17 @@ func repack(raw []byte) ([]byte, error) {
 // SQLiteOf is the database of a store that OpenSQLite returned, nil for any other. PostgresOf is that of OpenPostgres.
 func SQLiteOf(s delivery.Store) *sql.DB {
 	if s, ok := s.(*sqlite); ok {
-		return s.db
+		return s.db.DB
 	}
 	return nil
+}
+
+// TakeTurns has a store that OpenSQLite returned write in turns with others that share db, which is its database. It is called
+// before the store is used, and does nothing to any other store.
+func TakeTurns(s delivery.Store, db *sqldb.DB) {
+	if s, ok := s.(*sqlite); ok && s.db.DB == db.DB {
+		s.db = db
+	}
 }
 
 // PostgresOf is as SQLiteOf for OpenPostgres.

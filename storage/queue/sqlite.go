@@ -66,12 +66,11 @@ func OpenSQLite(ctx context.Context, db *sql.DB) (delivery.Store, error) {
 	if err := sqldb.Migrate(ctx, db, "queue", schema); err != nil {
 		return nil, fmt.Errorf("queue: open: %w", err)
 	}
-	return &sqlite{db: db, prepared: make(map[string]*sql.Stmt)}, nil
+	return &sqlite{db: sqldb.New(db), prepared: make(map[string]*sql.Stmt)}, nil
 }
 
 type sqlite struct {
-	db    *sql.DB
-	conn  sqldb.Conn
+	db    *sqldb.DB
 	names names
 
 	mu       sync.Mutex
@@ -94,7 +93,7 @@ func (s *sqlite) begin(ctx context.Context, t *sql.Tx) *tx {
 func (s *sqlite) write(ctx context.Context, what string, fn func(*tx) error) error {
 	err := s.prepare(ctx)
 	if err == nil {
-		err = s.conn.Tx(ctx, s.db, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
+		err = s.db.Tx(ctx, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
 	}
 	if err != nil {
 		return fmt.Errorf("queue: %s: %w", what, err)
@@ -107,7 +106,7 @@ func (s *sqlite) write(ctx context.Context, what string, fn func(*tx) error) err
 func (s *sqlite) lazily(ctx context.Context, what string, fn func(*tx) error) error {
 	err := s.prepare(ctx)
 	if err == nil {
-		err = s.conn.Lazy(ctx, s.db, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
+		err = s.db.Lazy(ctx, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
 	}
 	if err != nil {
 		return fmt.Errorf("queue: %s: %w", what, err)

@@ -12,21 +12,21 @@
 //
 // The clock starts when the server is idle: users' keys that are made ahead are no part of what an activity costs.
 //
-// Where the CPU of an activity goes, in µs: the samples of -cpuprofile in one run with -n 5000, by what was answered, without
-// those of making and learning keys. They are few (a hundred or two, so that 10 µs mean little), and that was on a shared
-// machine (2026-11, two cores of AMD64, Go 1.26), on which the bare server takes from 105 to 150.
+// Where the CPU of an activity goes, in µs: the samples of -cpuprofile in one run with -n 8000, by what stands on their stacks,
+// without those of making and learning keys. They are few (a hundred or two, so that 10 µs mean little), and that was on a
+// shared machine (2026-11-22, two cores of AMD64, Go 1.26), on which the bare server takes from 105 to 155.
 //
 //	                                          bare  memory  sqlite  forged
-//	net/http reads, routes and answers          33      32      28      58
-//	RSA of 2048 bits                            30      33      43      33
-//	the rest of the signature, and the digest   53      15      15      25   bare: and all else that its handler does
-//	whom it concerns (concernsNobody)                   12      22      18   decodes what is embedded, asks whose it is
-//	the rest of the judgement                           25      17      18   body, policy, authority, counts
-//	the journal (keep)                                  20      77           SQLite: rows 43, commit 22, the rest 12
-//	the hook, its outcome and Run                       22      21       2
-//	garbage                                     12      27      25      17
-//	the scheduler, and what is nobody's                  7       3       2
-//	                                           128     193     251     173
+//	net/http reads, routes and answers          48      57      38      44
+//	RSA of 2048 bits                            37      34      27      42
+//	the rest of the signature, and the digest   51      22      24      14   bare: and all else that its handler does
+//	whom it concerns (concernsNobody)                   13      18      10   decodes what is embedded, asks whose it is
+//	the rest of the judgement                           30      26      18   body, policy, authority, counts
+//	the journal (keep)                                  14     112           SQLite: rows 53, commit 34, outcomes 17, the rest 8
+//	the hook, its outcome and Run                       17      18
+//	garbage                                     18      11       7       8
+//	the scheduler, and what is nobody's          1       9      11       7
+//	                                           155     207     281     143
 //
 // An actor who is new here costs some 0.75 ms until its key is known, and 1 ms more where the request for that has to be
 // signed.
