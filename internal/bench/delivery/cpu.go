@@ -29,7 +29,7 @@ func (r *runner) cpu(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		queue, err := r.engineCPU(ctx, c.what, false, c.store, c.targets)
+		queue, _, err := r.engineCPU(ctx, c.what, false, c.store, c.targets)
 		if err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (r *runner) cpu(ctx context.Context) error {
 			w.atMost(2)
 		}
 		if r.baseline && c.store == "sqlite" {
-			pool, err := r.engineCPU(ctx, c.what+", pool", true, "", c.targets)
+			pool, _, err := r.engineCPU(ctx, c.what+", pool", true, "", c.targets)
 			if err != nil {
 				return err
 			}
@@ -88,18 +88,22 @@ func (r *runner) bareCPU(ctx context.Context, targets []delivery.Target) (time.D
 	return (bench.CPU() - before) / time.Duration(times*len(targets)), nil
 }
 
-func (r *runner) engineCPU(ctx context.Context, label string, usePool bool, store string, targets []delivery.Target) (each time.Duration, err error) {
+func (r *runner) engineCPU(ctx context.Context, label string, usePool bool, store string, targets []delivery.Target) (each, server time.Duration, err error) {
 	times := r.cpuTimes()
 	s, err := r.scene(ctx, usePool, store, null{}, fine, len(targets))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	defer s.shut()
 	var before time.Duration
 	for i := 0; i <= times && err == nil; i++ { // the first makes the inboxes known
 		if i == 1 {
 			time.Sleep(300 * time.Millisecond) // until what it did is recorded
 			runtime.GC()
 			before = bench.CPU()
+			if r.server != nil {
+				server = r.server.CPU()
+			}
 		}
 		s.again(len(targets))
 		if err = s.Enqueue(ctx, post{id: fmt.Sprint(i), body: r.body}, slices.Values(targets)); err != nil {
@@ -107,12 +111,17 @@ func (r *runner) engineCPU(ctx context.Context, label string, usePool bool, stor
 		}
 		var ok bool
 		if ok, err = r.wait(ctx, s.meter, label); err == nil && !ok {
-			_ = s.end() // what it says does not matter any more
-			return never, nil
+			_ = s.stop() // what it says does not matter any more
+			return never, 0, nil
 		}
 	}
-	if stopErr := s.end(); err == nil {
+	if stopErr := s.stop(); err == nil {
 		err = stopErr
 	}
-	return (bench.CPU() - before) / time.Duration(times*len(targets)), err
+	all := time.Duration(times * len(targets))
+	each = (bench.CPU() - before) / all
+	if r.server != nil {
+		server = (r.server.CPU() - server) / all
+	}
+	return each, server, err
 }
