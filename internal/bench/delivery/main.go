@@ -181,13 +181,13 @@ func names(tables bool) (list []string) {
 // runner is one run of the program. Its goals are measured one after the other.
 type runner struct {
 	options
-	bar  *bench.Bar
-	dir  string // for files; removed at the end
-	body []byte // what is posted, some 2.7 KB
-	keys map[string]crypto.Signer
+	bar    *bench.Bar
+	dir    string // for files; removed at the end
+	body   []byte // what is posted, some 2.7 KB
+	keys   map[string]crypto.Signer
 	server *postgres.Server // nil but with -store postgres
-	goal string // that is being measured
-	rows []row
+	goal   string           // that is being measured
+	rows   []row
 }
 
 const sender = "http://sender.test/users/alice"

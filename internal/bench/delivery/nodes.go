@@ -405,4 +405,3 @@ func (r *runner) walOf(ctx context.Context, label string, usePool bool, posts, t
 	after, err := r.server.Written(ctx)
 	return float64(after-before) / float64(posts*targets), err
 }
-
