@@ -77,7 +77,9 @@ func parse(args []string) (options, error) {
 		return o, fmt.Errorf("-suite %q is neither rsa nor ed25519", o.suite)
 	}
 	all := names(o.store == "postgres")
-	if o.store == "postgres" { // what it is to be compared with is beside it in each run
+	said := false
+	f.Visit(func(f *flag.Flag) { said = said || f.Name == "baseline" })
+	if o.store == "postgres" && !said { // what it is to be compared with is beside it in each run
 		o.baseline = true
 	}
 	if o.goals == "" {
@@ -199,7 +201,7 @@ func newRunner(ctx context.Context, o options) (r *runner, err error) {
 			return nil, err
 		}
 	}
-	keys, err := makeKeys()
+	keys, err := makeKeys("rsa", "ed25519")
 	if err != nil {
 		return nil, err
 	}

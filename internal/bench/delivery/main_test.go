@@ -184,7 +184,7 @@ func TestThePoolPostsEachRowOnceAndKeepsWhatFailed(t *testing.T) {
 
 func TestTheBareLoopSaysWhatWasNotTaken(t *testing.T) {
 	t.Parallel()
-	keys, err := makeKeys()
+	keys, err := makeKeys("rsa")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func beNode(ctx context.Context, o options) error {
 	var transport http.RoundTripper = null{}
 	if o.args.to != "" {
 		var err error
-		if r.keys, err = makeKeys(); err != nil {
+		if r.keys, err = makeKeys(o.suite); err != nil {
 			return err
 		}
 		transport = r.signed(o.suite, newWire(&sink{address: o.args.to}, o.inFlight, false))
@@ -207,7 +207,7 @@ func (r *runner) fleets(ctx context.Context, s *sink) error {
 	}
 	for range r.rounds {
 		for _, n := range r.sets {
-			for _, usePool := range []bool{false, true} {
+			for _, usePool := range r.engines() {
 				if err := r.fleetOnce(ctx, s, n, usePool, got[usePool][n]); err != nil {
 					return fmt.Errorf("%d nodes: %w", n, err)
 				}
@@ -226,6 +226,7 @@ func (r *runner) fleets(ctx context.Context, s *sink) error {
 		if n == 2 && r.sets[0] == 1 {
 			w.atLeast(0.9)
 		}
+		w.note("%d rounds, from %s to %s a second", r.rounds, number(slices.Min(queue.rate)), number(slices.Max(queue.rate)))
 		r.both(what+", the nodes", "µs of CPU each", median(queue.client), median(rows.client))
 		if r.server.Local() {
 			r.both(what+", the server", "µs of CPU each", median(queue.server), median(rows.server))
@@ -233,6 +234,14 @@ func (r *runner) fleets(ctx context.Context, s *sink) error {
 		r.both(what, "B of WAL each", median(queue.written), median(rows.written))
 	}
 	return nil
+}
+
+// engines are the queue and, beside it, the pool.
+func (r *runner) engines() []bool {
+	if r.baseline {
+		return []bool{false, true}
+	}
+	return []bool{false}
 }
 
 func (r *runner) fleetOnce(ctx context.Context, s *sink, n int, usePool bool, to *speed) error {
@@ -329,9 +338,11 @@ func (r *runner) tableCPU(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		p, ps, err := r.engineCPU(ctx, "a row per delivery", true, "postgres", targets)
-		if err != nil {
-			return err
+		var p, ps time.Duration
+		if r.baseline {
+			if p, ps, err = r.engineCPU(ctx, "a row per delivery", true, "postgres", targets); err != nil {
+				return err
+			}
 		}
 		if q == never || p == never {
 			return fmt.Errorf("%d targets were not posted in %v", r.fanOut, r.patience)
@@ -372,9 +383,11 @@ func (r *runner) wal(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		pool, err := r.walOf(ctx, what+", pool", true, c.posts, c.targets, c.speed)
-		if err != nil {
-			return err
+		pool := 0.0
+		if r.baseline {
+			if pool, err = r.walOf(ctx, what+", pool", true, c.posts, c.targets, c.speed); err != nil {
+				return err
+			}
 		}
 		r.both(what, "B of WAL per target", queue, pool).atMost(10)
 	}

@@ -57,6 +57,8 @@ type options struct {
 
 	// Of the server's process.
 	serve, store, data, names, profile, memory string
+	nodes, node                                string
+	rounds                                     int
 	group                                      bool
 	fetches                                    int
 }
@@ -73,8 +75,11 @@ func main() {
 	flag.StringVar(&o.profile, "cpuprofile", "", "write the server's CPU profile of each scene to `FILE`.scene")
 	flag.StringVar(&o.memory, "memprofile", "", "write what is in the server's memory at the end of each scene to `FILE`.scene")
 	flag.StringVar(&o.serve, "serve", "", "be the server: bare or fedihook (used by this program itself)")
-	flag.StringVar(&o.store, "store", "memory", "of -serve and -storm: memory or sqlite")
-	flag.StringVar(&o.data, "data", "", "of -serve: the folder of SQLite's files")
+	flag.StringVar(&o.store, "store", "memory", "of -serve and -storm: memory or sqlite; postgres: see -nodes")
+	flag.StringVar(&o.nodes, "nodes", "1,2,4", "with -store postgres: `how many` servers share one database, with commas between")
+	flag.IntVar(&o.rounds, "rounds", 3, "with -store postgres: `rounds` of all of them in turn, of which the median counts")
+	flag.StringVar(&o.node, "node", "", "of -serve: its `name` among those that share a database; it is kept on no core")
+	flag.StringVar(&o.data, "data", "", "of -serve: the folder of SQLite's files, or the address of PostgreSQL's schema")
 	flag.StringVar(&o.names, "names", "", "of -serve: host=address,…")
 	flag.BoolVar(&o.group, "group", true, "of -storm: the hooks get likes and boosts of one post in groups")
 	flag.IntVar(&o.fetches, "fetches", 12_000, "of -storm: how many documents the server may fetch from one host in a minute")
@@ -94,6 +99,9 @@ func run(o options) error {
 	case o.n < 1 || o.warm < 0 || o.connections < 1 || o.actors < 1 || o.storm < 0:
 		return fmt.Errorf("-n, -c and -actors must be positive, -warm and -storm not negative")
 	case o.serve != "":
+		if o.node != "" {
+			return serve(ctx, o)
+		}
 		if runtime.NumCPU() > 1 {
 			if err := bench.Pin(1); err != nil {
 				return err
@@ -101,6 +109,9 @@ func run(o options) error {
 		}
 		runtime.GOMAXPROCS(1)
 		return serve(ctx, o)
+	}
+	if o.store == "postgres" {
+		return shared(ctx, o)
 	}
 	if o.storm > 0 {
 		return storm(ctx, o)
