@@ -3,6 +3,7 @@
 //
 //	go run ./internal/bench/delivery                                  everything, in some minutes
 //	go run ./internal/bench/delivery -goals rate,cpu -baseline        two goals, with a plain pool of workers beside
+//	bash .ci/postgres go run ./internal/bench/delivery -store postgres -nodes 1,2,4
 //	go run ./internal/bench/delivery -goals isolation -hosts 2000 -dead 0.2 -tarpit 0.05 -suite ed25519
 //
 // The goals are
@@ -18,6 +19,15 @@
 //	restart      how soon a new process sends where much waits
 //	dead         what waits for dead hosts costs in memory and in the file
 //	attempts     how often a dead host is tried in a day, by the clock of package simulation
+//
+// With -store postgres they are others, each beside what most queues on PostgreSQL do: a row per delivery, claimed with SKIP LOCKED
+// (the column pool; -baseline=false leaves it out):
+//
+//	wal          bytes of write-ahead log per target, bodies and whole pages included
+//	cpu          what this process uses beyond a bare loop, and with it all processes of the server, which must be on this machine
+//	nodes        deliveries a second of so many processes (-nodes) that this one starts, on the cores that there are, to one sink
+//	takeover     how soon every host is posted to again after one of two nodes was killed in the middle of posting
+//	isolation, interactive  as above
 //
 // The bare loop is what any sender must do. The pool (-baseline) is what one writes first: one row per delivery in
 // SQLite, workers that take the oldest due, a backoff per row. The exit status tells whether it could be measured,

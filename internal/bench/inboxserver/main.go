@@ -5,6 +5,8 @@
 //	go run ./internal/bench/inboxserver                  bare net/http, memory, SQLite, forgeries
 //	go run ./internal/bench/inboxserver -storm 200000    a post is liked by so many actors of one host; with -store sqlite
 //	                                                     and -fetches 60000 it takes a quarter of an hour
+//	bash .ci/postgres go run ./internal/bench/inboxserver -store postgres -nodes 1,2,4
+//	                                                     so many servers on one PostgreSQL, and what is a dead one's
 //
 // The bare server reads, checks the digest, verifies RSA and decodes the JSON: what any server must do. Compare with it, and
 // CPU rather than rates where others use the machine. SQLite's file has synchronous=FULL and WAL: what was answered 202
@@ -67,7 +69,7 @@ func main() {
 	var o options
 	flag.IntVar(&o.n, "n", 20000, "measured `requests` per scene")
 	flag.IntVar(&o.warm, "warm", 1000, "unmeasured `requests` before them")
-	flag.IntVar(&o.connections, "c", 8, "`connections` of the generator")
+	flag.IntVar(&o.connections, "c", 0, "`connections` of the generator; 0: 8, and 32 in all with -store postgres")
 	flag.IntVar(&o.actors, "actors", 100, "`actors` that sign in turn")
 	flag.IntVar(&o.storm, "storm", 0, "`how many` actors of one host like, boost or answer one post; 0: the scenes below")
 	flag.StringVar(&o.scenes, "scenes", "bare,memory,sqlite,forged", "which `scenes` to play, in this order")
@@ -93,6 +95,12 @@ func main() {
 func run(o options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if o.connections == 0 {
+		o.connections = 8
+		if o.store == "postgres" {
+			o.connections = 32
+		}
+	}
 	switch {
 	case flag.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flag.Arg(0))

@@ -41,6 +41,8 @@ type findings struct {
 }
 
 const (
+	warmConnections = 8 // more would be told to come again: no server is asked for more documents at once than some
+
 	shareOfOne = 0.9              // of one node's throughput, what two are to reach
 	resumeTime = 20 * time.Second // within which another node handles what was a dead one's
 )
@@ -246,7 +248,7 @@ func (t *town) play(ctx context.Context, name string, n int, rows bool) (out tur
 
 // warmUp makes the actors' keys known to each node and waits until all have nothing to do.
 func (t *town) warmUp(ctx context.Context, h *houses, requests [][]byte, rows bool) error {
-	warm := h.fire(ctx, requests, t.connections)
+	warm := h.fire(ctx, requests, warmConnections)
 	if warm.Accepted() != len(requests) {
 		return fmt.Errorf("the warm-up was answered %v, %d errors: %s", warm.Status, warm.Errors, warm.Sample)
 	}
