@@ -35,11 +35,11 @@
 //
 // On one PostgreSQL (15, on the same two cores, with others at work), 3000 activities over 32 connections; to reach 0.9 is the goal:
 //
-//	         nodes  done/s  to the first  CPU µs each  PostgreSQL's  WAL B each
-//	             1    1874          1.00          497           268        1884
-//	             2    1281          0.68          780           486        1900  NOT met; 0.47 to 0.88 in other runs
-//	 1, a row each    2884          1.00          297           243        1495
-//	 2, a row each    2726          0.95          323           291        1496
+//	        nodes  done/s  to the first  CPU µs each  PostgreSQL's  WAL B each
+//	            1    1874          1.00          497           268        1884
+//	            2    1281          0.68          780           486        1900  NOT met; 0.47 to 0.88 in other runs
+//	1, a row each    2884          1.00          297           243        1495
+//	2, a row each    2726          0.95          323           291        1496
 //
 // What a killed node had is handled by the other one after 9.6 to 11.2 s, of 20. A row each is the bare handler, which judges
 // nothing, and a commit for each activity.
