@@ -137,7 +137,8 @@ type view struct {
 	Post  *post
 	Error string
 
-	Thanks   bool // for a comment
+	Said     comment // that can't be taken yet
+	Thanks   bool    // for a comment
 	Comments []comment
 	Waiting  []comment
 	Counts   []count
