@@ -128,9 +128,9 @@ func newAviary(t *testing.T) *aviary {
 		case "/deaf":
 			w.Header().Set("Content-Type", "application/activity+json")
 			_, _ = io.WriteString(w, `{"id":"http://pics.test/deaf","type":"Person","preferredUsername":"deaf","inbox":"http://pics.test/deaf/inbox"}`)
-		case "/deaf/inbox": // which says what it was sent
-			w.WriteHeader(http.StatusUnsupportedMediaType)
-			_, _ = io.Copy(w, r.Body)
+		case "/deaf/inbox": // which says of what it was sent what it did not like
+			body, _ := io.ReadAll(r.Body) // of what does not arrive it says nothing
+			http.Error(w, "not liked: "+regexp.MustCompile("canary[a-z]+").FindString(string(body)), http.StatusUnsupportedMediaType)
 		default:
 			http.NotFound(w, r)
 		}
@@ -408,7 +408,7 @@ func (v *aviary) ask(method, path, who string, body []byte) (status int, answer 
 	return resp.StatusCode, string(raw)
 }
 
-// pictureWith is a picture with a comment in it. PNG §11.3.3.3
+// pictureWith is a PNG with a comment in it, as a chunk of the type tEXt behind its header.
 func pictureWith(t *testing.T, comment string) []byte {
 	var b bytes.Buffer
 	if err := png.Encode(&b, image.NewGray(image.Rect(0, 0, 30, 20))); err != nil {

@@ -122,7 +122,7 @@ func (w *wire) passages() (list []passage) {
 			}
 			body, _ := io.ReadAll(r.Body) // cut off where the connection was
 			if c.host != "" {
-				list = append(list, passage{r.Method + " " + c.host + r.URL.Path, r.RequestURI + "\n" + r.Host + "\n" + headers(r.Header) + string(body)})
+				list = append(list, passage{r.Method + " " + c.host + r.URL.Path, r.RequestURI + "\n" + r.Host + "\n" + fieldsOf(r.Header) + string(body)})
 				continue
 			}
 			answer, err := http.ReadResponse(replied, r)
@@ -131,10 +131,10 @@ func (w *wire) passages() (list []passage) {
 			}
 			body, _ = io.ReadAll(answer.Body)
 			who := r.Header.Get("Asker")
-			if m := keyID.FindStringSubmatch(headers(r.Header)); m != nil {
+			if m := keyID.FindStringSubmatch(fieldsOf(r.Header)); m != nil {
 				who = m[1]
 			}
-			list = append(list, passage{fmt.Sprintf("answer to %s %s for %s", r.Method, r.URL.Path, who), answer.Status + "\n" + headers(answer.Header) + string(body)})
+			list = append(list, passage{fmt.Sprintf("answer to %s %s for %s", r.Method, r.URL.Path, who), answer.Status + "\n" + fieldsOf(answer.Header) + string(body)})
 		}
 		left := asked
 		if c.host == "" {
@@ -147,7 +147,7 @@ func (w *wire) passages() (list []passage) {
 	return list
 }
 
-func headers(h http.Header) string {
+func fieldsOf(h http.Header) string {
 	var b strings.Builder
 	_ = h.Write(&b) // of a Builder: no error
 	return b.String() + "\n"
