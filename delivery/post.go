@@ -256,7 +256,8 @@ func (p *post) tell(ctx context.Context, v verdict) {
 		hook = p.q.OnDead
 	}
 	if v.kind != delivered {
-		p.q.Logger.Info("delivery: gave up", "activity", p.rec.ID, "inbox", p.box.url, "status", v.status, "err", v.err)
+		p.q.Logger.Info("delivery: gave up", "activity", p.rec.ID, "host", p.host, v.cause()) // not the inbox: it may be somebody's in bcc
+		p.q.Logger.Debug("delivery: gave up", "activity", p.rec.ID, "inbox", p.box.url, "err", v.err)
 	}
 	if hook == nil {
 		return
@@ -270,6 +271,6 @@ func (p *post) tell(ctx context.Context, v verdict) {
 		Attempts: p.attempts, Status: v.status, Err: v.error(p.box.url), Took: took,
 	})
 	if err != nil {
-		p.q.Logger.Warn("delivery: hook failed", "activity", p.rec.ID, "inbox", p.box.url, "err", err)
+		p.q.Logger.Warn("delivery: hook failed", "activity", p.rec.ID, "host", p.host, "err", err)
 	}
 }

@@ -237,7 +237,8 @@ func (w *worker) pause(l *lane, f *flight, v verdict) {
 	l.Next = w.now.Add(wait)
 	w.rest(l, l.Next)
 	w.host(l)
-	w.q.Logger.Info("delivery: host fails", "host", l.Origin, "failures", l.Failures, "status", v.status, "err", v.err, "retry_in", wait)
+	w.q.Logger.Info("delivery: host fails", "host", l.Origin, "failures", l.Failures, v.cause(), "retry_in", wait)
+	w.q.Logger.Debug("delivery: host fails", "host", l.Origin, "err", v.err)
 	if given {
 		n := l.line.len() + len(l.resting) + l.behind
 		w.q.Logger.Warn("delivery: host given up", "host", l.Origin, "since", l.Since, "targets", n)

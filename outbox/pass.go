@@ -227,7 +227,9 @@ func (o *Outbox) pass(ctx context.Context, r *Record, got []answer) (done bool, 
 		r.Waiting = slices.DeleteFunc(r.Waiting, func(id string) bool { return id == a.id })
 		switch {
 		case a.err != nil:
-			o.Logger.InfoContext(ctx, "outbox: recipient left out", "activity", r.ID, "actor", a.id, "error", a.err)
+			host, _ := activity.Authority(a.id) // no more of who may be in bto or bcc
+			o.Logger.InfoContext(ctx, "outbox: recipient left out", "activity", r.ID, "host", host, "error", ErrGone)
+			o.Logger.DebugContext(ctx, "outbox: recipient left out", "activity", r.ID, "actor", a.id, "error", a.err)
 		case a.target.Inbox != "" && !slices.Contains(r.Targets, a.target):
 			r.Targets = append(r.Targets, a.target)
 		}
