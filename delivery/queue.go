@@ -151,9 +151,9 @@ type Queue struct {
 	asked     chan struct{}     // an intent was written here
 
 	mu     sync.Mutex
-	worker *worker             // of the present Run; nil if none runs
-	done   chan struct{}       // closed when that Run ends
-	wakes  map[string]struct{} // authorities that were heard of
+	worker *worker       // of the present Run; nil if none runs
+	done   chan struct{} // closed when that Run ends
+	wakes  wakes
 }
 
 // New checks c and makes a Queue. It dials nothing and starts nothing.
@@ -195,7 +195,7 @@ func New(c Config) (*Queue, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	q := &Queue{Config: c, asked: make(chan struct{}, 1), userAgent: []string{c.UserAgent}, wakes: make(map[string]struct{})}
+	q := &Queue{Config: c, asked: make(chan struct{}, 1), userAgent: []string{c.UserAgent}}
 	if c.Transport == nil {
 		base, err := c.Guarded()
 		if err != nil {
