@@ -46,10 +46,10 @@ CREATE TABLE fedihook_entries (
 	shard      smallint NOT NULL,
 	head       boolean NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
-CREATE INDEX fedihook_entries_okey ON fedihook_entries (okey, seq) WHERE okey <> '';
+CREATE INDEX fedihook_entries_okey ON fedihook_entries (sha256(okey), seq) WHERE okey <> '';
 CREATE INDEX fedihook_entries_fresh ON fedihook_entries (shard, turn, seq) WHERE head AND not_before = 0;
 CREATE INDEX fedihook_entries_waiting ON fedihook_entries (shard, not_before, seq) WHERE head AND not_before <> 0;
-CREATE INDEX fedihook_entries_lane ON fedihook_entries (lane);
+CREATE INDEX fedihook_entries_lane ON fedihook_entries (sha256(lane));
 CREATE INDEX fedihook_entries_copies ON fedihook_entries (substr(mark, 1, 16)) WHERE alone;
 CREATE TABLE fedihook_shelf (
 	shelf      smallint NOT NULL,
