@@ -174,9 +174,9 @@ func inParts(t *testing.T, keys actor.Keys, open func() storage.Storage, split [
 			}
 		}()
 	}
-	there.Wait("Accept")
-	if got := there.Wait("Create"); got.Activity.Object.First() != id {
-		t.Errorf("what arrived is of %s, want %s", got.Activity.Object.First(), id)
+	n.Until("both have arrived", func() bool { return len(there.Received("Accept")) > 0 && len(there.Received("Create")) > 0 })
+	if got := there.Received("Create")[0].Activity.Object.First(); got != id {
+		t.Errorf("what arrived is of %s, want %s", got, id)
 	}
 	heard := func() (ids []string) {
 		for _, d := range all {

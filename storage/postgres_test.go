@@ -97,11 +97,6 @@ func TestPostgresKeepsTheContractsWhereTransactionsAreSerializableByDefault(t *t
 	t.Parallel()
 	pgtest.URL(t)
 	runPostgres(t, func(t *testing.T) storage.Storage { return openPostgres(t, pgtest.Connect(t, pgtest.Strict(t))) })
-	t.Run("Followers", func(t *testing.T) {
-		storagetest.RunFollowers(t, func(t *testing.T) actor.Followers {
-			return openPostgres(t, pgtest.Connect(t, pgtest.Strict(t))).Followers
-		})
-	})
 }
 
 // In a database that two sites share, each in a schema, nobody waits for the other's locks.

@@ -55,13 +55,14 @@ func TestWhoMigratesAnotherSchemaDoesNotWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback()
-	if _, err := tx.Exec(`CREATE TABLE fedihook_a (n bigint)`); err != nil {
+	if _, err := slow.Exec(`CREATE TABLE fedihook_a (n bigint)`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(`LOCK TABLE fedihook_a`); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { // it waits for tx
-		done <- pgdb.Migrate(context.Background(), slow, "a", []string{`CREATE TABLE IF NOT EXISTS fedihook_a (n bigint)`})
-	}()
+	go func() { done <- pgdb.Migrate(context.Background(), slow, "a", []string{`ALTER TABLE fedihook_a ADD m bigint`}) }()
 	waits(t, slow)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -81,13 +82,12 @@ func TestWhoMigratesAnotherSchemaDoesNotWait(t *testing.T) {
 	}
 }
 
-// waits returns when some statement waits for a lock that somebody in this schema's table fedihook_a has.
+// waits returns when somebody waits for a lock on this schema's table fedihook_a.
 func waits(t *testing.T, db *sql.DB) {
 	t.Helper()
 	for range 3000 {
 		var waiting bool
-		if err := db.QueryRow(`SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE IF NOT EXISTS fedihook_a%'
-			AND wait_event_type = 'Lock' AND datname = current_database())`).Scan(&waiting); err != nil {
+		if err := db.QueryRow(`SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'fedihook_a'::regclass AND NOT granted)`).Scan(&waiting); err != nil {
 			t.Fatal(err)
 		}
 		if waiting {
