@@ -62,7 +62,9 @@ func TestWhoMigratesAnotherSchemaDoesNotWait(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- pgdb.Migrate(context.Background(), slow, "a", []string{`ALTER TABLE fedihook_a ADD m bigint`}) }()
+	go func() {
+		done <- pgdb.Migrate(context.Background(), slow, "a", []string{`ALTER TABLE fedihook_a ADD m bigint`})
+	}()
 	waits(t, slow)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
