@@ -40,7 +40,7 @@ type Config struct {
 	// trials; a Storage that lacks some stores is an error.
 	Storage storage.Storage
 	// Node names this process to others that share the Storage. One that comes back under its old name takes up its work at
-	// once, also after a crash. No two live processes may share a name. Empty: a random one, and what a crashed process had to do
+	// once, also after a crash. No two live processes may share a name, of at most 255 bytes. Empty: a random one, and what a crashed process had to do
 	// waits until its lease has run out, which takes half a minute, or ten seconds where others share its work. A Queue that the app brings has its own Owner.
 	Node string
 	// NoExpansion, NoDelivery and NoJournal leave parts of Run to other processes over the same Storage: to find out whom what
@@ -177,6 +177,8 @@ type Config struct {
 	Logger *slog.Logger // nil: slog.Default()
 }
 
+const maxNode = 255 // bytes of Config.Node
+
 // Server federates one site. Its methods may be called by many goroutines at once.
 type Server struct {
 	config   Config
@@ -243,6 +245,9 @@ func New(c Config) (*Server, error) {
 	}
 	if (c.SealKey == nil) != (c.OpenKey == nil) {
 		return nil, errors.New("fedihook: Config.SealKey needs Config.OpenKey, and the other way round")
+	}
+	if len(c.Node) > maxNode {
+		return nil, fmt.Errorf("fedihook: Config.Node has more than %d bytes", maxNode)
 	}
 	if c.PublishDelay < 0 || c.MaxRelayed < 0 || c.OfferPosts < 0 {
 		return nil, errors.New("fedihook: Config.PublishDelay, Config.MaxRelayed or Config.OfferPosts is negative")
