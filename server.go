@@ -40,9 +40,14 @@ type Config struct {
 	// trials; a Storage that lacks some stores is an error.
 	Storage storage.Storage
 	// Node names this process to others that share the Storage. One that comes back under its old name takes up its work at
-	// once, also after a crash. No two live processes may share a name. Empty: a random one, and what a crashed process had to do
+	// once, also after a crash. No two live processes may share a name, of at most 255 bytes. Empty: a random one, and what a crashed process had to do
 	// waits until its lease has run out, which takes half a minute, or ten seconds where others share its work. A Queue that the app brings has its own Owner.
 	Node string
+	// NoExpansion, NoDelivery and NoJournal leave parts of Run to other processes over the same Storage: to find out whom what
+	// was said is for and hand it to the queue; to post what is in the queue, where that is not the app's own; and to run hooks for
+	// what came in. What no process does waits in the Storage, and so nothing is lost; bounds on what waits hold. Requests and
+	// all methods do the same in every process, also in one that never calls Run. False: Run does it.
+	NoExpansion, NoDelivery, NoJournal bool
 
 	// Profile returns the app's user with this handle, or an error that wraps actor.ErrNotFound or
 	// actor.ErrGone. It is asked with a full actor id where a request names one that maps to no current handle.
@@ -172,6 +177,8 @@ type Config struct {
 	Logger *slog.Logger // nil: slog.Default()
 }
 
+const maxNode = 255 // bytes of Config.Node
+
 // Server federates one site. Its methods may be called by many goroutines at once.
 type Server struct {
 	config   Config
@@ -238,6 +245,9 @@ func New(c Config) (*Server, error) {
 	}
 	if (c.SealKey == nil) != (c.OpenKey == nil) {
 		return nil, errors.New("fedihook: Config.SealKey needs Config.OpenKey, and the other way round")
+	}
+	if len(c.Node) > maxNode {
+		return nil, fmt.Errorf("fedihook: Config.Node has more than %d bytes", maxNode)
 	}
 	if c.PublishDelay < 0 || c.MaxRelayed < 0 || c.OfferPosts < 0 {
 		return nil, errors.New("fedihook: Config.PublishDelay, Config.MaxRelayed or Config.OfferPosts is negative")
@@ -366,19 +376,24 @@ func (s *Server) wire(client *http.Client) (err error) {
 	return err
 }
 
-// Run hands over what was said, delivers it and works the journal, until ctx ends; then it finishes what is
-// under way and returns. Requests are answered without it, and what they bring is kept until it runs.
+// Run hands over what was said, delivers it and works the journal, except for what Config leaves to other processes, until ctx
+// ends; then it finishes what is under way and returns. Requests are answered without it, and what they bring is kept until it runs
+// here or elsewhere.
 func (s *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.outbox.Run(ctx) })
-	g.Go(func() error { return s.inbox.Run(ctx) })
+	if !s.config.NoExpansion {
+		g.Go(func() error { return s.outbox.Run(ctx) })
+	}
+	if !s.config.NoJournal {
+		g.Go(func() error { return s.inbox.Run(ctx) })
+	}
 	g.Go(func() error { return s.keys.Run(ctx) })
 	g.Go(func() error { return s.compareFollowers(ctx) })
 	g.Go(func() error { return s.askRelays(ctx) })
 	g.Go(func() error { return s.runMoves(ctx) })
 	g.Go(func() error { return s.forgetStamps(ctx) })
 	g.Go(func() error { return s.enforceAll(ctx) })
-	if s.config.Queue == nil {
+	if s.config.Queue == nil && !s.config.NoDelivery {
 		g.Go(func() error { return s.queue.Run(ctx) })
 	}
 	if s.config.Resolver == nil {

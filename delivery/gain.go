@@ -79,7 +79,9 @@ func (w *worker) hosts(g *gain) bool {
 				w.alarms.set(l, l.alarm())
 			}
 		}
-		g.known = len(page) == 0
+		if g.known = len(page) == 0; g.known {
+			w.orderly = true // something may have been ordered while nobody had it
+		}
 		w.mu.Unlock()
 		if len(page) == 0 {
 			return true

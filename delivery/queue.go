@@ -150,9 +150,9 @@ type Queue struct {
 	asked chan struct{}     // an intent was written here
 
 	mu     sync.Mutex
-	worker *worker             // of the present Run; nil if none runs
-	done   chan struct{}       // closed when that Run ends
-	wakes  map[string]struct{} // authorities that were heard of
+	worker *worker       // of the present Run; nil if none runs
+	done   chan struct{} // closed when that Run ends
+	wakes  wakes
 }
 
 // New checks c and makes a Queue. It dials nothing and starts nothing.
@@ -194,7 +194,7 @@ func New(c Config) (*Queue, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	q := &Queue{Config: c, asked: make(chan struct{}, 1), wakes: make(map[string]struct{})}
+	q := &Queue{Config: c, asked: make(chan struct{}, 1)}
 	if c.Transport == nil {
 		base, err := c.Guarded()
 		if err != nil {

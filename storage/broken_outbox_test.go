@@ -99,6 +99,14 @@ var brokenLogs = []struct {
 			return l.AddRecord(ctx, r)
 		}}
 	}},
+	{"ids may be long", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, add: func(ctx context.Context, r outbox.Record) error {
+			if len(r.ID) > 2704 {
+				return errors.New("index row size exceeds the maximum")
+			}
+			return l.AddRecord(ctx, r)
+		}}
+	}},
 	{"a record of the same id is left as it is", func(l outbox.Log) outbox.Log {
 		return &brokenLog{Log: l, add: func(ctx context.Context, r outbox.Record) error {
 			return errors.Join(l.AddRecord(ctx, r), l.SaveRecord(ctx, r))

@@ -178,7 +178,7 @@ func (b *postgresBatch) load(marks []inbox.Mark, keys []string) error {
 		return nil
 	}
 	found, err := all(b.ctx, b.tx, scanBlob, `SELECT k.okey FROM unnest($1::bytea[]) AS k (okey)
-		WHERE EXISTS (SELECT 1 FROM fedihook_entries AS e WHERE e.okey = k.okey AND e.okey <> '')`, blobs(unknown))
+		WHERE EXISTS (SELECT 1 FROM fedihook_entries AS e WHERE sha256(e.okey) = sha256(k.okey) AND e.okey <> '')`, blobs(unknown))
 	for _, key := range found {
 		b.keys[string(key)] = true
 	}

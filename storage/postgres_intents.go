@@ -113,7 +113,7 @@ func scanPostgresIntent(row scanner) (in outbox.Intent, err error) {
 }
 
 func (s *postgresIntents) DropIntents(ctx context.Context, seq int64) error {
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM fedihook_intents WHERE seq <= $1`, seq); err != nil {
+	if _, err := pgdb.Exec(ctx, s.db, `DELETE FROM fedihook_intents WHERE seq <= $1`, seq); err != nil {
 		return fmt.Errorf("storage: drop intents up to %d: %w", seq, err)
 	}
 	return nil

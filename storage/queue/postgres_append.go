@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/delivery"
+	"github.com/fedihook/fedihook/internal/pgdb"
 )
 
 // A reader goes on from the last Seq that it has seen, but numbers are given in another order than transactions are
@@ -112,7 +113,9 @@ func (s *postgres) add(ctx context.Context, add delivery.Addition, ids []int64, 
 		}
 	}
 	if err == nil {
-		err = each(ctx, s.db, insert, insertion(add.Record, ids, life), func(r *sql.Rows) error { return r.Scan(&a.Seq) })
+		err = pgdb.Again(ctx, func() error {
+			return each(ctx, s.db, insert, insertion(add.Record, ids, life), func(r *sql.Rows) error { return r.Scan(&a.Seq) })
+		})
 	}
 	if err != nil {
 		return a, fmt.Errorf("queue: append: %w", err)

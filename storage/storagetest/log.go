@@ -38,6 +38,32 @@ var logChecks = []check[outbox.Log]{
 		ok(t, err)
 		equal(t, "ids", recordIDs(list), []string{first.ID})
 	}},
+	{"ids may be long", func(t *testing.T, ctx context.Context, l outbox.Log) {
+		var ids []string
+		for i := range 3 {
+			r := outbox.Record{
+				ID: long(6000, i), Object: long(6000, 10+i/2), Actor: long(6000, 20), Author: long(6000, 20), Type: "Create", Public: true,
+				To: []string{long(6000, 30)}, At: start, State: outbox.Sent,
+			}
+			ok(t, l.AddRecord(ctx, r))
+			ok(t, l.AddRecord(ctx, outbox.Record{ID: r.ID, Type: "Other"}))
+			got := record(t, ctx, l, r.ID)
+			equal(t, "its type", got.Type, "Create")
+			equal(t, "to whom", got.To, r.To)
+			got.State = outbox.Pending
+			ok(t, l.SaveRecord(ctx, got))
+			ids = append(ids, r.ID)
+		}
+		list, err := l.ObjectRecords(ctx, long(6000, 10), 10)
+		ok(t, err)
+		equal(t, "of one object", recordIDs(list), ids[:2])
+		list, _, err = l.PublicRecords(ctx, long(6000, 20), 0, 10)
+		ok(t, err)
+		equal(t, "of one actor", recordIDs(list), []string{ids[2], ids[1], ids[0]})
+		list, err = l.DueRecords(ctx, start, 10)
+		ok(t, err)
+		equal(t, "due, one of each object", recordIDs(list), []string{ids[0], ids[2]})
+	}},
 	{"of ten simultaneous records of an id one is kept", func(t *testing.T, ctx context.Context, l outbox.Log) {
 		atOnce(10, func(i int) {
 			if err := l.AddRecord(ctx, outbox.Record{ID: "1", Object: "o", Attempts: i}); err != nil {
