@@ -20,6 +20,7 @@ import (
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/internal/bench/kill"
 	"github.com/fedihook/fedihook/outbox"
 	"github.com/fedihook/fedihook/storage"
 )
@@ -28,10 +29,10 @@ import (
 // of the usual ones and pass the killer's points. Nothing in the library knows of this.
 
 // statements tells by their text what transactions are for whose context does not say it, and points inside others.
-var statements = []struct{ text, work, point string }{
-	{text: "INSERT OR FAIL INTO fedihook_entries", work: "journal"},
-	{text: "DELETE FROM fedihook_entries WHERE seq", work: "mark"},                                                      // both may be in one transaction
-	{text: "INSERT INTO fedihook_q_ack (seq, chunk, failed, cancelled, ids) VALUES (?, 1,", point: "inside compaction"}, // all chunks are one
+var statements = []kill.Statement{
+	{Text: "INSERT OR FAIL INTO fedihook_entries", Work: "journal"},
+	{Text: "DELETE FROM fedihook_entries WHERE seq", Work: "mark"},                                                      // both may be in one transaction
+	{Text: "INSERT INTO fedihook_q_ack (seq, chunk, failed, cancelled, ids) VALUES (?, 1,", Point: "inside compaction"}, // all chunks are one
 }
 
 const (
@@ -51,7 +52,7 @@ const (
 )
 
 // open makes the server of one life, as an app would, with the killer in every seam.
-func open(ctx context.Context, o order, k *killer) (*site, error) {
+func open(ctx context.Context, o order, k *kill.Killer) (*site, error) {
 	appFile, app, err := openDatabase(filepath.Join(o.Dir, "app.db"), k, "")
 	if err != nil {
 		return nil, err
@@ -107,12 +108,12 @@ func open(ctx context.Context, o order, k *killer) (*site, error) {
 			return actor.Profile{Handle: handle}, nil
 		},
 		Hooks: inbox.Hooks{Create: func(ctx context.Context, m *inbox.Message) error {
-			say("run %s", m.Activity.ID)
-			k.at("hook begun")
-			if err := s.effect(working(ctx, "effect"), m.Activity.ID); err != nil {
+			kill.Say("run %s", m.Activity.ID)
+			k.At("hook begun")
+			if err := s.effect(kill.Working(ctx, "effect"), m.Activity.ID); err != nil {
 				return err
 			}
-			k.at("hook done")
+			k.At("hook done")
 			return nil
 		}},
 	})
@@ -129,7 +130,7 @@ func open(ctx context.Context, o order, k *killer) (*site, error) {
 // intents is an outbox.Intents.
 type intents struct {
 	outbox.Intents
-	kill    *killer
+	kill    *kill.Killer
 	outside bool // broken: writes beside the app's transaction
 }
 
@@ -141,7 +142,7 @@ func (i *intents) AddIntent(ctx context.Context, tx outbox.Execer, in outbox.Int
 }
 
 func (i *intents) DropIntents(ctx context.Context, seq int64) error {
-	i.kill.at("intent before dropped")
+	i.kill.At("intent before dropped")
 	return i.Intents.DropIntents(ctx, seq)
 }
 
@@ -155,7 +156,7 @@ type queue struct {
 }
 
 func (q *queue) Append(ctx context.Context, a delivery.Addition) (delivery.Appended, error) {
-	ctx = working(ctx, "enqueue")
+	ctx = kill.Working(ctx, "enqueue")
 	if q.early {
 		go func() {
 			time.Sleep(tardy)
@@ -183,7 +184,7 @@ func (q *queue) Load(ctx context.Context, what delivery.Query) (delivery.Page, e
 }
 
 func (q *queue) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone []int64, err error) {
-	ctx = working(ctx, "flush")
+	ctx = kill.Working(ctx, "flush")
 	if q.forget {
 		f.Acks = nil
 	}
@@ -212,16 +213,16 @@ func (q *queue) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone 
 // transport posts.
 type transport struct {
 	base http.RoundTripper
-	kill *killer
+	kill *kill.Killer
 }
 
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { t.kill.at("request written") },
+		WroteRequest: func(httptrace.WroteRequestInfo) { t.kill.At("request written") },
 	})
 	resp, err := t.base.RoundTrip(r.WithContext(ctx))
 	if err == nil {
-		t.kill.at("answer read")
+		t.kill.At("answer read")
 	}
 	return resp, err
 }
@@ -287,11 +288,11 @@ func (j *journal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outc
 		defer j.mu.Unlock()
 		for _, o := range outcomes {
 			if o.State == inbox.Done {
-				say("done %s", j.ids[o.Seq])
+				kill.Say("done %s", j.ids[o.Seq])
 			}
 		}
 	})
-	ctx = context.WithValue(working(ctx, "mark"), committedKey, done)
+	ctx = kill.Committed(kill.Working(ctx, "mark"), done)
 	if j.forget {
 		outcomes := append([]inbox.Outcome(nil), outcomes...)
 		for i := range outcomes {
@@ -310,12 +311,12 @@ func (j *journal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outc
 // answer is a http.ResponseWriter.
 type answer struct {
 	http.ResponseWriter
-	kill *killer
+	kill *kill.Killer
 }
 
 func (a *answer) WriteHeader(status int) {
 	if status == http.StatusAccepted {
-		a.kill.at("before the answer")
+		a.kill.At("before the answer")
 	}
 	a.ResponseWriter.WriteHeader(status)
 }

@@ -1,4 +1,4 @@
-package main
+package kill
 
 import (
 	"bufio"
@@ -15,27 +15,27 @@ import (
 	"time"
 )
 
-// errKilled is returned by what was under way when the server was killed.
-var errKilled = errors.New("the server was killed")
+// ErrKilled is returned by what was under way when the server was killed.
+var ErrKilled = errors.New("the server was killed")
 
 // process is one life of the server.
-type process struct {
-	address string // where it listens
+type Process struct {
+	Address string // where it listens
 	cmd     *exec.Cmd
 	stdin   io.WriteCloser
 	ready   chan string   // its address
-	answers chan string   // of ask
-	died    chan struct{} // closed when it is gone and all that it has said was heard
+	answers chan string   // of Ask
+	Died    chan struct{} // closed when it is gone and all that it has said was heard
 	bye     bool          // it has ended by itself; after died
 	killing atomic.Bool
-	reached atomic.Bool // its point
+	Reached atomic.Bool // its point
 }
 
 // loosely is within what time after a loose point a server is killed.
 const loosely = 4 * time.Millisecond
 
 // start starts this program as a server. heard is called with each line that it says of its own accord.
-func start(ctx context.Context, o order, heard func(word, rest string)) (*process, error) {
+func Start(ctx context.Context, o any, loose bool, heard func(word, rest string)) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -44,9 +44,9 @@ func start(ctx context.Context, o order, heard func(word, rest string)) (*proces
 	if err != nil {
 		return nil, err
 	}
-	p := &process{
+	p := &Process{
 		cmd: exec.CommandContext(ctx, self, "-child", string(text)), ready: make(chan string, 1), answers: make(chan string, 1),
-		died: make(chan struct{}),
+		Died: make(chan struct{}),
 	}
 	p.cmd.Stderr = os.Stderr
 	// The server ends when this pipe does, whatever becomes of us.
@@ -61,7 +61,7 @@ func start(ctx context.Context, o order, heard func(word, rest string)) (*proces
 		return nil, err
 	}
 	go func() {
-		defer close(p.died)
+		defer close(p.Died)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
 			switch word, rest, _ := strings.Cut(lines.Text(), " "); word {
@@ -72,65 +72,65 @@ func start(ctx context.Context, o order, heard func(word, rest string)) (*proces
 			case "bye":
 				p.bye = true
 			case "at":
-				p.reached.Store(true)
-				if !o.Loose {
-					p.kill()
+				p.Reached.Store(true)
+				if !loose {
+					p.Kill()
 					continue
 				}
-				time.AfterFunc(rand.N(loosely), p.kill)
+				time.AfterFunc(rand.N(loosely), p.Kill)
 			default:
 				heard(word, rest)
 			}
 		}
 		// Killed is how it is meant to end.
 		if err := p.cmd.Wait(); err != nil && !p.killing.Load() && ctx.Err() == nil {
-			fmt.Fprintln(os.Stderr, "crash: the server has ended by itself:", err)
+			fmt.Fprintln(os.Stderr, "kill: the server has ended by itself:", err)
 		}
 	}()
 	return p, nil
 }
 
 // kill sends SIGKILL.
-func (p *process) kill() {
+func (p *Process) Kill() {
 	p.killing.Store(true)
 	_ = p.cmd.Process.Kill() // it may be gone already
 }
 
 // wait waits until the server is gone, and kills it if that takes longer than d.
-func (p *process) wait(d time.Duration) {
+func (p *Process) Wait(d time.Duration) {
 	select {
-	case <-p.died:
+	case <-p.Died:
 	case <-time.After(d):
-		p.kill()
-		<-p.died
+		p.Kill()
+		<-p.Died
 	}
 }
 
 // listening waits until the server has started.
-func (p *process) listening(patience time.Duration) error {
+func (p *Process) Listening(patience time.Duration) error {
 	select {
-	case p.address = <-p.ready:
+	case p.Address = <-p.ready:
 		return nil
-	case <-p.died:
-		return p.ended()
+	case <-p.Died:
+		return p.Ended()
 	case <-time.After(patience):
 		return errors.New("the server does not start")
 	}
 }
 
-func (p *process) ended() error {
+func (p *Process) Ended() error {
 	if p.killing.Load() {
-		return errKilled
+		return ErrKilled
 	}
 	return errors.New("the server has ended by itself")
 }
 
 // ask has the server do something. One goroutine at a time may ask.
-func (p *process) ask(format string, args ...any) (string, error) {
+func (p *Process) Ask(format string, args ...any) (string, error) {
 	line := fmt.Sprintf(format, args...)
 	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
-		<-p.died
-		return "", p.ended()
+		<-p.Died
+		return "", p.Ended()
 	}
 	select {
 	case answer := <-p.answers:
@@ -138,7 +138,7 @@ func (p *process) ask(format string, args ...any) (string, error) {
 			return strings.TrimSpace(result), nil
 		}
 		return "", errors.New("the server: " + answer)
-	case <-p.died:
+	case <-p.Died:
 		select {
 		case answer := <-p.answers: // said with its last breath
 			if result, ok := strings.CutPrefix(answer, "ok"); ok {
@@ -146,16 +146,16 @@ func (p *process) ask(format string, args ...any) (string, error) {
 			}
 		default:
 		}
-		return "", p.ended()
+		return "", p.Ended()
 	}
 }
 
 // quit has the server end in good order.
-func (p *process) quit() error {
+func (p *Process) Quit() error {
 	if _, err := io.WriteString(p.stdin, "quit\n"); err != nil {
 		return err
 	}
-	p.wait(30 * time.Second)
+	p.Wait(30 * time.Second)
 	if !p.bye {
 		return errors.New("the server did not end in good order")
 	}
