@@ -1,17 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
-	"net/http/httptrace"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -21,12 +17,10 @@ import (
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/internal/bench/kill"
-	"github.com/fedihook/fedihook/outbox"
 	"github.com/fedihook/fedihook/storage"
 )
 
-// What stands here touches the library, all of it from outside: stores, a RoundTripper and hooks that stand in front
-// of the usual ones and pass the killer's points. Nothing in the library knows of this.
+// What stands here touches the library, as does kill's: all of it from outside.
 
 // statements tells by their text what transactions are for whose context does not say it, and points inside others.
 var statements = []kill.Statement{
@@ -72,8 +66,8 @@ func open(ctx context.Context, o order, k *kill.Killer) (*site, error) {
 	if err := s.createTables(ctx); err != nil {
 		return nil, err
 	}
-	store.Intents = &intents{Intents: store.Intents, kill: k, outside: o.Break == "outside-tx"}
-	store.Queue = &queue{Store: store.Queue, split: o.Split, early: o.Break == "early-enqueue", forget: o.Break == "forget-acks", mixed: o.Break == "forget-keys"}
+	store.Intents = &kill.Intents{Intents: store.Intents, Killer: k, Outside: o.Break == "outside-tx"}
+	store.Queue = &kill.Queue{Store: store.Queue, Split: o.Split, Early: o.Break == "early-enqueue", Forgetful: o.Break == "forget-acks", Mixed: o.Break == "forget-keys"}
 	store.Journal = &journal{Journal: store.Journal, ids: map[int64]string{}, early: o.Break == "early-202", forget: o.Break == "forget-marks"}
 
 	names := map[string]string{}
@@ -90,7 +84,7 @@ func open(ctx context.Context, o order, k *kill.Killer) (*site, error) {
 		},
 		Transport: func(sender string) (http.RoundTripper, error) {
 			base, err := s.server.Transport(sender)
-			return &transport{base, k}, err
+			return &kill.Transport{Base: base, Killer: k}, err
 		},
 	}
 	if o.Lease > 0 { // a stranger, who has to wait
@@ -122,113 +116,10 @@ func open(ctx context.Context, o order, k *kill.Killer) (*site, error) {
 	}
 	handler := s.server.Handler()
 	s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler.ServeHTTP(&answer{w, k}, r)
+		handler.ServeHTTP(&kill.Answer{ResponseWriter: w, Killer: k}, r)
 	})
 	return s, nil
 }
-
-// intents is an outbox.Intents.
-type intents struct {
-	outbox.Intents
-	kill    *kill.Killer
-	outside bool // broken: writes beside the app's transaction
-}
-
-func (i *intents) AddIntent(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
-	if i.outside {
-		tx = nil
-	}
-	return i.Intents.AddIntent(ctx, tx, in)
-}
-
-func (i *intents) DropIntents(ctx context.Context, seq int64) error {
-	i.kill.At("intent before dropped")
-	return i.Intents.DropIntents(ctx, seq)
-}
-
-// queue is a delivery.Store.
-type queue struct {
-	delivery.Store
-	split  bool // records acks one by one, so that there are enough of them to compact
-	early  bool // broken: says that an activity is kept before it is
-	forget bool // broken: records no ack
-	mixed  bool // broken: knows no order
-}
-
-func (q *queue) Append(ctx context.Context, a delivery.Addition) (delivery.Appended, error) {
-	ctx = kill.Working(ctx, "enqueue")
-	if q.early {
-		go func() {
-			time.Sleep(tardy)
-			_, _ = q.Store.Append(context.WithoutCancel(ctx), a)
-		}()
-		return delivery.Appended{Seq: 1, Targets: len(a.Inboxes)}, nil
-	}
-	return q.Store.Append(ctx, a)
-}
-
-func (q *queue) Load(ctx context.Context, what delivery.Query) (delivery.Page, error) {
-	page, err := q.Store.Load(ctx, what)
-	if q.mixed {
-		for i := range page.Records {
-			r := &page.Records[i]
-			r.Key, r.Deferred = "", nil
-			for _, inbox := range r.Targets {
-				r.Deferred = append(r.Deferred, delivery.Deferral{
-					Seq: r.Seq, Inbox: inbox, Attempts: 1, Next: time.Now().Add(rand.N(4 * tardy)),
-				})
-			}
-		}
-	}
-	return page, err
-}
-
-func (q *queue) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone []int64, err error) {
-	ctx = kill.Working(ctx, "flush")
-	if q.forget {
-		f.Acks = nil
-	}
-	if q.split {
-		// A store takes all of them or none: of the parts, what was said first has to come first.
-		slices.SortFunc(f.Acks, func(a, b delivery.Ack) int { return cmp.Compare(a.Seq, b.Seq) })
-		for _, a := range f.Acks {
-			for _, inbox := range a.Done {
-				part := delivery.Flush{Now: f.Now, Acks: []delivery.Ack{{Seq: a.Seq, Done: []int64{inbox}, Failed: min(a.Failed, 1)}}}
-				a.Failed -= part.Acks[0].Failed
-				unknown, err := q.Store.Flush(ctx, epoch, part)
-				if err != nil {
-					return nil, err
-				}
-				gone = append(gone, unknown...)
-			}
-		}
-		f.Acks = nil
-	}
-	unknown, err := q.Store.Flush(ctx, epoch, f)
-	gone = append(gone, unknown...)
-	slices.Sort(gone)
-	return slices.Compact(gone), err
-}
-
-// transport posts.
-type transport struct {
-	base http.RoundTripper
-	kill *kill.Killer
-}
-
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { t.kill.At("request written") },
-	})
-	resp, err := t.base.RoundTrip(r.WithContext(ctx))
-	if err == nil {
-		t.kill.At("answer read")
-	}
-	return resp, err
-}
-
-// tardy is how much later than they say the broken ones do their work.
-const tardy = 50 * time.Millisecond
 
 // journal is an inbox.Journal.
 type journal struct {
@@ -243,7 +134,7 @@ type journal struct {
 func (j *journal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (inbox.Kept, error) {
 	if j.early {
 		go func() {
-			time.Sleep(tardy)
+			time.Sleep(kill.Tardy)
 			_, _ = j.Journal.Append(context.WithoutCancel(ctx), e, b)
 		}()
 		return inbox.Kept{To: e.To}, nil
@@ -307,19 +198,3 @@ func (j *journal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outc
 	}
 	return more, err
 }
-
-// answer is a http.ResponseWriter.
-type answer struct {
-	http.ResponseWriter
-	kill *kill.Killer
-}
-
-func (a *answer) WriteHeader(status int) {
-	if status == http.StatusAccepted {
-		a.kill.At("before the answer")
-	}
-	a.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
