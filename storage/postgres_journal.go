@@ -136,7 +136,7 @@ const writing = 0x4665644a
 // quiet waits until nobody else writes entries, and keeps others out until the transaction ends: what somebody finishes with a
 // lease, or adds, is seen by who comes next, and seqs become visible in their order.
 func (s *postgresJournal) quiet(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(($1::bigint << 32) # 'fedihook_entries'::regclass::oid::bigint)`, int64(writing))
+	_, err := tx.ExecContext(ctx, `SELECT `+bounded+`, pg_advisory_xact_lock(($1::bigint << 32) # 'fedihook_entries'::regclass::oid::bigint)`, int64(writing))
 	return err
 }
 

@@ -58,7 +58,7 @@ func check(_ context.Context, p *kill.Process) error {
 func (c *crash) start(ctx context.Context, o order) (*kill.Process, error) {
 	c.life++
 	o.Dir, o.Life, o.Break, o.Lease = c.dir, c.life, c.broken, c.lease
-	return kill.Start(ctx, o, o.Loose, c.scene.heard)
+	return kill.Start(ctx, o, c.scene.heard)
 }
 
 // calmly is a life without a kill.

@@ -3,6 +3,7 @@ package kill
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,16 @@ func (d *Deck) Next() Point {
 	p := d.left[0]
 	d.left = d.left[1:]
 	return p
+}
+
+// Again puts a point that was not reached back among those that are left.
+func (d *Deck) Again(name string) {
+	for _, p := range d.Points {
+		if p.Name == name {
+			i := d.Rand.IntN(len(d.left) + 1)
+			d.left = slices.Insert(d.left, i, p)
+		}
+	}
 }
 
 // Choose keeps the points whose names contain one of the words of a list with commas; all for "".

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,7 @@ import (
 // ErrKilled is returned by what was under way when the server was killed.
 var ErrKilled = errors.New("the server was killed")
 
-// process is one life of the server.
+// Process is one life of the server.
 type Process struct {
 	Address string // where it listens
 	cmd     *exec.Cmd
@@ -34,8 +35,13 @@ type Process struct {
 // loosely is within what time after a loose point a server is killed.
 const loosely = 4 * time.Millisecond
 
-// start starts this program as a server. heard is called with each line that it says of its own accord.
-func Start(ctx context.Context, o any, loose bool, heard func(word, rest string)) (*Process, error) {
+// Start starts this program as a server. heard is called with each line that it says of its own accord.
+func Start(ctx context.Context, o any, heard func(word, rest string)) (*Process, error) {
+	return StartBy(ctx, nil, o, heard)
+}
+
+// StartBy is Start by a command that becomes the one after it, such as "ip netns exec name".
+func StartBy(ctx context.Context, command []string, o any, heard func(word, rest string)) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -44,8 +50,9 @@ func Start(ctx context.Context, o any, loose bool, heard func(word, rest string)
 	if err != nil {
 		return nil, err
 	}
+	args := append(slices.Clone(command), self, "-child", string(text))
 	p := &Process{
-		cmd: exec.CommandContext(ctx, self, "-child", string(text)), ready: make(chan string, 1), answers: make(chan string, 1),
+		cmd: exec.CommandContext(ctx, args[0], args[1:]...), ready: make(chan string, 1), answers: make(chan string, 1),
 		Died: make(chan struct{}),
 	}
 	p.cmd.Stderr = os.Stderr
@@ -73,10 +80,9 @@ func Start(ctx context.Context, o any, loose bool, heard func(word, rest string)
 				p.bye = true
 			case "at":
 				p.Reached.Store(true)
-				if !loose {
-					p.Kill()
-					continue
-				}
+				p.Kill()
+			case "near":
+				p.Reached.Store(true)
 				time.AfterFunc(rand.N(loosely), p.Kill)
 			default:
 				heard(word, rest)
@@ -90,13 +96,16 @@ func Start(ctx context.Context, o any, loose bool, heard func(word, rest string)
 	return p, nil
 }
 
-// kill sends SIGKILL.
+// Kill sends SIGKILL.
 func (p *Process) Kill() {
 	p.killing.Store(true)
 	_ = p.cmd.Process.Kill() // it may be gone already
 }
 
-// wait waits until the server is gone, and kills it if that takes longer than d.
+// PID is the process's number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Wait waits until the server is gone, and kills it if that takes longer than d.
 func (p *Process) Wait(d time.Duration) {
 	select {
 	case <-p.Died:
@@ -106,7 +115,7 @@ func (p *Process) Wait(d time.Duration) {
 	}
 }
 
-// listening waits until the server has started.
+// Listening waits until the server has started.
 func (p *Process) Listening(patience time.Duration) error {
 	select {
 	case p.Address = <-p.ready:
@@ -118,6 +127,7 @@ func (p *Process) Listening(patience time.Duration) error {
 	}
 }
 
+// Ended is why it has ended.
 func (p *Process) Ended() error {
 	if p.killing.Load() {
 		return ErrKilled
@@ -125,7 +135,7 @@ func (p *Process) Ended() error {
 	return errors.New("the server has ended by itself")
 }
 
-// ask has the server do something. One goroutine at a time may ask.
+// Ask has the server do something. One goroutine at a time may ask.
 func (p *Process) Ask(format string, args ...any) (string, error) {
 	line := fmt.Sprintf(format, args...)
 	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
@@ -150,7 +160,7 @@ func (p *Process) Ask(format string, args ...any) (string, error) {
 	}
 }
 
-// quit has the server end in good order.
+// Quit has the server end in good order.
 func (p *Process) Quit() error {
 	if _, err := io.WriteString(p.stdin, "quit\n"); err != nil {
 		return err
