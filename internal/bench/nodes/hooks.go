@@ -70,9 +70,14 @@ func (h *hooks) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not understood", http.StatusBadRequest)
 		return
 	}
+	h.told(strings.TrimPrefix(r.URL.Path, "/hook/"), id, life)
+}
+
+// told learns that a hook begins or has ended.
+func (h *hooks) told(what, id string, life int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if strings.HasSuffix(r.URL.Path, "/begin") {
+	if what == "begin" {
 		h.begin(id, life)
 		return
 	}

@@ -20,6 +20,7 @@ func playBig(ctx context.Context, o options) (*result, error) {
 	if o.targets == 0 {
 		o.targets = 100_000
 	}
+	o.plain = true
 	t, err := newTown(ctx, o, "127.0.0.1:0", http.NotFoundHandler())
 	if err != nil {
 		return nil, err
@@ -31,7 +32,7 @@ func playBig(ctx context.Context, o options) (*result, error) {
 }
 
 func (t *town) big(ctx context.Context, r *result) error {
-	if err := t.startAll(ctx, func(p *process) { p.Plain, p.InFlight = true, 128 }); err != nil {
+	if err := t.startAll(ctx, nil); err != nil {
 		return err
 	}
 	all := make([]string, t.targets)

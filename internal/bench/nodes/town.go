@@ -82,10 +82,18 @@ type chain struct {
 	k, rev int
 }
 
+// inFlight is how many posts a node makes at once.
+func (o options) inFlight() int {
+	if o.plain {
+		return 4 * inFlight
+	}
+	return inFlight
+}
+
 // newTown makes a schema for a site. Its witness listens on an address.
 func newTown(ctx context.Context, o options, address string, other http.Handler) (t *town, err error) {
 	t = &town{options: o, rand: rand.New(rand.NewPCG(o.seed, 0)), inboxes: map[string][]string{}}
-	if t.witness, err = newWitness(address, other); err != nil {
+	if t.witness, err = newWitness(address, o.inFlight(), other); err != nil {
 		return nil, err
 	}
 	if err := t.schema(ctx); err != nil {
@@ -162,7 +170,7 @@ func (t *town) start(ctx context.Context, name string, change func(*process)) (*
 	t.mu.Lock()
 	t.lives++
 	p := &process{order: order{
-		Database: t.database, Node: name, Life: t.lives, Witness: t.address, Names: t.names, Lease: t.lease, InFlight: inFlight, Break: t.broken,
+		Database: t.database, Node: name, Life: t.lives, Witness: t.address, Names: t.names, Lease: t.lease, InFlight: t.inFlight(), Break: t.broken, Plain: t.plain,
 	}}
 	t.mu.Unlock()
 	if change != nil {

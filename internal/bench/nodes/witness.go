@@ -51,7 +51,7 @@ type lifetime struct {
 	open    int // posts that are being answered
 }
 
-func newWitness(address string, other http.Handler) (*witness, error) {
+func newWitness(address string, inFlight int, other http.Handler) (*witness, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, err
