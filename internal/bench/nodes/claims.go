@@ -43,7 +43,7 @@ func (c *claims) Lease(ctx context.Context, r delivery.LeaseRequest) (delivery.L
 	c.mu.Lock()
 	had := c.lease
 	c.mu.Unlock()
-	if c.node.Break == "never-takes-over" && r.Epoch != 0 {
+	if c.node.content.Load() {
 		r.Give = r.Give.With(delivery.AllShards.Without(had.Shards))
 	}
 	l, err := c.Store.Lease(kill.Working(ctx, "lease"), r)

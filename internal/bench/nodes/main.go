@@ -73,7 +73,7 @@ var scenes = []*scene{
 // breaks are the ways in which nodes may be broken on purpose, in which scene that shows, and what must be found then.
 var breaks = map[string]struct{ scene, found string }{
 	"early-enqueue":    {"kill", "lost"},     // an activity is said to be queued before it is
-	"forget-acks":      {"kill", "repeats"},  // what has arrived is not recorded
+	"forget-acks":      {"kill", "twice"},    // what has arrived is not recorded
 	"outside-tx":       {"kill", "undead"},   // the intent is not written in the app's transaction
 	"forget-keys":      {"kill", "order"},    // what is about one object is sent in any order
 	"never-fenced":     {"pause", "fence"},   // a node does not believe that it has lost its lease

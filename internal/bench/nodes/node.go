@@ -15,6 +15,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -60,6 +61,8 @@ type node struct {
 	queue  *delivery.Queue
 	server *fedihook.Server
 	kill   *kill.Killer
+
+	content atomic.Bool // broken: it takes no more than it has
 }
 
 // serve is the life of a node. It ends when it is killed, told to, or left alone.
@@ -205,6 +208,9 @@ func (n *node) obey(ctx context.Context, word []string) error {
 	switch word[0] {
 	case "aim": // NTH LOOSE POINT
 		n.kill.Aim(strings.Join(word[3:], " "), number(1), word[2] == "true")
+		return nil
+	case "content":
+		n.content.Store(true)
 		return nil
 	case "say", "unsay": // HANDLE K REV
 		return n.say(ctx, word[1], number(2), number(3), word[0] == "unsay")

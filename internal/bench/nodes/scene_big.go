@@ -40,6 +40,13 @@ func (t *town) big(ctx context.Context, r *result) error {
 		all[i] = follower(i, bigHosts) + "/inbox"
 	}
 	nodes := t.living()
+	for _, p := range nodes {
+		if t.broken == "never-takes-over" {
+			if err := p.ask("content"); err != nil {
+				return err
+			}
+		}
+	}
 	began := time.Now()
 	t.ledger.Asked(0, 0, all, "asked")
 	if err := nodes[0].ask("fan 0 %d %d", t.targets, bigHosts); err != nil {

@@ -43,7 +43,7 @@ func (t *town) pauses(ctx context.Context, r *result) error {
 		}
 		slowest = max(slowest, back)
 		if wrong, _ := t.ledger.Verdict(); len(wrong.List) > 0 {
-			return nil
+			return t.stale(ctx)
 		}
 		r.Rounds++
 	}
