@@ -70,17 +70,17 @@ var scenes = []*scene{
 	{"cut", 4 * time.Second, false, playCut},
 }
 
-// breaks are the ways in which nodes may be broken on purpose, in which scene that shows, and what must be found then.
+// breaks are the ways in which nodes may be broken on purpose, in which scene that shows, and what must be found then, one of them.
 var breaks = map[string]struct{ scene, found string }{
-	"early-enqueue":    {"kill", "lost"},     // an activity is said to be queued before it is
-	"forget-acks":      {"kill", "twice"},    // what has arrived is not recorded
-	"outside-tx":       {"kill", "undead"},   // the intent is not written in the app's transaction
-	"forget-keys":      {"kill", "order"},    // what is about one object is sent in any order
-	"never-fenced":     {"pause", "fence"},   // a node does not believe that it has lost its lease
-	"flushes-anyway":   {"pause", "stale"},   // nor does its store
-	"never-takes-over": {"big", "unresumed"}, // nobody takes what a dead node had
-	"never-seen":       {"inbox", "twice"},   // each node takes a copy for something new
-	"everybodys":       {"inbox", "at once"}, // each node works at what is another's
+	"early-enqueue":    {"kill", "lost"},          // an activity is said to be queued before it is
+	"forget-acks":      {"kill", "repeats|twice"}, // what has arrived is not recorded
+	"outside-tx":       {"kill", "undead"},        // the intent is not written in the app's transaction
+	"forget-keys":      {"kill", "order"},         // what is about one object is sent in any order
+	"never-fenced":     {"pause", "fence"},        // a node does not believe that it has lost its lease
+	"flushes-anyway":   {"pause", "stale"},        // nor does its store
+	"never-takes-over": {"big", "unresumed"},      // nobody takes what a dead node had
+	"never-seen":       {"inbox", "twice"},        // each node takes a copy for something new
+	"everybodys":       {"inbox", "at once"},      // each node works at what is another's
 }
 
 func main() {
