@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 }
 
 // Each break is tried where it shows soonest.
-func TestPostgresWhatIsBrokenIsFound(t *testing.T) {
+func TestWhatIsBrokenIsFound(t *testing.T) {
 	t.Parallel()
 	where := map[string]options{
 		"early-enqueue":    {only: "answer read,intent before dropped", rounds: 40},
