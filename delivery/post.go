@@ -175,9 +175,9 @@ type outgoing struct {
 }
 
 // payload is a request's body. It can't be read if the post may not begin any more: net/http asks for it as it is about to
-// write the request, after it has waited for a connection, and over HTTP/1 has written nothing by then. What remains is a process that
-// is stopped between this and the write, the head of a request over HTTP/2, whose end never comes, and a RoundTripper that
-// reads the body, to sign it, and then waits long before it sends.
+// write the request, after it has waited for a connection, and over HTTP/1 has written nothing by then. A RoundTripper that reads the
+// body, to sign it, and then waits before it sends asks GetBody once more, as signature.Transport does. What remains is a process that
+// is stopped between this and the write, or while such a RoundTripper connects, and the head of a request over HTTP/2, whose end never comes.
 type payload struct {
 	rest  []byte // to be read
 	whole []byte

@@ -15,6 +15,9 @@ const (
 	pollEvery   = time.Second
 	forgetEvery = time.Minute
 
+	// Who waits longer for the journal asks anew: a connection may be dead without anybody having been told, and the lease is to be kept.
+	askTime = 5 * time.Second
+
 	// maxReady bounds the entries that wait in memory for a worker.
 	maxReady = 512
 )
@@ -155,7 +158,10 @@ func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 			if !s.turf.Shards.Has(0) {
 				continue // one of all does it
 			}
-			if err := in.Journal.Forget(ctx, time.Now().Add(-in.Remember), in.MaxMarks); err != nil {
+			forgetting, cancel := context.WithTimeout(ctx, leaseTTL)
+			err := in.Journal.Forget(forgetting, time.Now().Add(-in.Remember), in.MaxMarks)
+			cancel()
+			if err != nil {
 				in.Logger.WarnContext(ctx, "inbox: old marks not forgotten", "error", err)
 			}
 			if ticks++; ticks%60 == 1 { // once an hour: nobody waits for room there
@@ -187,7 +193,9 @@ func (s *shift) run(ctx context.Context, workers *errgroup.Group) {
 func (s *shift) fill(ctx context.Context) error {
 	limit := len(s.held) + maxReady/2
 	s.in.looks.Add(1)
-	entries, err := s.in.due(ctx, &s.turf, limit)
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	entries, err := s.in.due(asking, &s.turf, limit)
+	cancel()
 	s.in.looks.Add(1)
 	if err != nil {
 		s.look = false

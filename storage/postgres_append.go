@@ -55,7 +55,7 @@ func (s *postgresJournal) begin(adds int, fn func(*postgresBatch) error) error {
 		}
 		// As quiet does, in the statement that takes numbers: others wait for as long as this transaction asks and answers. Numbers
 		// are the order of commits, for nobody else writes.
-		if err := b.row(`WITH held AS MATERIALIZED (SELECT `+quiet+`)
+		if err := b.row(`WITH held AS MATERIALIZED (SELECT `+bounded+`, `+quiet+`)
 			SELECT setval('fedihook_entries_order', nextval('fedihook_entries_order') + $2 - 1) FROM held`, int64(writing), adds).Scan(&b.last); err != nil {
 			return err
 		}

@@ -89,7 +89,7 @@ func (s *postgresIntents) NextIntents(ctx context.Context, limit int) ([]outbox.
 // still to come.
 func (s *postgresIntents) number(ctx context.Context) error {
 	return pgdb.Tx(ctx, s.db, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(($1::bigint << 32) # 'fedihook_intents'::regclass::oid::bigint)`,
+		if _, err := tx.ExecContext(ctx, `SELECT `+bounded+`, pg_advisory_xact_lock(($1::bigint << 32) # 'fedihook_intents'::regclass::oid::bigint)`,
 			int64(numberingIntents)); err != nil {
 			return err
 		}

@@ -138,7 +138,7 @@ const quiet = `pg_advisory_xact_lock(($1::bigint << 32) # 'fedihook_entries'::re
 // quiet waits until nobody else writes entries, and keeps others out until the transaction ends: what somebody finishes with a
 // lease, or adds, is seen by who comes next, and seqs become visible in their order.
 func (s *postgresJournal) quiet(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `SELECT `+quiet, int64(writing))
+	_, err := tx.ExecContext(ctx, `SELECT `+bounded+`, `+quiet, int64(writing))
 	return err
 }
 

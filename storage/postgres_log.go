@@ -144,6 +144,9 @@ func (s *postgresLog) save(ctx context.Context, r outbox.Record, l recordLists) 
 func (s *postgresLog) RemoveRecords(ctx context.Context, ids []string) (removed bool, err error) {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	err = pgdb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+		if err := bound(ctx, tx); err != nil {
+			return err
+		}
 		res, err := tx.ExecContext(ctx, `DELETE FROM fedihook_records WHERE sha256(id) IN `+digestsOf+` AND state = 0 AND actor = ''`, blobs(ids))
 		if err != nil {
 			return err
