@@ -93,11 +93,13 @@ type Config struct {
 	Subscribe string
 	Intents   map[string]string
 
-	// LDSignatures gives what is for everyone an LD signature of its author, so that others may pass it on and be believed:
-	// relays in the style of Mastodon, and Mastodon itself, which forwards replies with one. Whoever gets it can prove to anybody
-	// that the author said this, until the author's key is changed. Not in what goes to Threads, nor where AuthorizedFetch asks
-	// for signatures: that is not for everyone, but for a Delete or an Undo.
-	LDSignatures bool
+	// What is for everyone, each Create, Announce, Update, Delete and Undo, leaves with an LD signature of its author and, where that
+	// one has an Ed25519 key, with a proof (FEP-8b32), so that others may pass it on and be believed: relays above all. Whoever
+	// gets it can prove to anybody that the author said this, until the author's keys are changed. Not in what goes to Threads, nor
+	// where AuthorizedFetch asks for signatures: that is not for everyone, but for a Delete or an Undo. What is for followers or
+	// for some people has neither, nor has what deletes or undoes it. NoLDSignatures and NoProofs leave them out. Mastodon
+	// (4.6, seen 2026-11) forwards replies with an LD signature, but not those that have a proof beside it.
+	NoLDSignatures, NoProofs bool
 	// MaxRelayed bounds what is taken in of one relay in a minute. Zero means 300.
 	MaxRelayed int
 	// NoForwarding keeps replies from being forwarded to the followers of who is replied to, and users' replies to each other from being sent
