@@ -36,6 +36,12 @@ type Config struct {
 	Origin string
 	// Prefix is where minted ids and our own paths live. Empty means "/ap".
 	Prefix string
+	// Mount is the path under which a reverse proxy shows the app and that it takes off each request: "/blog", where
+	// https://example.com/blog/about reaches the app as /about. Minted ids and our own paths then begin with it, as in
+	// https://example.com/blog/ap/users/alice, and what the app is asked by URL has it, as the paths of Collections.Own do.
+	// What comes to next in [Server.Wrap] is as it came. The proxy has to pass on /.well-known/webfinger, /.well-known/nodeinfo and
+	// /.well-known/host-meta of the host's root too, as they are. Empty: nothing is taken off; the prefix may be as long as one likes.
+	Mount string
 	// Storage keeps what must not be lost. The zero Storage means storage.Memory(), which is for
 	// trials; a Storage that lacks some stores is an error.
 	Storage storage.Storage
@@ -223,6 +229,9 @@ func New(c Config) (*Server, error) {
 		return nil, errors.New("fedihook: Config.Profile is required")
 	}
 	names := actor.Names{Origin: c.Origin, Prefix: c.Prefix, Domain: c.HandleDomain}
+	if c.Mount != "" {
+		names.Prefix = c.Mount + cmp.Or(c.Prefix, "/ap")
+	}
 	if err := names.Check(); err != nil {
 		return nil, fmt.Errorf("fedihook: Config.Origin, Config.Prefix or Config.HandleDomain: %w", err)
 	}
@@ -261,7 +270,7 @@ func New(c Config) (*Server, error) {
 		c.Logger = slog.Default()
 	}
 	if c.UserAgent == "" {
-		c.UserAgent = "Fedihook (+" + c.Origin + "/)"
+		c.UserAgent = "Fedihook (+" + c.Origin + c.Mount + "/)"
 	}
 	guard := safehttp.Config{
 		UserAgent: c.UserAgent, RootCAs: c.RootCAs, InsecureAllowLoopback: c.InsecureAllowLoopback,
