@@ -51,6 +51,7 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc(prefix+"/users/{handle}/inbox", s.servePersonalInbox)
 	mux.Handle(prefix+"/actor/inbox", s.inbox) // nobody reads there: what relays send it is for whom it concerns
 	mux.HandleFunc("GET "+prefix+"/users/{handle}/followers"+synchronisationSuffix, s.serveSynchronisation)
+	mux.HandleFunc("POST "+prefix+"/echo", s.serveEcho)
 	mux.HandleFunc("GET "+prefix+"/media/", s.servePictures)
 	mux.Handle("POST "+prefix+"/interact", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveInteract)))
 	return mux

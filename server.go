@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -146,6 +145,8 @@ type Config struct {
 	// called twice. Nil: it is logged and counted. See [Server.Counts].
 	Ended       func(ctx context.Context, e outbox.Ended)
 	Undelivered func(ctx context.Context, e *delivery.Event) error
+	// Checks says what [Server.Check] looks at, and when Run does it.
+	Checks Checks
 	// Delivery says how often and how long deliveries are tried. The zero value has good defaults.
 	Delivery delivery.Policy
 	// Verifier finds out who signed a request. Nil means a strict signature.Verifier.
@@ -194,6 +195,9 @@ type Server struct {
 
 	base        http.RoundTripper
 	parting     http.RoundTripper // to those too whom Policy refuses
+	visitor     *http.Client      // asks this site itself as another server does
+	volatile    []string          // stores
+	running     *atomic.Bool      // Run
 	relations   *relations
 	forwarder   *forwarder    // nil: nothing is forwarded
 	enforcing   chan struct{} // one does at a time
@@ -225,33 +229,13 @@ type Server struct {
 
 // New checks c and wires a Server. It dials nothing, starts nothing and writes nothing.
 func New(c Config) (*Server, error) {
-	if c.Profile == nil {
-		return nil, errors.New("fedihook: Config.Profile is required")
+	if err := c.check(); err != nil {
+		return nil, err
 	}
-	names := actor.Names{Origin: c.Origin, Prefix: c.Prefix, Domain: c.HandleDomain}
-	if c.Mount != "" {
-		names.Prefix = c.Mount + cmp.Or(c.Prefix, "/ap")
-	}
-	if err := names.Check(); err != nil {
-		return nil, fmt.Errorf("fedihook: Config.Origin, Config.Prefix or Config.HandleDomain: %w", err)
-	}
-	if err := c.Collections.Check(names); err != nil {
-		return nil, fmt.Errorf("fedihook: Config.Collections: %w", err)
-	}
-	if c.AuthorizedFetch > actor.FetchSignedActors {
-		return nil, fmt.Errorf("fedihook: Config.AuthorizedFetch: %d is none", c.AuthorizedFetch)
-	}
+	names, volatile := c.names(), c.Storage.Volatile()
 	if c.Storage == (storage.Storage{}) {
 		c.Storage = storage.Memory()
-	}
-	if missing := c.Storage.Missing(); missing != "" {
-		return nil, fmt.Errorf("fedihook: Config.Storage.%s is nil", missing)
-	}
-	if (c.SealKey == nil) != (c.OpenKey == nil) {
-		return nil, errors.New("fedihook: Config.SealKey needs Config.OpenKey, and the other way round")
-	}
-	if c.PublishDelay < 0 || c.MaxRelayed < 0 || c.OfferPosts < 0 {
-		return nil, errors.New("fedihook: Config.PublishDelay, Config.MaxRelayed or Config.OfferPosts is negative")
+		volatile = c.Storage.Volatile()
 	}
 	if c.MoveCooldown == 0 {
 		c.MoveCooldown = 30 * 24 * time.Hour // Mastodon's
@@ -278,15 +262,16 @@ func New(c Config) (*Server, error) {
 	}
 	parting, err := safehttp.New(guard)
 	if err != nil {
-		return nil, fmt.Errorf("fedihook: Config.InsecureAllowLoopback: %w", err)
+		return nil, &Finding{Code: CodeInvalid, Field: "InsecureAllowLoopback", What: "it can't be used", Err: err}
 	}
 	guard.Allow = c.Policy.Allow
 	client, err := safehttp.New(guard)
 	if err != nil {
-		return nil, fmt.Errorf("fedihook: Config.InsecureAllowLoopback: %w", err)
+		return nil, fmt.Errorf("fedihook: %w", err)
 	}
 	s := &Server{
 		config: c, names: names, base: refusing{client.Transport}, parting: parting.Transport, enforcing: make(chan struct{}, 1),
+		visitor: parting, volatile: volatile, running: new(atomic.Bool),
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts), expired: new(atomic.Int64),
 		heardLately: new(recent[signature.Scheme]), free: new(recent[bool]), owners: new(recent[string]), movedTo: new(recent[string]), began: make(chan struct{}, 1),
 		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
@@ -380,7 +365,10 @@ func (s *Server) wire(client *http.Client) (err error) {
 // Run hands over what was said, delivers it and works the journal, until ctx ends; then it finishes what is
 // under way and returns. Requests are answered without it, and what they bring is kept until it runs.
 func (s *Server) Run(ctx context.Context) error {
+	s.running.Store(true)
+	defer s.running.Store(false)
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.checkOnce(ctx) })
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.inbox.Run(ctx) })
 	g.Go(func() error { return s.keys.Run(ctx) })
