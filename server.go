@@ -52,6 +52,10 @@ type Config struct {
 	// Profile returns the app's user with this handle, or an error that wraps actor.ErrNotFound or
 	// actor.ErrGone. It is asked with a full actor id where a request names one that maps to no current handle.
 	Profile func(ctx context.Context, handle string) (actor.Profile, error)
+	// OptIn says that only users whose Profile.OptedIn is set are in the fediverse. Who is not does not exist to anybody outside:
+	// WebFinger, the actor, its collections and what it made answer as for nobody, nothing that is sent there comes in, and the
+	// verbs fail with actor.ErrNotFound. Counts in NodeInfo are the app's, which leaves them out. See [Server.OptOut]. False: all users are.
+	OptIn bool
 	// Object returns the app's post by its full URL, as asked, for asker: a verified actor id, or "" for a
 	// stranger. It may return a Tombstone, or an error that wraps actor.ErrNotFound or actor.ErrGone. What it returns is
 	// completed from what was published under this id (attributedTo, audience, published), and shown only to those whom
@@ -195,6 +199,7 @@ type Server struct {
 
 	base        http.RoundTripper
 	parting     http.RoundTripper // to those too whom Policy refuses
+	everyone    func(ctx context.Context, handle string) (actor.Profile, error) // also who has not opted in
 	visitor     *http.Client      // asks this site itself as another server does
 	volatile    []string          // stores
 	running     *atomic.Bool      // Run
@@ -286,7 +291,8 @@ func New(c Config) (*Server, error) {
 		s.digests.version = versions.FollowersVersion
 	}
 	s.config.Storage.Followers = &watchedFollowers{Followers: c.Storage.Followers, changed: s.digests.changed}
-	s.config.Profile = s.withMovedTo(c.Profile)
+	s.everyone = s.withMovedTo(c.Profile)
+	s.config.Profile = s.federated(s.everyone)
 	s.handler = &actor.Handler{
 		Names: names, Profile: s.config.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
 		AuthorizedFetch: c.AuthorizedFetch, Asker: s.asker, Subscribe: c.Subscribe, Intents: c.Intents, Logger: c.Logger,
