@@ -156,7 +156,9 @@ type Config struct {
 	// Verifier finds out who signed a request. Nil means a strict signature.Verifier.
 	Verifier inbox.Verifier
 
-	// Queue and Resolver may be shared by several Servers over one storage. Who brings a Queue runs it, and gives it
+	// Queue and Resolver may be shared by several Servers of different origins in one process, and with them Storage's Queue, Keys,
+	// Followers, Remotes, Rules and Hosts; one that has another's Intents, Log, Journal, Moves, Relays or Stamps would do that one's
+	// work in its own name, so each Server needs these for itself. Who brings a Queue runs it, and gives it
 	// [Server.Transport] and [Server.Prepare]; who brings a Resolver runs that. Nil makes one for this Server. With a Queue of
 	// the app's it takes up to ten minutes longer until followers of who has moved leave the old actor.
 	Queue    *delivery.Queue
@@ -198,11 +200,11 @@ type Server struct {
 	mux      *http.ServeMux
 
 	base        http.RoundTripper
-	parting     http.RoundTripper // to those too whom Policy refuses
+	parting     http.RoundTripper                                               // to those too whom Policy refuses
 	everyone    func(ctx context.Context, handle string) (actor.Profile, error) // also who has not opted in
-	visitor     *http.Client      // asks this site itself as another server does
-	volatile    []string          // stores
-	running     *atomic.Bool      // Run
+	visitor     *http.Client                                                    // asks this site itself as another server does
+	volatile    []string                                                        // stores
+	running     *atomic.Bool                                                    // Run
 	relations   *relations
 	forwarder   *forwarder    // nil: nothing is forwarded
 	enforcing   chan struct{} // one does at a time
