@@ -141,7 +141,7 @@ func newAviary(t *testing.T) *aviary {
 	names := map[string]string{"pics.test": v.wire.to("pics.test", pictures.Listener.Addr().String()), "blog.test": address}
 	peers := newSites(t, func(_ string, c *fedihook.Config) {
 		c.InsecureAllowLoopback["blog.test"] = address
-		c.Subscribe, c.LDSignatures = c.Origin+"/follow?who={uri}", true
+		c.Subscribe = c.Origin + "/follow?who={uri}"
 		c.Wants = func(context.Context, *activity.Activity) (bool, error) { return true, nil } // what is forwarded
 	}, "far.test", "other.test")
 	v.far, v.other = peers[0], peers[1]
