@@ -160,7 +160,7 @@ func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[out
 		return err
 	}
 	a := delivery.Activity{
-		ID: d.ID, Sender: sender, Key: d.Key, Supersedes: supersedes(d, sender), Body: s.withLDSignature(ctx, d, sender), Expires: d.Expires,
+		ID: d.ID, Sender: sender, Key: d.Key, Supersedes: supersedes(d, sender), Body: s.withLDSignature(ctx, d, sender), Expires: d.Expires, Trace: d.Trace,
 		Class: map[outbox.Class]delivery.Class{
 			outbox.Interactive: delivery.Interactive, outbox.Normal: delivery.Normal, outbox.Bulk: delivery.Bulk,
 		}[d.Class],

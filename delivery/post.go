@@ -35,12 +35,20 @@ func (p post) send(ctx, life context.Context) verdict {
 	if p.q.Observer != nil {
 		watch = new(stopwatch)
 	}
+	var traced func(Posted)
+	if p.q.tracer != nil && p.rec.Trace != "" {
+		ctx, traced = p.q.tracer.Posting(ctx, Posting{Activity: p.rec.ID, Trace: p.rec.Trace, Host: p.host, Attempts: p.attempts})
+	}
 	v := p.try(ctx, watch)
 	if o := p.q.Observer; o != nil {
-		o.Posted(Posted{
+		posted := Posted{
 			Host: p.host, Class: p.rec.Class, Verdict: v.kind.String(), Status: v.status, Attempts: p.attempts, Probe: p.probe,
-			Took: time.Since(p.began), Stages: watch.read(), Age: p.rec.age(p.began),
-		})
+			Took: time.Since(p.began), Stages: watch.read(), Age: p.rec.age(p.began), Err: v.err,
+		}
+		o.Posted(posted)
+		if traced != nil {
+			traced(posted)
+		}
 	}
 	if life.Err() != nil && v.kind == paused {
 		return verdict{kind: aborted} // our hurry is not the host's fault
@@ -84,7 +92,7 @@ func (p post) try(ctx context.Context, watch *stopwatch) verdict {
 	if p.q.Prepare != nil {
 		err := p.q.Prepare(ctx, req, Activity{
 			ID: p.rec.ID, Sender: p.rec.Sender, Key: p.rec.Key, Supersedes: p.rec.Supersedes, Class: p.rec.Class,
-			ContentType: p.rec.ContentType, Expires: p.rec.Expires, NotBefore: p.rec.NotBefore,
+			ContentType: p.rec.ContentType, Expires: p.rec.Expires, NotBefore: p.rec.NotBefore, Trace: p.rec.Trace,
 		})
 		if errors.Is(err, ErrRefused) {
 			return verdict{kind: dropped, err: err}

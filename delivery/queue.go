@@ -119,7 +119,7 @@ type Config struct {
 	// Policy.BulkAbove targets of which some were settled in this process, and when all are. It must not block.
 	OnProgress func(Progress)
 
-	// Observer is told what happens, for metrics. Nil: nobody is.
+	// Observer is told what happens, for metrics; it may be a [Tracer], too. Nil: nobody is.
 	Observer Observer
 
 	// UserAgent goes with each post. Empty means "Fedihook (+https://github.com/fedihook/fedihook)".
@@ -149,6 +149,7 @@ type Queue struct {
 	base      http.RoundTripper // for a nil Transport
 	userAgent []string          // a header's value
 	asked     chan struct{}     // an intent was written here
+	tracer    Tracer            // that the Observer is; nil if it is none
 
 	mu     sync.Mutex
 	worker *worker             // of the present Run; nil if none runs
@@ -196,6 +197,7 @@ func New(c Config) (*Queue, error) {
 		c.Logger = slog.Default()
 	}
 	q := &Queue{Config: c, asked: make(chan struct{}, 1), userAgent: []string{c.UserAgent}, wakes: make(map[string]struct{})}
+	q.tracer, _ = c.Observer.(Tracer)
 	if c.Transport == nil {
 		base, err := c.Guarded()
 		if err != nil {

@@ -29,7 +29,7 @@ type Intent struct {
 
 	NotBefore time.Time // when it is to be said; zero: at once
 	Except    []string  // authorities where no follower is to hear of it
-	Trace     string    // see [Tracer]; at most 55 bytes, which Keep sees to
+	Trace     string    // as [Observer].Saying gave it, at most 55 bytes
 }
 
 // Intents keeps intents until they are in the [Log]. Its methods may be called by many goroutines,
