@@ -205,7 +205,7 @@ func (w *worker) end() error {
 		defer cancel()
 		if e := w.q.Store.Release(ctx, epoch); e != nil {
 			// It runs out by itself.
-			w.q.Logger.Warn("delivery: lease not given back", "owner", w.q.Owner, "err", e)
+			w.q.Logger.Warn("delivery: lease not given back", "owner", w.q.Owner, "error", e)
 		}
 	}
 	return err

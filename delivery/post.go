@@ -243,7 +243,7 @@ func (p post) tell(ctx context.Context, v verdict) {
 		hook = p.q.OnDead
 	}
 	if v.kind != delivered {
-		p.q.Logger.Info("delivery: gave up", "activity", p.rec.ID, "inbox", p.url, "status", v.status, "err", v.err)
+		p.q.Logger.Info("delivery: gave up", "activity", p.rec.ID, "inbox", p.url, "status", v.status, "error", v.err)
 	}
 	if hook == nil {
 		return
@@ -257,6 +257,6 @@ func (p post) tell(ctx context.Context, v verdict) {
 		Attempts: p.attempts, Status: v.status, Err: v.error(p.url), Took: took,
 	})
 	if err != nil {
-		p.q.Logger.Warn("delivery: hook failed", "activity", p.rec.ID, "inbox", p.url, "err", err)
+		p.q.Logger.Warn("delivery: hook failed", "activity", p.rec.ID, "inbox", p.url, "error", err)
 	}
 }
