@@ -155,7 +155,7 @@ func newAviary(t *testing.T) *aviary {
 	hear := v.blog.hear
 	var err error
 	v.blog.Server, err = fedihook.New(fedihook.Config{
-		Origin: v.blog.origin, Storage: v.blog.store, InsecureAllowLoopback: names, LDSignatures: true, PicturesDir: t.TempDir(), OfferPosts: 5,
+		Origin: v.blog.origin, Storage: v.blog.store, InsecureAllowLoopback: names, PicturesDir: t.TempDir(), OfferPosts: 5,
 		Logger:  slog.New(slog.NewJSONHandler(v.wire.writer("log"), nil)), // at Info
 		Proxies: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
 		Profile: func(_ context.Context, handle string) (actor.Profile, error) {

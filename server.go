@@ -26,6 +26,7 @@ import (
 	"github.com/fedihook/fedihook/outbox"
 	"github.com/fedihook/fedihook/signature"
 	"github.com/fedihook/fedihook/storage"
+	"github.com/fedihook/fedihook/telemetry"
 )
 
 // Config says what an app has. Origin and Profile are required; [New] names the field that does not work.
@@ -189,7 +190,10 @@ type Config struct {
 	// Nil: strangers are dialled.
 	InsecureDial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	Logger *slog.Logger // nil: slog.Default()
+	// Telemetry is told what happens, for metrics and traces: see package telemetry. Several Servers may share one. A Queue or a
+	// Resolver that the app brings has an Observer of its own for it. Nil: nobody is told.
+	Telemetry *telemetry.Telemetry
+	Logger    *slog.Logger // nil: slog.Default()
 }
 
 const maxNode = 255 // bytes of Config.Node
@@ -293,7 +297,6 @@ func New(c Config) (*Server, error) {
 	s.relays, s.relayPace = new(recent[[]outbox.Relay]), newPace(time.Minute, cmp.Or(c.MaxRelayed, 300), maxRelays)
 	s.saidBy, s.saidIn = newPace(time.Minute, maxShares, maxLately), newPace(time.Minute, maxSharesIn, maxLately)
 	s.compared, s.comparisons = newPace(synchroniseEvery, 1, maxComparisons), make(chan comparison, maxComparisons)
-	s.gallery = new(gallery)
 	s.visitors = semaphore.NewWeighted(maxInteract)
 	s.walks, s.digests = semaphore.NewWeighted(2), &digestCache{make: s.digestsOf}
 	if versions, ok := c.Storage.Followers.(actor.FollowersVersions); ok {
@@ -316,11 +319,16 @@ func New(c Config) (*Server, error) {
 // wire makes the rooms that the app did not bring, each over what the one before it exports.
 func (s *Server) wire(client *http.Client) (err error) {
 	c := &s.config
+	tell, err := observersOf(c.Telemetry)
+	if err != nil {
+		return err
+	}
+	s.gallery = &gallery{observer: tell.media}
 	if s.resolver = c.Resolver; s.resolver == nil {
 		s.resolver, err = actor.NewResolver(actor.ResolverConfig{
 			Client: client, Store: c.Storage.Remotes, Names: s.names, Local: s.handler.Document, Allow: c.Policy.Allow,
 			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback, Suites: s.suites, MaxFetches: c.MaxFetches,
-			Key: s.keyOf(s.names.Instance()), Completed: c.Completed, Logger: c.Logger,
+			Key: s.keyOf(s.names.Instance()), Completed: c.Completed, Observer: tell.resolver, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -331,7 +339,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.canJudge, Policy: c.Delivery,
 			Local:  func(host string) bool { return host == s.names.Authority() },
 			Choose: outbox.Form, Prepare: s.Prepare, OnDelivered: s.delivered, OnDead: s.undelivered, Owner: c.Node,
-			UserAgent: c.UserAgent, Logger: c.Logger,
+			UserAgent: c.UserAgent, Observer: tell.delivery, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -348,7 +356,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Intents: c.Storage.Intents, Log: c.Storage.Log, NewID: s.newID, Author: s.author, Local: s.names.Ours,
 		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets, Everyone: s.forEveryone,
 		Enqueue: s.enqueue, Loop: s.loop, Relate: s.relate, FollowID: relations.followID, Text: html.Text,
-		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Node: c.Node, Logger: c.Logger,
+		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Node: c.Node, Observer: tell.outbox, Logger: c.Logger,
 	})
 	if err != nil {
 		return err
@@ -367,12 +375,12 @@ func (s *Server) wire(client *http.Client) (err error) {
 		c.Readers.Who = s.person
 	}
 	s.inbox, err = inbox.New(inbox.Config{
-		Verifier: c.Verifier, Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
+		Verifier: tell.verifier(c.Verifier), Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
 		Peers: s.peers, Brings: s.brings, Take: s.take, Synchronise: compare, Forwarder: forward, Forwards: c.Storage.Forwards,
 		Moves: moves{s}, MoveCooldown: c.RefollowCooldown,
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
 		Proof: s.proofs(), LDSignature: s.ldSignatures(), Groups: (*groups)(s), Proxies: c.Proxies,
-		Consent: s.consent, Hooks: c.Readers.Hooks(c.Hooks), Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
+		Consent: s.consent, Hooks: c.Readers.Hooks(c.Hooks), Policy: c.Policy, Heard: s.heard, Node: c.Node, Observer: tell.inbox, Logger: c.Logger,
 	})
 	return err
 }

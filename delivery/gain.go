@@ -105,7 +105,7 @@ func (w *worker) watch(ctx context.Context, st Watcher) {
 			trouble = 0
 		}
 		trouble = min(max(2*trouble, time.Second), maxTrouble)
-		w.q.Logger.Warn("delivery: hears of nothing, and polls", "err", err, "retry_in", trouble)
+		w.q.Logger.Warn("delivery: hears of nothing, and polls", "error", err, "retry_in", trouble)
 		select {
 		case <-time.After(trouble):
 		case <-ctx.Done():

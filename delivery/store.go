@@ -160,6 +160,7 @@ type Record struct {
 	Supersedes                   Supersedes
 	Bodies
 	Created, NotBefore, Expires time.Time // NotBefore may be zero
+	Trace                       string    // at most MaxTrace bytes; what Ledger.Redrive queues has none
 }
 
 // Bodies are the forms in which a record is sent.

@@ -139,7 +139,7 @@ func (v verdict) cause() slog.Attr {
 	if v.status != 0 {
 		return slog.Int("status", v.status)
 	}
-	return slog.Any("err", v.err)
+	return slog.Any("error", v.err)
 }
 
 // text is the cause in at most 512 bytes, for the store.

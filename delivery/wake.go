@@ -128,7 +128,7 @@ func (q *Queue) tell() {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTime)
 	defer cancel()
 	if err := q.tellOf(ctx, far); err != nil {
-		q.Logger.Debug("delivery: others don't learn who was heard of", "err", err)
+		q.Logger.Debug("delivery: others don't learn who was heard of", "error", err)
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()

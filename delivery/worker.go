@@ -320,7 +320,7 @@ func (w *worker) sleep() time.Duration {
 func (w *worker) fail(what string, err error) {
 	w.trouble = min(max(2*w.trouble, time.Second), maxTrouble)
 	w.retryAt = w.now.Add(w.trouble)
-	w.q.Logger.Error("delivery: store failed", "call", what, "err", err, "retry_in", w.trouble)
+	w.q.Logger.Error("delivery: store failed", "call", what, "error", err, "retry_in", w.trouble)
 }
 
 // tryNow ends a lane's wait.

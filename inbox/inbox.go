@@ -158,7 +158,8 @@ type Config struct {
 	// another it waits until the old lease has run out, at most 30 s. No two live processes may share a name. Empty: a random one.
 	Node string
 
-	Logger *slog.Logger // nil: slog.Default()
+	Observer Observer     // nil: nobody is told
+	Logger   *slog.Logger // nil: slog.Default()
 }
 
 // Inbox takes in activities. It may be used by many goroutines at once.

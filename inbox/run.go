@@ -82,6 +82,7 @@ type shift struct {
 	recorded  chan recorded  // what the journal has now
 	pending   []Outcome      // what it has not yet
 	recording bool
+	ticks     int // of this shift, if it counts what the journal holds
 }
 
 // batch is what is to be recorded, under the lease of its time.
@@ -110,6 +111,7 @@ func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 	}
 	in.taking.Store(true)
 	defer in.taking.Store(false)
+	defer s.ceaseToMeasure()
 	var workers errgroup.Group
 	workers.Go(func() error { s.recorder(ctx); return nil })
 	defer s.finish(ctx, &workers)
@@ -154,6 +156,7 @@ func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 			if !s.renew(ctx) {
 				return
 			}
+			s.measure(ctx)
 		case <-forget.C:
 			if !s.turf.Shards.Has(0) {
 				continue // one of all does it
@@ -178,7 +181,7 @@ func (s *shift) run(ctx context.Context, workers *errgroup.Group) {
 		ctx := context.WithValue(ctx, placed{}, s.places)
 		workers.Go(func() error {
 			for job := range s.jobs {
-				out := s.in.job(ctx, job)
+				out := s.in.perform(ctx, job)
 				s.places.free()
 				s.outcomes <- out
 			}
@@ -299,9 +302,8 @@ func (in *Inbox) finish(ctx context.Context, epoch int64, outcomes []Outcome) (m
 	return more || err != nil
 }
 
-// job runs an entry, or several that one hook takes at once, and tells what became of them.
-func (in *Inbox) job(ctx context.Context, entries []task) []Outcome {
-	var errs []error
+// job runs an entry, or several that one hook takes at once, and tells what became of them, and the error of each.
+func (in *Inbox) job(ctx context.Context, entries []task) (out []Outcome, errs []error) {
 	if hook, _ := in.Hooks.many(entries[0]); hook != nil {
 		errs = in.runMany(ctx, entries)
 	} else {
@@ -311,14 +313,13 @@ func (in *Inbox) job(ctx context.Context, entries []task) []Outcome {
 		}
 		errs = []error{err}
 	}
-	var out []Outcome
 	for i, e := range entries {
 		if ctx.Err() != nil && errs[i] != nil {
 			continue // stopped, not failed: it runs again at the next start
 		}
 		out = append(out, in.outcome(ctx, e.Entry, errs[i]))
 	}
-	return out
+	return out, errs
 }
 
 func (in *Inbox) outcome(ctx context.Context, e Entry, err error) Outcome {

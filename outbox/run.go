@@ -211,8 +211,10 @@ func (o *Outbox) giveUp(ctx context.Context, r *Record, err error, expired bool)
 	r.Waiting, r.Targets = nil, nil
 	if expired {
 		o.count.expired.Add(1)
+		o.ended("expired", 1)
 	} else {
 		o.count.givenUp.Add(1)
+		o.ended("given up", 1)
 	}
 	o.Logger.ErrorContext(ctx, "outbox: given up", "activity", r.ID, "type", r.Type, "author", r.Author, "expired", expired, "partly", e.Partly, "error", err)
 	if o.Ended != nil {

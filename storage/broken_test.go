@@ -51,6 +51,11 @@ func brokenStores() map[string][]broken {
 			storagetest.RunJournalDeadLetters(t, func(*testing.T) inbox.Journal { return b.fault(storage.Memory().Journal) })
 		}})
 	}
+	for _, b := range brokenCounters {
+		all["Counter"] = append(all["Counter"], broken{b.check, func(t *testing.T) {
+			storagetest.RunCounter(t, func(*testing.T) inbox.Journal { return b.fault(storage.Memory().Journal) })
+		}})
+	}
 	for _, b := range brokenLogs {
 		all["Log"] = append(all["Log"], broken{b.check, func(t *testing.T) {
 			storagetest.RunLog(t, func(*testing.T) outbox.Log { return b.fault(storage.Memory().Log) })

@@ -262,8 +262,8 @@ func copyTables() []pgdb.Table {
 		return append(row[:len(row):len(row)], int64(e.Shard())), nil
 	}
 	records := plain("fedihook_records", "", "i:seq", "b:id", "b:type", "b:object", "b:author", "b:actor", "i:at", "t:public", "t:followers", "i:state",
-		"i:pass", "i:attempts", "i:not_before", "b:last_error", "s:recipients", "s:waiting", "s:targets", "s:except_at", "i:version", "i:until", "n:activity")
-	records.Read = "ibbbbbittiiiibssssiin"
+		"i:pass", "i:attempts", "i:not_before", "b:last_error", "s:recipients", "s:waiting", "s:targets", "s:except_at", "i:version", "i:until", "b:trace", "n:activity")
+	records.Read = "ibbbbbittiiiibssssiibn"
 	records.Columns = append(records.Columns, "i:shard")
 	records.Map = func(row []any) ([]any, error) {
 		r := outbox.Record{ID: string(row[1].([]byte)), Object: string(row[3].([]byte))}
@@ -273,7 +273,7 @@ func copyTables() []pgdb.Table {
 		Name: "fedihook_remote_keys", From: `SELECT key_id, remote FROM fedihook_remote_keys`, Columns: []string{"b:key_key", "b:remote_key"}, Map: hashed,
 	}
 	return []pgdb.Table{
-		plain("fedihook_intents", " WHERE seq > %d", "i:seq", "b:id", "b:author", "i:at", "i:not_before", "s:except_at", "n:activity"),
+		plain("fedihook_intents", " WHERE seq > %d", "i:seq", "b:id", "b:author", "i:at", "i:not_before", "s:except_at", "b:trace", "n:activity"),
 		records,
 		plain("fedihook_marks", "", "b:mark", "i:at", "i:seq", "b:owners"),
 		plain("fedihook_mark_owners", "", "b:mark", "i:owner"),

@@ -46,7 +46,8 @@ CREATE INDEX fedihook_records_object ON fedihook_records (sha256(object), seq);
 CREATE INDEX fedihook_records_due ON fedihook_records (seq) WHERE state IN (0, 3);
 CREATE INDEX fedihook_records_waiting ON fedihook_records (sha256(object), seq) WHERE state = 0 AND object <> '';
 CREATE INDEX fedihook_records_public ON fedihook_records (sha256(actor), seq) WHERE public AND type IN ('Create', 'Announce');
-CREATE INDEX fedihook_records_until ON fedihook_records (until, seq) WHERE until > 0 AND state IN (1, 2, 4)`}
+CREATE INDEX fedihook_records_until ON fedihook_records (until, seq) WHERE until > 0 AND state IN (1, 2, 4)`,
+	`ALTER TABLE fedihook_records ADD COLUMN trace bytea NOT NULL DEFAULT ''`}
 
 // postgresLog is an outbox.Log and an outbox.Sharing.
 type postgresLog struct {
@@ -90,14 +91,14 @@ func (s *postgresLog) AddRecord(ctx context.Context, r outbox.Record) error {
 		}
 		_, err = pgdb.Exec(ctx, s.db, `WITH intent AS (SELECT 1 FROM fedihook_intents WHERE seq = $18::bigint FOR KEY SHARE),
 			added AS (INSERT INTO fedihook_records (id, type, object, author, actor, at, public, followers,
-				state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, except_at, shard, until)
+				state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, except_at, shard, until, trace)
 			SELECT $1::bytea, $2::bytea, $3::bytea, $4::bytea, $5::bytea, $6::bigint, $7::boolean, $8::boolean,
-				$9::smallint, $10::bigint, $11::bigint, $12::bigint, $13::bytea, $14::text, $15::text, $16::text, $17::bytea, $19::text, $20::smallint, $22::bigint
+				$9::smallint, $10::bigint, $11::bigint, $12::bigint, $13::bytea, $14::text, $15::text, $16::text, $17::bytea, $19::text, $20::smallint, $22::bigint, $23::bytea
 			WHERE $18::bigint = 0 OR EXISTS (SELECT 1 FROM intent) ON CONFLICT (sha256(id)) DO NOTHING RETURNING seq)
 			SELECT pg_notify($21::text, '') FROM added WHERE $21::text <> ''`,
 			blob(r.ID), blob(r.Type), blob(r.Object), blob(r.Author), blob(r.Actor), toMicros(r.At), r.Public, r.Followers,
 			int(r.State), r.Pass, r.Attempts, toMicros(r.NotBefore), blob(r.LastError), l.to, l.waiting, l.targets, r.Activity,
-			r.Intent, l.except, r.Shard(), channel, toMicros(r.Until))
+			r.Intent, l.except, r.Shard(), channel, toMicros(r.Until), blob(r.Trace))
 	}
 	if err != nil {
 		return fmt.Errorf("storage: add the record of %s: %w", r.ID, err)
@@ -179,14 +180,14 @@ func (s *postgresLog) Record(ctx context.Context, id string) (outbox.Record, err
 
 func scanPostgresRecord(row scanner) (r outbox.Record, err error) {
 	var at, notBefore, until int64
-	var id, typ, object, author, actor, lastError []byte
+	var id, typ, object, author, actor, lastError, trace []byte
 	var l recordLists
 	if err := row.Scan(&r.Seq, &id, &typ, &object, &author, &actor, &at, &r.Public, &r.Followers,
-		&r.State, &r.Pass, &r.Attempts, &notBefore, &lastError, &l.to, &l.waiting, &l.targets, &r.Activity, &r.Version, &l.except, &until); err != nil {
+		&r.State, &r.Pass, &r.Attempts, &notBefore, &lastError, &l.to, &l.waiting, &l.targets, &r.Activity, &r.Version, &l.except, &until, &trace); err != nil {
 		return outbox.Record{}, err
 	}
 	r.ID, r.Type, r.Object, r.Author, r.Actor = string(id), string(typ), string(object), string(author), string(actor)
-	r.LastError, r.At, r.NotBefore, r.Until = string(lastError), fromMicros(at), fromMicros(notBefore), fromMicros(until)
+	r.Trace, r.LastError, r.At, r.NotBefore, r.Until = string(trace), string(lastError), fromMicros(at), fromMicros(notBefore), fromMicros(until)
 	return r, errors.Join(fromJSON(l.to, &r.To), fromJSON(l.waiting, &r.Waiting), fromJSON(l.targets, &r.Targets), fromJSON(l.except, &r.Except))
 }
 

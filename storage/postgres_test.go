@@ -62,6 +62,9 @@ func TestPostgresKeepsTheContracts(t *testing.T) {
 			return storagetest.Intents{Store: openPostgres(t, db).Intents, Begin: beginIn(db)}
 		})
 	})
+	t.Run("Counter", func(t *testing.T) {
+		storagetest.RunCounter(t, func(t *testing.T) inbox.Journal { return openPostgres(t, pgtest.Open(t)).Journal })
+	})
 	t.Run("Sharing", func(t *testing.T) {
 		storagetest.RunSharing(t, func(t *testing.T) [2]inbox.Journal {
 			one, other, _ := pair(t)

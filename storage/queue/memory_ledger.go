@@ -254,6 +254,7 @@ func (m *memory) Redrive(ctx context.Context, r delivery.Redrive) (int, error) {
 		}
 		rec.ID = redriven(rec.ID, letters[0].ID)
 		rec.Supersedes, rec.Created, rec.NotBefore, rec.Expires = delivery.SupersedeNothing, r.Now, time.Time{}, r.Expires
+		rec.Trace = ""
 		var ids []int64
 		for _, d := range letters {
 			ids = append(ids, m.intern(d.Inbox, r.Now))

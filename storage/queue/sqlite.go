@@ -46,7 +46,7 @@ CREATE TABLE fedihook_q_state (one INTEGER PRIMARY KEY CHECK (one = 1), owner TE
 	until INTEGER NOT NULL, last INTEGER NOT NULL, targets INTEGER NOT NULL, bytes INTEGER NOT NULL); -- last: seq
 INSERT INTO fedihook_q_state VALUES (1, '', 0, 0, 0, 0, 0);
 INSERT INTO fedihook_q_ack VALUES (1 << 62, 0, 0, 0, x''); -- see settledRow
-`}
+`, `ALTER TABLE fedihook_q_activity ADD COLUMN trace TEXT NOT NULL DEFAULT ''`}
 
 // settledRow is the seq under which the table of acks counts, as failed, all targets that were ever settled; those that were
 // ever added are the state's targets. To count them there would change one more page with every flush: this row stands on

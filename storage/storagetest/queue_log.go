@@ -40,7 +40,7 @@ var queueLog = []queueCheck{
 			q.Errorf("Append returned %+v, Load has Seq %d", a, p.Seq)
 		}
 		if p.ID != r.ID || p.Sender != r.Sender || p.Key != r.Key || p.Class != r.Class || p.ContentType != r.ContentType ||
-			!p.Created.Equal(r.Created) || !p.NotBefore.Equal(r.NotBefore) || !p.Expires.Equal(r.Expires) {
+			!p.Created.Equal(r.Created) || !p.NotBefore.Equal(r.NotBefore) || !p.Expires.Equal(r.Expires) || p.Trace != r.Trace {
 			q.Errorf("appended %+v, loaded %+v", r, p.Record)
 		}
 		if p.Body != nil || p.Other != nil {
