@@ -23,10 +23,8 @@ func federation(ctx context.Context, s *site) (p part, err error) {
 		u, err := s.user(ctx, name)
 		return actor.Profile{Handle: u.Name, Name: u.FullName, URL: s.origin + u.Path()}, storage.NotFound(err)
 	}
-	w.readers = inbox.Readers{Posts: s.origin + "/posts/", Remove: s.removeComment, React: s.react, Who: w.person}
-	w.readers.Comment = func(ctx context.Context, c inbox.Comment) error {
-		return s.addComment(ctx, comment{ID: c.ID, Post: c.Post, Name: c.Name, URL: c.By, Avatar: c.Avatar, Text: html.Text(c.Content), At: c.Published})
-	}
+	w.readers = readers(s)
+	w.readers.Who = w.person
 	if err = w.connect(ctx); err != nil {
 		return p, err
 	}
@@ -49,6 +47,17 @@ func federation(ctx context.Context, s *site) (p part, err error) {
 		return b, nil
 	}
 	return p, nil
+}
+
+// readers are what the blog does about what others say of its posts. They may run twice for one thing: a comment is kept under its id,
+// and a like under who likes.
+func readers(s *site) inbox.Readers {
+	return inbox.Readers{
+		Posts: s.origin + "/posts/", Remove: s.removeComment, React: s.react,
+		Comment: func(ctx context.Context, c inbox.Comment) error {
+			return s.addComment(ctx, comment{ID: c.ID, Post: c.Post, Name: c.Name, URL: c.By, Avatar: c.Avatar, Text: html.Text(c.Content), At: c.Published})
+		},
+	}
 }
 
 // article is a post as others read it; nil is what nobody may.

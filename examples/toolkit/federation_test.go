@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/activity"
+	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/inbox/inboxtest"
 )
 
@@ -37,6 +38,31 @@ type world struct {
 	browser *http.Client
 }
 
+// newBlog makes the blog with its sample posts.
+func newBlog(t *testing.T, net http.RoundTripper) *site {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, samples); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "blog.db")
+	db := openDB(file)
+	defer db.Close()
+	if _, err := db.Exec(usersTables); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ada", "brian"} { // a password of few rounds, which cost time
+		if _, err := db.Exec(`INSERT INTO users (name, full_name, about, password) VALUES ($1, '', '', $2)`, name, hash("sesame", "salt", 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := newSite(t.Context(), options{origin: "https://blog.example", data: dir, db: file, net: net})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // inFediverse runs f in a bubble, where no time passes while anybody works.
 func inFediverse(t *testing.T, f func(w *world)) {
 	t.Helper()
@@ -44,29 +70,8 @@ func inFediverse(t *testing.T, f func(w *world)) {
 		w := &world{t: t, net: inboxtest.NewNet(t)}
 		w.far = w.net.Server("far.example")
 		w.carol, w.browser = w.far.Actor("carol"), w.net.Client()
-		var err error
-		if w.browser.Jar, err = cookiejar.New(nil); err != nil {
-			t.Fatal(err)
-		}
-		dir := t.TempDir()
-		if err := os.CopyFS(dir, samples); err != nil {
-			t.Fatal(err)
-		}
-		file := filepath.Join(dir, "blog.db")
-		db := openDB(file)
-		if _, err := db.Exec(usersTables); err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range []string{"ada", "brian"} { // a password of few rounds, which cost time
-			if _, err := db.Exec(`INSERT INTO users (name, full_name, about, password) VALUES ($1, '', '', $2)`, name, hash("sesame", "salt", 1)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		db.Close()
-		s, err := newSite(t.Context(), options{origin: "https://blog.example", data: dir, db: file, net: w.net.Client().Transport})
-		if err != nil {
-			t.Fatal(err)
-		}
+		w.browser.Jar, _ = cookiejar.New(nil) // which never fails
+		s := newBlog(t, w.net.Client().Transport)
 		w.net.Serve("blog.example", s.handler())
 		ctx, stop := context.WithCancel(context.Background())
 		done := make(chan error, 1)
@@ -275,6 +280,45 @@ func TestAVisitorIsLedHome(t *testing.T) {
 			t.Errorf("to follow somebody else: %d", status)
 		}
 	})
+}
+
+// A process may die after a hook and before that is noted. No network is needed to test what the hooks do then.
+func TestReadersMayRunTwice(t *testing.T) {
+	t.Parallel()
+	s := newBlog(t, nil)
+	defer s.db.Close()
+	defer s.keep.Close()
+	hooks := inboxtest.Twice(readers(s)).Hooks(inbox.Hooks{})
+	const carol, post = "https://far.example/users/carol", "https://blog.example/posts/first-light"
+	reply := activity.Note("https://far.example/posts/1", carol, "<p>Well said</p>", time.Now())
+	reply.InReplyTo = activity.IRI(post)
+	reply.Address(activity.VisibilityPublic, carol+"/followers")
+	like := &activity.Activity{
+		ID: "https://far.example/likes/1", Type: activity.Types{activity.TypeLike}, Actor: activity.IRI(carol), Object: activity.Refs{activity.IRI(post)},
+	}
+	for _, err := range []error{
+		hooks.Create(t.Context(), inboxtest.Message(t, activity.Create("https://far.example/1", reply))),
+		hooks.Like(t.Context(), inboxtest.Message(t, like)),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	waiting, err := s.comments(t.Context(), `post = 'first-light'`)
+	if err != nil || len(waiting) != 1 || waiting[0].Text != "Well said" {
+		t.Errorf("comments: %+v, %v", waiting, err)
+	}
+	if counts, err := s.counts(t.Context(), "first-light"); err != nil || len(counts) != 1 || counts[0] != (count{"like", 1}) {
+		t.Errorf("counts: %+v, %v", counts, err)
+	}
+	gone := activity.Delete("https://far.example/2", &activity.Object{ID: reply.ID}, time.Now())
+	gone.Actor = activity.IRI(carol)
+	if err := hooks.Delete(t.Context(), inboxtest.Message(t, gone)); err != nil {
+		t.Error(err)
+	}
+	if waiting, err := s.comments(t.Context(), `post = 'first-light'`); err != nil || len(waiting) != 0 {
+		t.Errorf("comments after the Delete: %+v, %v", waiting, err)
+	}
 }
 
 // Outside of a test's network the rooms guard themselves; a trial on one machine names its hosts.
