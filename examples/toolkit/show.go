@@ -19,8 +19,11 @@ func (w *wiring) routes() *http.ServeMux {
 	mux.Handle("POST /ap/inbox", w.inbox) // ActivityPub §7.1.3
 	mux.HandleFunc("POST /ap/users/{handle}/inbox", func(rw http.ResponseWriter, r *http.Request) {
 		p, _, err := w.handler.Local(r.Context(), w.names.Actor(r.PathValue("handle")))
-		if err != nil || p.Handle == "" {
-			w.handler.Answer(rw, r, actor.View{}, errors.Join(err, actor.ErrNotFound))
+		if err == nil && p.Handle == "" {
+			err = actor.ErrNotFound
+		}
+		if err != nil {
+			w.handler.Answer(rw, r, actor.View{}, err)
 			return
 		}
 		w.inbox.Personal(w.names.Actor(p.Handle)).ServeHTTP(rw, r)

@@ -93,8 +93,9 @@ func (w *wiring) connect(ctx context.Context) (err error) {
 	}
 	config.Transport = func(sender string) (http.RoundTripper, error) {
 		return &signature.Transport{
-			Base: base, Memory: suites, Verifies: w.resolver.Verifies, Key: w.keyOf(sender),
-			Ed25519: func(ctx context.Context) (signature.Key, error) { return w.keys.Ed25519(ctx, sender) },
+			Base: base, Memory: suites, Verifies: w.resolver.Verifies,
+			Key:     func(ctx context.Context) (signature.Key, error) { return ours(w.keys.Private(ctx, sender)) },
+			Ed25519: func(ctx context.Context) (signature.Key, error) { return ours(w.keys.Ed25519(ctx, sender)) },
 		}, nil
 	}
 	if w.queue, err = delivery.New(config); err != nil {
@@ -166,6 +167,14 @@ func (w *wiring) run(ctx context.Context) error {
 
 func (w *wiring) keyOf(actorID string) func(context.Context) (signature.Key, error) {
 	return func(ctx context.Context) (signature.Key, error) { return w.keys.Private(ctx, actorID) }
+}
+
+// ours says that it is no fault of the host's if a key can't be had: the queue would leave it alone for that.
+func ours(k signature.Key, err error) (signature.Key, error) {
+	if err != nil {
+		err = fmt.Errorf("%w: %w", delivery.ErrLocal, err)
+	}
+	return k, err
 }
 
 // also makes err the error by which another room knows a refusal. Rooms don't know each other's errors.

@@ -18,6 +18,17 @@
 //
 // All of it works inside of testing/synctest bubbles, if the Net is made there.
 //
+// # Hooks of one's own
+//
+// A hook is a func: give it a [Message] and look at what it did. It may run twice for one activity, and what it did the first time is
+// there then. [Twice] makes that happen at each call, so that an app is tested for it by one word around its hooks, without a network
+// or with one:
+//
+//	Hooks: inboxtest.Twice(inbox.Hooks{Follow: follow, Create: create}),
+//	Readers: inboxtest.Twice(inbox.Readers{Comment: comment, React: react}),
+//
+// Both are shown in Examples.
+//
 // # Who misbehaves, and how
 //
 // Both lists are whole, each line is tested, and each has its Example. A server answers badly from the call of a method until
