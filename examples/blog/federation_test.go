@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"html"
 	"image"
@@ -20,6 +21,7 @@ import (
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/internal/pgdb/pgtest"
 	"github.com/fedihook/fedihook/storage"
 )
 
@@ -33,8 +35,8 @@ type fediverse struct {
 	heard []*inbox.Message // by carol
 }
 
-// inFediverse runs both over loopback.
-func inFediverse(t *testing.T) *fediverse {
+// inFediverse runs both over loopback. The blog's database is a file of SQLite, or db if that is not "".
+func inFediverse(t *testing.T, db string) *fediverse {
 	t.Helper()
 	names := fedihook.Loopback{}
 	listen := func(host string) net.Listener {
@@ -52,8 +54,9 @@ func inFediverse(t *testing.T) *fediverse {
 	}
 	v := &fediverse{}
 	var err error
-	register(t, filepath.Join(dir, "blog.db"))
-	if v.site, err = newSite(t.Context(), options{origin: "http://blog.test", data: dir, db: filepath.Join(dir, "blog.db"), trial: names}); err != nil {
+	db = cmp.Or(db, filepath.Join(dir, "blog.db"))
+	register(t, db)
+	if v.site, err = newSite(t.Context(), options{origin: "http://blog.test", data: dir, db: db, trial: names}); err != nil {
 		t.Fatal(err)
 	}
 	v.visitor = &visitor{t, "http://" + names["blog.test"], newBrowser(t)}
@@ -144,7 +147,20 @@ func (v *fediverse) page(path string) string {
 
 func TestTheBlogFederates(t *testing.T) {
 	t.Parallel()
-	v := inFediverse(t)
+	walk(t, inFediverse(t, ""))
+}
+
+func TestTheBlogFederatesOnPostgres(t *testing.T) {
+	t.Parallel()
+	v := inFediverse(t, pgtest.URL(t))
+	walk(t, v)
+	if files, err := filepath.Glob(filepath.Join(v.site.data, "*.db")); err != nil || len(files) != 0 {
+		t.Errorf("beside PostgreSQL there are %v, %v", files, err)
+	}
+}
+
+// walk is a post's life, from the first follower to its end.
+func walk(t *testing.T, v *fediverse) {
 	ctx := t.Context()
 	v.visitor.signIn("ada")
 	ada, err := v.carol.Lookup(ctx, "@ada@blog.test")
@@ -226,7 +242,7 @@ func TestTheBlogFederates(t *testing.T) {
 
 func TestAVisitorFollowsFromTheirOwnServer(t *testing.T) {
 	t.Parallel()
-	v := inFediverse(t)
+	v := inFediverse(t, "")
 	page := v.page("/authors/ada")
 	if !strings.Contains(page, `action="/ap/interact"`) || !strings.Contains(page, "@ada@blog.test") {
 		t.Fatalf("there is no form in %s", page)
