@@ -28,14 +28,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "not found")
 		return
 	}
-	remote, v, ok, err := p.openAddress(path)
+	remote, owner, v, ok, err := p.openAddress(path)
 	if !ok {
 		refuse(w, http.StatusNotFound, "not found")
 		return
 	}
 	var kept *held
 	if err == nil {
-		kept, err = p.get(r.Context(), remote, v)
+		kept, err = p.get(r.Context(), remote, owner, v)
 	}
 	if err != nil {
 		p.refuse(w, err)
