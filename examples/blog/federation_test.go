@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"html"
 	"image"
 	"image/png"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +32,7 @@ type fediverse struct {
 	*site
 	*visitor
 	carol *fedihook.Server
+	icon  atomic.Int32 // the address of carol's that is good
 
 	mu    sync.Mutex
 	heard []*inbox.Message // by carol
@@ -73,7 +76,7 @@ func inFediverse(t *testing.T, db string) *fediverse {
 			if handle != "carol" {
 				return actor.Profile{}, actor.ErrNotFound
 			}
-			return actor.Profile{Handle: handle, Icon: "http://far.test/icon.png"}, nil
+			return actor.Profile{Handle: handle, Icon: fmt.Sprintf("http://far.test/icon.png?%d", v.icon.Load())}, nil
 		},
 		Hooks: inbox.Hooks{Create: hear, Update: hear, Delete: hear, Accepted: hear},
 	}); err != nil {
@@ -90,7 +93,11 @@ func inFediverse(t *testing.T, db string) *fediverse {
 	}
 	there := http.NewServeMux()
 	there.Handle("/", v.carol.Handler())
-	there.HandleFunc("/icon.png", func(w http.ResponseWriter, _ *http.Request) {
+	there.HandleFunc("/icon.png", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != fmt.Sprint(v.icon.Load()) {
+			http.Error(w, "over", http.StatusForbidden)
+			return
+		}
 		w.Header().Set("Content-Type", "image/png")
 		if err := png.Encode(w, image.NewGray(image.Rect(0, 0, 300, 200))); err != nil {
 			t.Error(err)
@@ -215,6 +222,7 @@ func walk(t *testing.T, v *fediverse) {
 	if p := v.page("/posts/hello"); !strings.Contains(p, "Well said") || !strings.Contains(p, "carol@far.test") || strings.Contains(p, "<script") {
 		t.Errorf("afterwards the post is %s", p)
 	}
+	v.icon.Add(1) // as it is with Threads: its address is good for a while
 	_, rest, _ := strings.Cut(v.page("/posts/hello"), `<img src="`)
 	avatar, _, _ := strings.Cut(rest, `"`)
 	if status, picture := v.get(html.UnescapeString(avatar)); !strings.HasPrefix(avatar, "/ap/media/") || status != http.StatusOK || http.DetectContentType([]byte(picture)) != "image/png" {
