@@ -173,12 +173,7 @@ func theBlogIsKilled(t *testing.T, w *blogWorld) {
 	w.desk.Write(t, "power", "ada", "Power", "", "Lost in the middle.")
 	w.blog.Kill(t)
 	w.start(t)
-	id := w.Origin + "/posts/power"
-	if !eventually(t, func() bool {
-		return slices.ContainsFunc(w.p.events(t, w.event), func(e event) bool { return e.Type == "Create" && e.ObjectID == id })
-	}) {
-		t.Fatalf("Fedify never heard of %s", id)
-	}
+	w.hearsInAMinute(t, w.event, w.Origin+"/posts/power") // what the dead process had in hand is free after ten seconds
 	if now := w.publicKey(t); now != key {
 		t.Errorf("her key was %s, and is %s", key, now)
 	}
@@ -201,16 +196,21 @@ func (w *blogWorld) publicKey(t *testing.T) string {
 // fredIsOfferedOlderPosts waits for what leaves half a minute after he began to follow, cells ago.
 func fredIsOfferedOlderPosts(t *testing.T, w *blogWorld) {
 	for _, slug := range []string{"first-light", "six-times-nine"} {
-		id := w.Origin + "/posts/" + slug
-		is := func(e event) bool { return e.Type == "Create" && e.Actor == w.ada && e.ObjectID == id }
-		for end := time.Now().Add(time.Minute); !slices.ContainsFunc(w.p.events(t, 0), is); time.Sleep(100 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("%s was never offered", slug)
-			}
-		}
+		w.hearsInAMinute(t, 0, w.Origin+"/posts/"+slug)
 	}
 	if slices.ContainsFunc(w.p.events(t, 0), func(e event) bool { return strings.HasSuffix(e.ObjectID, "/posts/chain-and-sprocket") }) {
 		t.Error("so was brian's, whom he does not follow")
+	}
+}
+
+// hearsInAMinute waits for a Create after the event of this number.
+func (w *blogWorld) hearsInAMinute(t *testing.T, after int, post string) {
+	t.Helper()
+	is := func(e event) bool { return e.Type == "Create" && e.Actor == w.ada && e.ObjectID == post }
+	for end := time.Now().Add(time.Minute); !slices.ContainsFunc(w.p.events(t, after), is); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("Fedify never heard of %s", post)
+		}
 	}
 }
 
