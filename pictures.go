@@ -5,6 +5,8 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
+	"iter"
 	"net/http"
 	"sync"
 
@@ -46,7 +48,7 @@ func (s *Server) pictures(ctx context.Context) (*media.Proxy, error) {
 		return nil, err
 	}
 	s.gallery.proxy, err = media.New(media.Config{
-		Keys: [][]byte{key}, Base: s.prefix() + "/media/", Dir: s.config.PicturesDir, Reject: s.noMediaOf,
+		Keys: [][]byte{key}, Base: s.prefix() + "/media/", Dir: s.config.PicturesDir, Reject: s.noMediaOf, Refresh: s.pictureNow,
 		Client: &http.Client{Transport: s.base}, InsecureAllowLoopback: s.config.InsecureAllowLoopback, Observer: s.gallery.observer, Logger: s.config.Logger,
 	})
 	return s.gallery.proxy, err
@@ -83,18 +85,54 @@ func (s *Server) Picture(ctx context.Context, remote string, v media.Variant) (s
 
 // avatar is where this site shows an actor's icon, "" if there is none to show.
 func (s *Server) avatar(ctx context.Context, a *activity.Actor) (string, error) {
-	for _, r := range a.Icon {
-		remote := r.ID
-		if d, err := r.Document(); err == nil {
-			switch icon := d.(type) {
-			case *activity.Object:
-				remote = icon.URL.First()
-			case *activity.Link:
-				remote = icon.Href
+	p, err := s.pictures(ctx)
+	if err != nil || p == nil {
+		return "", err
+	}
+	for remote := range icons(a) {
+		if address := p.URLOf(remote, a.ID, media.Avatar); address != "" {
+			return address, nil
+		}
+	}
+	return "", nil
+}
+
+// icons are the addresses of an actor's icons.
+func icons(a *activity.Actor) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, r := range a.Icon {
+			remote := r.ID
+			if d, err := r.Document(); err == nil {
+				switch icon := d.(type) {
+				case *activity.Object:
+					remote = icon.URL.First()
+				case *activity.Link:
+					remote = icon.Href
+				}
+			}
+			if remote != "" && !yield(remote) {
+				return
 			}
 		}
-		if address, err := s.Picture(ctx, remote, media.Avatar); err != nil || address != "" {
-			return address, err
+	}
+}
+
+// pictureNow finds an actor's icon where it is now: that of Threads, for one, has an address that is good for hours, and the next
+// reader may come days later. Other pictures have no owner.
+func (s *Server) pictureNow(ctx context.Context, _, owner string) (string, error) {
+	if owner == "" {
+		return "", nil
+	}
+	d, err := s.Refresh(ctx, "", owner)
+	if errors.Is(err, actor.ErrGone) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if a, ok := d.(*activity.Actor); ok {
+		for remote := range icons(a) {
+			return remote, nil
 		}
 	}
 	return "", nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -143,7 +144,7 @@ func TestAnAddressThatEndedIsFoundAnew(t *testing.T) {
 			r.has("b.example/new.png", pngOf(photo(9, 9)))
 			r.has("img.a.example/new.png", pngOf(photo(9, 9)))
 			var asked []string
-			p := r.proxy(t, media.Config{Reject: rejects("img.a.example"), Refresh: func(_ context.Context, remote string) (string, error) {
+			p := r.proxy(t, media.Config{Reject: rejects("img.a.example"), Refresh: func(_ context.Context, remote, _ string) (string, error) {
 				asked = append(asked, remote)
 				return c.found, c.fails
 			}})
@@ -161,6 +162,48 @@ func TestAnAddressThatEndedIsFoundAnew(t *testing.T) {
 				t.Errorf("asked again")
 			}
 		})
+	}
+}
+
+func TestAPictureIsFoundByItsOwner(t *testing.T) {
+	t.Parallel()
+	r := newRemote(t)
+	r.has("b.example/new.png", pngOf(photo(9, 9)))
+	const ann, bob = "https://a.example/users/ann", "https://a.example/users/bob"
+	p := r.proxy(t, media.Config{Refresh: func(_ context.Context, remote, owner string) (string, error) {
+		if owner == ann {
+			return "https://b.example/new.png", nil
+		}
+		return "", nil
+	}})
+	get := func(address string) int {
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, httptest.NewRequest(http.MethodGet, address, nil))
+		return w.Code
+	}
+	hers, his := p.URLOf("https://a.example/1.png", ann, media.Avatar), p.URLOf("https://a.example/1.png", bob, media.Avatar)
+	segment := func(of string) string { return of[strings.LastIndexByte(of, '/'):] }
+	for name, address := range map[string]string{
+		"his in place of hers": strings.TrimSuffix(hers, segment(hers)) + segment(his), "taken away": strings.TrimSuffix(hers, segment(hers)),
+		"added": p.URL("https://a.example/1.png", media.Avatar) + segment(hers),
+	} {
+		if status := get(address); status != http.StatusForbidden {
+			t.Errorf("an owner %s: %d", name, status)
+		}
+	}
+	for _, address := range []string{hers + "/", hers + "/x", strings.TrimSuffix(hers, segment(hers)) + "/%21"} {
+		if status := get(address); status != http.StatusNotFound {
+			t.Errorf("%s: %d", address, status)
+		}
+	}
+	if status := get(p.URLOf("https://a.example/2.png", bob, media.Avatar)); status != http.StatusNotFound {
+		t.Errorf("a picture of bob's, who has none: %d", status)
+	}
+	if status := get(hers); status != http.StatusOK {
+		t.Errorf("hers: %d", status)
+	}
+	if long := p.URLOf("https://a.example/1.png", ann+strings.Repeat("x", 2048), media.Avatar); long != p.URL("https://a.example/1.png", media.Avatar) {
+		t.Errorf("an owner of more than 2,048 bytes is in the address %.100s", long)
 	}
 }
 

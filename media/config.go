@@ -75,9 +75,10 @@ type Config struct {
 	Reject func(ctx context.Context, host string) (bool, error)
 
 	// Refresh finds a picture's new URL after the server answered 401, 403, 404 or 410 to the one that the address has: ask
-	// for the post or the profile again and look. What it finds is kept under the old URL. "" means that there is none, and
-	// an error that it isn't known. It is called within Timeout, once in a fetch. Nil: there is none.
-	Refresh func(ctx context.Context, remote string) (string, error)
+	// for the post or the profile again and look. Owner is its id, if the address is of [Proxy.URLOf], else "". What it finds is
+	// kept under the old URL. "" means that there is none, and an error that it isn't known. It is called within Timeout, once in a
+	// fetch. Nil: there is none.
+	Refresh func(ctx context.Context, remote, owner string) (string, error)
 
 	// Client fetches. Nil means one that is guarded against strangers' URLs: https, public addresses, bounded answers. One
 	// without a Transport is refused, for it would dial anything. Whichever it is, MaxBytes, Timeout and Reject hold.

@@ -14,7 +14,7 @@
 // # Addresses
 //
 // [Proxy.URL] signs: HMAC-SHA256 over the remote URL, the [Variant] and, with [Config].Lifetime, the hour at which the
-// address ends. The handler fetches nothing that it did not sign, so it is nobody's open proxy. The signature is all the
+// address ends; [Proxy.URLOf] signs the picture's owner, too. The handler fetches nothing that it did not sign, so it is nobody's open proxy. The signature is all the
 // protection a copy has: who was given the address of a picture from a private post can pass it on, as with the remote
 // address. To change keys put the new one first and drop the old ones when pages that hold their addresses are no longer
 // cached anywhere.
@@ -50,7 +50,7 @@
 // A copy older than Config.MaxAge is fetched again when it is asked for, and goes on being served if the other server
 // doesn't answer. If it says that the picture is gone, so is the copy. Where addresses end by themselves, as those of
 // Threads do after hours or days, Config.Refresh finds the new one: get the post or the profile anew (the façade's
-// Server.Refresh does) and look. Go on showing the old address, under which the copy is kept; each new one would be
+// Server.Refresh does) and look. Which that is says an address of [Proxy.URLOf], however old. Go on showing the old address, under which the copy is kept; each new one would be
 // another picture.
 //
 // # Moderation

@@ -22,7 +22,7 @@ func (p *Proxy) download(ctx context.Context, src source) ([]byte, error) {
 	if p.config.Refresh == nil || !errors.As(err, &e) || (e.Status != 401 && e.Status != 403 && e.Status != 404 && e.Status != 410) {
 		return data, err
 	}
-	remote, failed := p.config.Refresh(ctx, src.url)
+	remote, failed := p.config.Refresh(ctx, src.url, src.owner)
 	if failed != nil {
 		// Perhaps it is elsewhere: the status is no longer the last word.
 		return nil, &Error{URL: src.url, Err: fmt.Errorf("%w: refresh after status %d: %w", ErrFetch, e.Status, failed)}

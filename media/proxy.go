@@ -95,7 +95,7 @@ func (p *Proxy) Check(context.Context) error { return p.store.files.check() }
 // is an [*Error], or ctx's if that ends first: then the fetch goes on for the next who asks. Use it to have a picture
 // before someone waits for it, or to see why there is none.
 func (p *Proxy) Fetch(ctx context.Context, remote string, v Variant) (*Image, error) {
-	held, _, err := p.get(ctx, remote, v)
+	held, _, err := p.get(ctx, remote, "", v)
 	if err != nil {
 		return nil, err
 	}
@@ -108,11 +108,12 @@ func (p *Proxy) Fetch(ctx context.Context, remote string, v Variant) (*Image, er
 }
 
 // get returns what is kept of a picture, after fetching it if need be.
-func (p *Proxy) get(ctx context.Context, remote string, v Variant) (*held, Source, error) {
+func (p *Proxy) get(ctx context.Context, remote, owner string, v Variant) (*held, Source, error) {
 	src, err := p.parseSource(remote)
 	if err != nil {
 		return nil, "", err
 	}
+	src.owner = owner
 	size, ok := p.config.Variants[v]
 	if !ok {
 		return nil, "", &Error{URL: src.url, Err: ErrVariant}

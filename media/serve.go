@@ -28,7 +28,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "not found")
 		return
 	}
-	remote, v, ok, err := p.openAddress(path)
+	remote, owner, v, ok, err := p.openAddress(path)
 	if !ok {
 		refuse(w, http.StatusNotFound, "not found")
 		return
@@ -36,7 +36,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var kept *held
 	var from Source
 	if err == nil {
-		kept, from, err = p.get(r.Context(), remote, v)
+		kept, from, err = p.get(r.Context(), remote, owner, v)
 	}
 	if err != nil {
 		p.refuse(w, err)

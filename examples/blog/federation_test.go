@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"html"
 	"image"
 	"image/png"
@@ -13,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +23,7 @@ import (
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/inbox"
+	"github.com/fedihook/fedihook/internal/pgdb/pgtest"
 	"github.com/fedihook/fedihook/storage"
 )
 
@@ -28,13 +32,14 @@ type fediverse struct {
 	*site
 	*visitor
 	carol *fedihook.Server
+	icon  atomic.Int32 // the address of carol's that is good
 
 	mu    sync.Mutex
 	heard []*inbox.Message // by carol
 }
 
-// inFediverse runs both over loopback.
-func inFediverse(t *testing.T) *fediverse {
+// inFediverse runs both over loopback. The blog's database is a file of SQLite, or db if that is not "".
+func inFediverse(t *testing.T, db string) *fediverse {
 	t.Helper()
 	names := fedihook.Loopback{}
 	listen := func(host string) net.Listener {
@@ -52,8 +57,9 @@ func inFediverse(t *testing.T) *fediverse {
 	}
 	v := &fediverse{}
 	var err error
-	register(t, filepath.Join(dir, "blog.db"))
-	if v.site, err = newSite(t.Context(), options{origin: "http://blog.test", data: dir, db: filepath.Join(dir, "blog.db"), trial: names}); err != nil {
+	db = cmp.Or(db, filepath.Join(dir, "blog.db"))
+	register(t, db)
+	if v.site, err = newSite(t.Context(), options{origin: "http://blog.test", data: dir, db: db, trial: names}); err != nil {
 		t.Fatal(err)
 	}
 	v.visitor = &visitor{t, "http://" + names["blog.test"], newBrowser(t)}
@@ -70,7 +76,7 @@ func inFediverse(t *testing.T) *fediverse {
 			if handle != "carol" {
 				return actor.Profile{}, actor.ErrNotFound
 			}
-			return actor.Profile{Handle: handle, Icon: "http://far.test/icon.png"}, nil
+			return actor.Profile{Handle: handle, Icon: fmt.Sprintf("http://far.test/icon.png?%d", v.icon.Load())}, nil
 		},
 		Hooks: inbox.Hooks{Create: hear, Update: hear, Delete: hear, Accepted: hear},
 	}); err != nil {
@@ -87,7 +93,11 @@ func inFediverse(t *testing.T) *fediverse {
 	}
 	there := http.NewServeMux()
 	there.Handle("/", v.carol.Handler())
-	there.HandleFunc("/icon.png", func(w http.ResponseWriter, _ *http.Request) {
+	there.HandleFunc("/icon.png", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawQuery != fmt.Sprint(v.icon.Load()) {
+			http.Error(w, "over", http.StatusForbidden)
+			return
+		}
 		w.Header().Set("Content-Type", "image/png")
 		if err := png.Encode(w, image.NewGray(image.Rect(0, 0, 300, 200))); err != nil {
 			t.Error(err)
@@ -144,7 +154,20 @@ func (v *fediverse) page(path string) string {
 
 func TestTheBlogFederates(t *testing.T) {
 	t.Parallel()
-	v := inFediverse(t)
+	walk(t, inFediverse(t, ""))
+}
+
+func TestTheBlogFederatesOnPostgres(t *testing.T) {
+	t.Parallel()
+	v := inFediverse(t, pgtest.URL(t))
+	walk(t, v)
+	if files, err := filepath.Glob(filepath.Join(v.site.data, "*.db")); err != nil || len(files) != 0 {
+		t.Errorf("beside PostgreSQL there are %v, %v", files, err)
+	}
+}
+
+// walk is a post's life, from the first follower to its end.
+func walk(t *testing.T, v *fediverse) {
 	ctx := t.Context()
 	v.visitor.signIn("ada")
 	ada, err := v.carol.Lookup(ctx, "@ada@blog.test")
@@ -199,6 +222,7 @@ func TestTheBlogFederates(t *testing.T) {
 	if p := v.page("/posts/hello"); !strings.Contains(p, "Well said") || !strings.Contains(p, "carol@far.test") || strings.Contains(p, "<script") {
 		t.Errorf("afterwards the post is %s", p)
 	}
+	v.icon.Add(1) // as it is with Threads: its address is good for a while
 	_, rest, _ := strings.Cut(v.page("/posts/hello"), `<img src="`)
 	avatar, _, _ := strings.Cut(rest, `"`)
 	if status, picture := v.get(html.UnescapeString(avatar)); !strings.HasPrefix(avatar, "/ap/media/") || status != http.StatusOK || http.DetectContentType([]byte(picture)) != "image/png" {
@@ -226,7 +250,7 @@ func TestTheBlogFederates(t *testing.T) {
 
 func TestAVisitorFollowsFromTheirOwnServer(t *testing.T) {
 	t.Parallel()
-	v := inFediverse(t)
+	v := inFediverse(t, "")
 	page := v.page("/authors/ada")
 	if !strings.Contains(page, `action="/ap/interact"`) || !strings.Contains(page, "@ada@blog.test") {
 		t.Fatalf("there is no form in %s", page)

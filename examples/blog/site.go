@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,9 +64,14 @@ func newSite(ctx context.Context, o options) (_ *site, err error) {
 	}
 	s.db = openDB(o.db)
 	s.keep = s.beside("sessions")
-	for tables, db := range map[string]*sql.DB{postsTables: s.db, usersTables: s.db, sessionsTables: s.keep} {
-		if _, err := db.ExecContext(ctx, tables); err != nil {
-			return nil, fmt.Errorf("create tables: %w", err)
+	for _, k := range []struct {
+		db           *sql.DB
+		name, tables string
+	}{{s.db, o.db, postsTables}, {s.db, o.db, usersTables}, {s.keep, s.nameBeside("sessions"), sessionsTables}} {
+		if _, err := k.db.ExecContext(ctx, k.tables); isPostgres(k.name) && err != nil {
+			return nil, fmt.Errorf("create tables: %w", err) // which says where; the name may hold a password
+		} else if err != nil {
+			return nil, fmt.Errorf("create tables in %s: %w", k.name, err)
 		}
 	}
 	s.mux.HandleFunc("GET /{$}", s.home)
@@ -93,8 +99,9 @@ func newSite(ctx context.Context, o options) (_ *site, err error) {
 // openDB opens a database: a postgres:// address, or else a file of SQLite. It is closed with the process.
 func openDB(name string) *sql.DB {
 	driver := "pgx"
-	if !strings.HasPrefix(name, "postgres://") {
-		driver, name = "sqlite", "file:"+name+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_txlock=immediate"
+	if !isPostgres(name) {
+		path := url.URL{Path: name} // where a ? or % is one of the file's name
+		driver, name = "sqlite", "file:"+path.EscapedPath()+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(10000)&_txlock=immediate"
 	}
 	db, err := sql.Open(driver, name)
 	if err != nil {
@@ -103,12 +110,19 @@ func openDB(name string) *sql.DB {
 	return db
 }
 
+// isPostgres tells an address of PostgreSQL from a file of SQLite.
+func isPostgres(name string) bool {
+	return strings.HasPrefix(name, "postgres://") || strings.HasPrefix(name, "postgresql://")
+}
+
 // beside is a database for a part of the site that keeps its own: a file beside the blog's, or the same PostgreSQL.
-func (s *site) beside(name string) *sql.DB {
-	if strings.HasPrefix(s.options.db, "postgres://") {
-		return openDB(s.options.db)
+func (s *site) beside(name string) *sql.DB { return openDB(s.nameBeside(name)) }
+
+func (s *site) nameBeside(name string) string {
+	if isPostgres(s.options.db) {
+		return s.options.db
 	}
-	return openDB(filepath.Join(s.data, name+".db"))
+	return filepath.Join(s.data, name+".db")
 }
 
 // handler serves the site. A form of another site's page changes nothing here: browsers say where it comes from.

@@ -118,11 +118,12 @@ export class Control {
     return await this.#peer.send(move, [...this.#peer.followers.values()], { sharedInbox: true });
   }
 
-  // leave deletes fred: his followers are told, and a tombstone stays.
-  async leave() {
+  // leave deletes fred: his followers and the actors in ids are told, and a tombstone stays.
+  async leave({ ids = [] }) {
     const me = this.#me();
+    const others = await Promise.all(ids.map((id) => this.#looking.actor(id)));
     const activity = new Delete({ id: new URL("#delete", me), actor: me, object: me, to: PUBLIC_COLLECTION });
-    const sent = await this.#peer.send(activity, [...this.#peer.followers.values()], { sharedInbox: true });
+    const sent = await this.#peer.send(activity, [...this.#peer.followers.values(), ...others.map(recipient)], { sharedInbox: true });
     await this.#peer.idle(); // who is gone signs nothing any more
     this.#peer.left = now();
     return sent;

@@ -53,6 +53,7 @@ type described struct {
 	Ends                                                      string
 	Voters                                                    int
 	Options                                                   []option
+	Preview                                                   *struct{ Type, Name, Content, URL, AttributedTo string }
 	PreferredUsername, Inbox, SharedInbox, Followers          string
 	Outbox, Featured, Successor                               string
 	Aliases                                                   []string

@@ -39,6 +39,8 @@ export async function describe(object, context) {
       name: text(attachment.name),
     })),
   };
+  const preview = await object.getPreview(context);
+  if (preview != null) common.preview = { type: preview.constructor.name, name: text(preview.name), content: text(preview.content), url: href(preview.url), attributedTo: href(preview.attributionId) };
   if (object instanceof Question) return { ...common, ...(await poll(object, context)) };
   if (!isActor(object)) return common;
   return {

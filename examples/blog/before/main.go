@@ -37,6 +37,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // who interrupts it once more waits no longer
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "blog:", err)
 		os.Exit(1)
@@ -67,6 +68,9 @@ func run(ctx context.Context, o options) error {
 		if err := os.CopyFS(o.data, samples); err != nil {
 			return err
 		}
+	}
+	if _, err := os.Stat(filepath.Join(o.data, "authors.yaml")); err != nil {
+		return fmt.Errorf("-data: a blog's folder has authors.yaml, and posts/*.md, as examples/blog has: %w", err)
 	}
 	if o.db == "" {
 		o.db = filepath.Join(o.data, "blog.db")
