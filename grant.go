@@ -237,6 +237,9 @@ func (s *Server) stampDocument(ctx context.Context, id, asker string) (activity.
 		return nil, fmt.Errorf("fedihook: %s: %w", id, actor.ErrNotFound)
 	}
 	st := list[0]
+	if err := s.exists(ctx, st.Author); err != nil {
+		return nil, err
+	}
 	p, err := s.post(ctx, st.Target)
 	if err != nil {
 		return nil, err

@@ -19,14 +19,15 @@ import (
 // application/ld+json, or give objects ids under the prefix, as those have that the library mints, with the page's
 // address in URL; [actor.SetAlternate] then leads from the page to the document.
 func (s *Server) Wrap(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, asCame *http.Request) {
+		r := s.mounted(asCame)
 		read := r.Method == http.MethodGet || r.Method == http.MethodHead
 		if _, pattern := s.mux.Handler(r); pattern != "" && (s.apart(pattern) || read && actor.Accepts(r)) {
 			s.mux.ServeHTTP(w, r)
 			return
 		}
 		if !read {
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(w, asCame)
 			return
 		}
 		// ActivityPub §3.2: the same URL, asked for in another way.
@@ -34,7 +35,7 @@ func (s *Server) Wrap(next http.Handler) http.Handler {
 			return
 		}
 		v, w := withVary(w)
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(w, asCame)
 		v.say()
 	})
 }
@@ -50,6 +51,7 @@ func (s *Server) routes() *http.ServeMux {
 	mux.HandleFunc(prefix+"/users/{handle}/inbox", s.servePersonalInbox)
 	mux.Handle(prefix+"/actor/inbox", s.inbox) // nobody reads there: what relays send it is for whom it concerns
 	mux.HandleFunc("GET "+prefix+"/users/{handle}/followers"+synchronisationSuffix, s.serveSynchronisation)
+	mux.HandleFunc("POST "+prefix+"/echo", s.serveEcho)
 	mux.HandleFunc("GET "+prefix+"/media/", s.servePictures)
 	mux.Handle("POST "+prefix+"/interact", http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveInteract)))
 	return mux

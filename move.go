@@ -61,7 +61,7 @@ func (s *Server) move(ctx context.Context, handle, target, id string) (string, e
 	if s.tx != nil || !s.at.IsZero() {
 		return "", ErrOutsideOnly
 	}
-	p, err := s.profile(ctx, handle)
+	p, err := s.anyone(ctx, handle)
 	if err != nil {
 		return "", err
 	}
@@ -97,20 +97,20 @@ func (s *Server) countFollowers(ctx context.Context, m *actor.Move) (err error) 
 
 // tellMove says the Update and the Move. It may be called twice: their ids stay the same.
 func (s *Server) tellMove(ctx context.Context, m actor.Move) error {
-	doc, err := s.handler.Document(ctx, m.From)
+	doc, err := s.lastDocument(ctx, m.From)
 	if err != nil {
 		return err
 	}
 	shown := *doc
 	shown.MovedTo = activity.IRI(m.To)
-	_, err = s.say(ctx, m.From, &activity.Activity{
+	_, err = s.say(ctx, m.From+farewell, &activity.Activity{
 		ID: s.moveID(movedUpdate, m, m.From), Type: activity.Types{"Update"}, Object: activity.Refs{activity.Embed(&shown)},
 	})
 	if err != nil {
 		return err
 	}
 	// With its object, which says that it comes after the Update.
-	_, err = s.say(ctx, m.From, &activity.Activity{
+	_, err = s.say(ctx, m.From+farewell, &activity.Activity{
 		ID: m.ID, Type: activity.Types{"Move"}, Object: activity.Refs{activity.IRI(m.From)}, Target: activity.IRI(m.To),
 	})
 	if err != nil || m.Step != actor.MoveSaying {

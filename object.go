@@ -168,6 +168,9 @@ func complete(o, sent *activity.Object) *activity.Object {
 // mayRead says who may see what is addressed to audience: everyone, if that is meant; else its author, who is
 // addressed, and the author's accepted followers if they are. Whom the author has blocked sees nothing.
 func (s *Server) mayRead(ctx context.Context, id, asker, author string, audience []string) error {
+	if err := s.exists(ctx, author); err != nil {
+		return err
+	}
 	if blocked, err := s.hiddenFrom(ctx, author, asker); err != nil || blocked {
 		return errors.Join(err, fmt.Errorf("fedihook: %s: %w", id, actor.ErrHidden))
 	}

@@ -76,7 +76,12 @@ func (s *Server) Offer(ctx context.Context, handle, actorID string, n int) (offe
 		if err != nil {
 			return fail(err)
 		}
-		body = s.withLDSignature(ctx, outbox.Delivery{ID: a.ID, Type: activity.TypeCreate, Sender: author.ID, Body: body, Public: true}, author.ID)
+		body, err = s.endorse(ctx, outbox.Delivery{
+			ID: a.ID, Type: activity.TypeCreate, Sender: author.ID, Body: body, Public: slices.ContainsFunc(o.Recipients(), activity.IsPublic),
+		}, author.ID)
+		if err != nil {
+			return fail(err)
+		}
 		if _, err := s.queue.Enqueue(ctx, nil, delivery.Activity{
 			ID: a.ID + to, Sender: author.ID, Key: a.Object.First(), Body: body, Class: delivery.Bulk,
 			NotBefore: now.Add(offerAfter), Expires: now.Add(offerFor),

@@ -35,24 +35,6 @@ func (s *Server) ldSignatures() func(ctx context.Context, document []byte) (inbo
 	}
 }
 
-// withLDSignature is the body of d with an LD signature, if it is to have one.
-func (s *Server) withLDSignature(ctx context.Context, d outbox.Delivery, sender string) []byte {
-	always := d.Type == activity.TypeDelete || d.Type == activity.TypeUndo
-	if !s.config.LDSignatures || !d.Public || sender != d.Sender || s.config.AuthorizedFetch != 0 && !always {
-		return d.Body
-	}
-	key, err := s.keys.Private(ctx, d.Sender)
-	if err == nil {
-		var signed []byte
-		if signed, err = ldsig.Sign(signable(d), key, 0); err == nil {
-			return signed
-		}
-	}
-	// It is worth as much without, to whom we send it.
-	s.config.Logger.InfoContext(ctx, "fedihook: no LD signature", "activity", d.ID, "type", d.Type, "error", err)
-	return d.Body
-}
-
 // signable is the body of d without what no LD signature can protect: what a Tombstone was, a name where ActivityStreams'
 // context has an IRI.
 func signable(d outbox.Delivery) []byte {

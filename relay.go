@@ -25,7 +25,7 @@ const (
 // posts reach Hooks.Create as if their authors had sent them, with Message.Via; without it the relay is only told.
 //
 // Address is, for outbox.MastodonRelay, the URL of the relay's inbox; relays of this style pass on what has an LD signature, see
-// Config.LDSignatures. For outbox.LitePubRelay it is the id of the relay's actor, which then follows the instance actor. Doing it
+// Config.NoLDSignatures. For outbox.LitePubRelay it is the id of the relay's actor, which then follows the instance actor. Doing it
 // twice sends it once; it takes over wanted, and asks again where the relay said no. It does not work in a transaction. FEP-ae0c
 func (s *Server) FollowRelay(ctx context.Context, address string, style outbox.RelayStyle, wanted bool) (id string, err error) {
 	if s.tx != nil || !s.at.IsZero() {

@@ -58,7 +58,7 @@ func (v *storedFediverse) hears(typ string) (list []*inbox.Message) {
 	return list
 }
 
-func withLD(c *fedihook.Config) { c.LDSignatures = true }
+func withLD(c *fedihook.Config) { c.NoProofs = true }
 
 func TestARelayGetsWhatIsForEveryoneOnceItHasAccepted(t *testing.T) {
 	t.Parallel()

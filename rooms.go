@@ -75,7 +75,11 @@ func (s *Server) profile(ctx context.Context, who string) (actor.Profile, error)
 }
 
 func (s *Server) author(ctx context.Context, who string) (outbox.Author, error) {
-	p, err := s.profile(ctx, who)
+	find := s.profile
+	if id, parting := strings.CutSuffix(who, farewell); parting {
+		find, who = s.anyone, id
+	}
+	p, err := find(ctx, who)
 	if err != nil {
 		return outbox.Author{}, gone(err)
 	}
@@ -159,8 +163,12 @@ func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[out
 	if err != nil {
 		return err
 	}
+	body, err := s.endorse(ctx, d, sender)
+	if err != nil {
+		return err
+	}
 	a := delivery.Activity{
-		ID: d.ID, Sender: sender, Key: d.Key, Supersedes: supersedes(d, sender), Body: s.withLDSignature(ctx, d, sender), Expires: d.Expires,
+		ID: d.ID, Sender: sender, Key: d.Key, Supersedes: supersedes(d, sender), Body: body, Expires: d.Expires,
 		Class: map[outbox.Class]delivery.Class{
 			outbox.Interactive: delivery.Interactive, outbox.Normal: delivery.Normal, outbox.Bulk: delivery.Bulk,
 		}[d.Class],
@@ -168,11 +176,15 @@ func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[out
 	for _, v := range d.Variants {
 		a.Other = append(a.Other, delivery.Body{Name: v.Form, Bytes: v.Body})
 	}
+	bare := len(body) != len(d.Body)
 	var targets []delivery.Target // all of them before one is handed over, or a second try would be a duplicate of the first
 	for t := range to {
 		ok, err := s.mayDeliver(ctx, t)
 		if err != nil {
 			return err
+		}
+		if form := formOf(t); ok && bare && form != "" && !slices.ContainsFunc(a.Other, func(b delivery.Body) bool { return b.Name == form }) {
+			a.Other = append(a.Other, delivery.Body{Name: form, Bytes: d.Body}) // Threads is not given what it may not pass on
 		}
 		if ok {
 			targets = append(targets, delivery.Target{Inbox: t.Inbox, SharedInbox: t.SharedInbox})
@@ -187,6 +199,12 @@ func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[out
 		s.config.Logger.DebugContext(ctx, "fedihook: enqueued", "activity", d.ID, "class", a.Class, "targets", receipt.Targets)
 	}
 	return err
+}
+
+// formOf names the form in which the host of t wants activities.
+func formOf(t outbox.Target) string {
+	authority, _ := activity.Authority(t.URL())
+	return outbox.Form(authority)
 }
 
 // supersedes tells what d makes of what was said before of the same object and not sent. An Update by which keys are

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,6 +35,12 @@ type Config struct {
 	Origin string
 	// Prefix is where minted ids and our own paths live. Empty means "/ap".
 	Prefix string
+	// Mount is the path under which a reverse proxy shows the app and that it takes off each request: "/blog", where
+	// https://example.com/blog/about reaches the app as /about. Minted ids and our own paths then begin with it, as in
+	// https://example.com/blog/ap/users/alice, and what the app is asked by URL has it, as the paths of Collections.Own do.
+	// What comes to next in [Server.Wrap] is as it came. The proxy has to pass on /.well-known/webfinger, /.well-known/nodeinfo and
+	// /.well-known/host-meta of the host's root too, as they are. Empty: nothing is taken off; the prefix may be as long as one likes.
+	Mount string
 	// Storage keeps what must not be lost. The zero Storage means storage.Memory(), which is for
 	// trials; a Storage that lacks some stores is an error.
 	Storage storage.Storage
@@ -47,6 +52,10 @@ type Config struct {
 	// Profile returns the app's user with this handle, or an error that wraps actor.ErrNotFound or
 	// actor.ErrGone. It is asked with a full actor id where a request names one that maps to no current handle.
 	Profile func(ctx context.Context, handle string) (actor.Profile, error)
+	// OptIn says that only users whose Profile.OptedIn is set are in the fediverse. Who is not does not exist to anybody outside:
+	// WebFinger, the actor, its collections and what it made answer as for nobody, nothing that is sent there comes in, and the
+	// verbs fail with actor.ErrNotFound. Counts in NodeInfo are the app's, which leaves them out. See [Server.OptOut]. False: all users are.
+	OptIn bool
 	// Object returns the app's post by its full URL, as asked, for asker: a verified actor id, or "" for a
 	// stranger. It may return a Tombstone, or an error that wraps actor.ErrNotFound or actor.ErrGone. What it returns is
 	// completed from what was published under this id (attributedTo, audience, published), and shown only to those whom
@@ -93,11 +102,13 @@ type Config struct {
 	Subscribe string
 	Intents   map[string]string
 
-	// LDSignatures gives what is for everyone an LD signature of its author, so that others may pass it on and be believed:
-	// relays in the style of Mastodon, and Mastodon itself, which forwards replies with one. Whoever gets it can prove to anybody
-	// that the author said this, until the author's key is changed. Not in what goes to Threads, nor where AuthorizedFetch asks
-	// for signatures: that is not for everyone, but for a Delete or an Undo.
-	LDSignatures bool
+	// What is for everyone, each Create, Announce, Update, Delete and Undo, leaves with an LD signature of its author and, where that
+	// one has an Ed25519 key, with a proof (FEP-8b32), so that others may pass it on and be believed: relays above all. Whoever
+	// gets it can prove to anybody that the author said this, until the author's keys are changed. Not in what goes to Threads, nor
+	// where AuthorizedFetch asks for signatures: that is not for everyone, but for a Delete or an Undo. What is for followers or
+	// for some people has neither, nor has what deletes or undoes it. NoLDSignatures and NoProofs leave them out. Mastodon
+	// (4.6, seen 2026-11) forwards replies with an LD signature, but not those that have a proof beside it.
+	NoLDSignatures, NoProofs bool
 	// MaxRelayed bounds what is taken in of one relay in a minute. Zero means 300.
 	MaxRelayed int
 	// NoForwarding keeps replies from being forwarded to the followers of who is replied to, and users' replies to each other from being sent
@@ -138,6 +149,8 @@ type Config struct {
 	// called twice. Nil: it is logged and counted. See [Server.Counts].
 	Ended       func(ctx context.Context, e outbox.Ended)
 	Undelivered func(ctx context.Context, e *delivery.Event) error
+	// Checks says what [Server.Check] looks at, and when Run does it.
+	Checks Checks
 	// Delivery says how often and how long deliveries are tried. The zero value has good defaults.
 	Delivery delivery.Policy
 	// Verifier finds out who signed a request. Nil means a strict signature.Verifier.
@@ -186,6 +199,10 @@ type Server struct {
 
 	base        http.RoundTripper
 	parting     http.RoundTripper // to those too whom Policy refuses
+	everyone    func(ctx context.Context, handle string) (actor.Profile, error) // also who has not opted in
+	visitor     *http.Client      // asks this site itself as another server does
+	volatile    []string          // stores
+	running     *atomic.Bool      // Run
 	relations   *relations
 	forwarder   *forwarder    // nil: nothing is forwarded
 	enforcing   chan struct{} // one does at a time
@@ -217,30 +234,13 @@ type Server struct {
 
 // New checks c and wires a Server. It dials nothing, starts nothing and writes nothing.
 func New(c Config) (*Server, error) {
-	if c.Profile == nil {
-		return nil, errors.New("fedihook: Config.Profile is required")
+	if err := c.check(); err != nil {
+		return nil, err
 	}
-	names := actor.Names{Origin: c.Origin, Prefix: c.Prefix, Domain: c.HandleDomain}
-	if err := names.Check(); err != nil {
-		return nil, fmt.Errorf("fedihook: Config.Origin, Config.Prefix or Config.HandleDomain: %w", err)
-	}
-	if err := c.Collections.Check(names); err != nil {
-		return nil, fmt.Errorf("fedihook: Config.Collections: %w", err)
-	}
-	if c.AuthorizedFetch > actor.FetchSignedActors {
-		return nil, fmt.Errorf("fedihook: Config.AuthorizedFetch: %d is none", c.AuthorizedFetch)
-	}
+	names, volatile := c.names(), c.Storage.Volatile()
 	if c.Storage == (storage.Storage{}) {
 		c.Storage = storage.Memory()
-	}
-	if missing := c.Storage.Missing(); missing != "" {
-		return nil, fmt.Errorf("fedihook: Config.Storage.%s is nil", missing)
-	}
-	if (c.SealKey == nil) != (c.OpenKey == nil) {
-		return nil, errors.New("fedihook: Config.SealKey needs Config.OpenKey, and the other way round")
-	}
-	if c.PublishDelay < 0 || c.MaxRelayed < 0 || c.OfferPosts < 0 {
-		return nil, errors.New("fedihook: Config.PublishDelay, Config.MaxRelayed or Config.OfferPosts is negative")
+		volatile = c.Storage.Volatile()
 	}
 	if c.MoveCooldown == 0 {
 		c.MoveCooldown = 30 * 24 * time.Hour // Mastodon's
@@ -259,7 +259,7 @@ func New(c Config) (*Server, error) {
 		c.Logger = slog.Default()
 	}
 	if c.UserAgent == "" {
-		c.UserAgent = "Fedihook (+" + c.Origin + "/)"
+		c.UserAgent = "Fedihook (+" + c.Origin + c.Mount + "/)"
 	}
 	guard := safehttp.Config{
 		UserAgent: c.UserAgent, RootCAs: c.RootCAs, InsecureAllowLoopback: c.InsecureAllowLoopback,
@@ -267,15 +267,16 @@ func New(c Config) (*Server, error) {
 	}
 	parting, err := safehttp.New(guard)
 	if err != nil {
-		return nil, fmt.Errorf("fedihook: Config.InsecureAllowLoopback: %w", err)
+		return nil, &Finding{Code: CodeInvalid, Field: "InsecureAllowLoopback", What: "it can't be used", Err: err}
 	}
 	guard.Allow = c.Policy.Allow
 	client, err := safehttp.New(guard)
 	if err != nil {
-		return nil, fmt.Errorf("fedihook: Config.InsecureAllowLoopback: %w", err)
+		return nil, fmt.Errorf("fedihook: %w", err)
 	}
 	s := &Server{
 		config: c, names: names, base: refusing{client.Transport}, parting: parting.Transport, enforcing: make(chan struct{}, 1),
+		visitor: parting, volatile: volatile, running: new(atomic.Bool),
 		signers: semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))), suites: new(signature.Hosts), expired: new(atomic.Int64),
 		heardLately: new(recent[signature.Scheme]), free: new(recent[bool]), owners: new(recent[string]), movedTo: new(recent[string]), began: make(chan struct{}, 1),
 		keys: &actor.Keyring{Store: c.Storage.Keys, Names: names, Seal: c.SealKey, Open: c.OpenKey},
@@ -290,7 +291,8 @@ func New(c Config) (*Server, error) {
 		s.digests.version = versions.FollowersVersion
 	}
 	s.config.Storage.Followers = &watchedFollowers{Followers: c.Storage.Followers, changed: s.digests.changed}
-	s.config.Profile = s.withMovedTo(c.Profile)
+	s.everyone = s.withMovedTo(c.Profile)
+	s.config.Profile = s.federated(s.everyone)
 	s.handler = &actor.Handler{
 		Names: names, Profile: s.config.Profile, Keyring: s.keys, Object: s.document, Collections: s.collections(), NodeInfo: c.NodeInfo,
 		AuthorizedFetch: c.AuthorizedFetch, Asker: s.asker, Subscribe: c.Subscribe, Intents: c.Intents, Logger: c.Logger,
@@ -369,7 +371,10 @@ func (s *Server) wire(client *http.Client) (err error) {
 // Run hands over what was said, delivers it and works the journal, until ctx ends; then it finishes what is
 // under way and returns. Requests are answered without it, and what they bring is kept until it runs.
 func (s *Server) Run(ctx context.Context) error {
+	s.running.Store(true)
+	defer s.running.Store(false)
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.checkOnce(ctx) })
 	g.Go(func() error { return s.outbox.Run(ctx) })
 	g.Go(func() error { return s.inbox.Run(ctx) })
 	g.Go(func() error { return s.keys.Run(ctx) })

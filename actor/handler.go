@@ -93,7 +93,8 @@ func (h *Handler) Register(mux *http.ServeMux) {
 		hostMetaPath:                 h.ServeHostMeta,
 		hostMetaPath + ".json":       h.ServeHostMeta,
 		"/.well-known/nodeinfo":      h.ServeNodeInfoLinks,
-		nodeInfoPath + "{version}":   h.ServeNodeInfo,
+
+		h.Names.nodeInfoPath() + "{version}": h.ServeNodeInfo,
 	} {
 		mux.HandleFunc("GET "+pattern, serve)
 	}

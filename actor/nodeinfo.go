@@ -3,12 +3,16 @@ package actor
 import (
 	"maps"
 	"net/http"
+	"path"
 	"regexp"
 	"strings"
 	"time"
 )
 
-const nodeInfoPath = "/nodeinfo/"
+// nodeInfoPath is where the descriptions are: beside the prefix, so that whoever gives a site one folder of its host gives it this too.
+func (n Names) nodeInfoPath() string {
+	return strings.TrimSuffix(path.Dir(n.path()), "/") + "/nodeinfo/"
+}
 
 // NodeInfo describes a site to crawlers and to curious servers. Its zero value says nothing but that
 // the site speaks ActivityPub. NodeInfo 2.1.
@@ -53,8 +57,8 @@ func (h *Handler) ServeNodeInfoLinks(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, err := encode(JRD{Links: []JRDLink{
-		{Rel: nodeInfoSchema + "2.1", Href: h.Names.Origin + nodeInfoPath + "2.1"},
-		{Rel: nodeInfoSchema + "2.0", Href: h.Names.Origin + nodeInfoPath + "2.0"},
+		{Rel: nodeInfoSchema + "2.1", Href: h.Names.Origin + h.Names.nodeInfoPath() + "2.1"},
+		{Rel: nodeInfoSchema + "2.0", Href: h.Names.Origin + h.Names.nodeInfoPath() + "2.0"},
 		{Rel: relApp, Href: h.Names.Instance()},
 	}})
 	if err != nil {
@@ -72,7 +76,7 @@ func (h *Handler) ServeNodeInfo(w http.ResponseWriter, r *http.Request) {
 	if !readOnly(w, r) {
 		return
 	}
-	version := strings.TrimPrefix(r.URL.Path, nodeInfoPath)
+	version := strings.TrimPrefix(r.URL.Path, h.Names.nodeInfoPath())
 	if version != "2.1" && version != "2.0" {
 		h.fail(w, r, ErrNotFound)
 		return

@@ -50,6 +50,9 @@ type Profile struct {
 
 	Memorial bool // of somebody who has died
 
+	// OptedIn says that the user wants to be in the fediverse, for servers that ask users first. This package does not look at it.
+	OptedIn bool
+
 	Published time.Time // when the account was made
 	Updated   time.Time // when this was last changed
 

@@ -178,6 +178,15 @@ func (o *Outbox) OwnerHere(ctx context.Context, objectID string) (string, error)
 	return "", nil
 }
 
+// WasPublic tells whether an object was published from here for everyone, at any time.
+func (o *Outbox) WasPublic(ctx context.Context, objectID string) (bool, error) {
+	records, err := o.Log.ObjectRecords(ctx, objectID, maxRecords)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(records, func(r Record) bool { return r.Public && (r.Type == "Create" || r.Type == "Update") }), nil
+}
+
 // composeAnswer embeds the whole request, which Threads and Pixelfed need. ActivityPub §7.5, §7.7
 func (o *Outbox) composeAnswer(ctx context.Context, r *Record, a *activity.Activity) error {
 	asked := embeddedActivity(a)

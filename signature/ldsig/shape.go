@@ -69,8 +69,8 @@ func inspect(document map[string]any, terms vocabulary) (*shape, error) {
 func (s *shape) node(m map[string]any, property string, root bool) (map[string]any, error) {
 	out := make(map[string]any, len(m))
 	for name, value := range m {
-		if root && name == "@context" {
-			continue
+		if root && (name == "@context" || name == "proof" && s.terms[name] == term{}) {
+			continue // a proof that no context defines is no part of the graph, and proves itself (FEP-8b32)
 		}
 		if strings.HasPrefix(name, "@") {
 			return nil, fail(ErrRestructured, "keyword %.80q", name)

@@ -268,3 +268,21 @@ func ExampleSign() {
 type oneKey struct{ key signature.PublicKey }
 
 func (k oneKey) PublicKey(context.Context, string) (signature.PublicKey, error) { return k.key, nil }
+
+// FEP-8b32: who adds a proof too signs the same statements, and a proof that a context defines is not passed over.
+func TestAProofThatNoContextDefinesIsNoPartOfWhatIsSigned(t *testing.T) {
+	t.Parallel()
+	key := must[*vectors](t)(readVectors()).private
+	v := &ldsig.Verifier{Keys: keyring{wireKey: &key.PublicKey}}
+	signed := must[[]byte](t)(ldsig.Sign(wire(t, "create-note-public"), signature.Key{ID: wireKey, Private: key}, 0))
+	with := func(text string) []byte {
+		return bytes.Replace(signed, []byte(`,"signature":`), []byte(text+`,"signature":`), 1)
+	}
+	proved := with(`,"proof":{"type":"DataIntegrityProof","proofValue":"z1"}`)
+	r, err := v.Verify(t.Context(), proved)
+	if err != nil || !r.Verified || bytes.Contains(r.Document, []byte(`"proof"`)) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	_, err = v.Verify(t.Context(), with(`,"proofs":{"type":"DataIntegrityProof"}`))
+	refused(t, ldsig.Result{}, err, ldsig.ErrUnprotected)
+}

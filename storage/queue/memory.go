@@ -363,3 +363,6 @@ func milli(t time.Time) time.Time {
 	}
 	return time.UnixMilli(t.UnixMilli()).UTC()
 }
+
+// Volatile says that what this store holds ends with the process.
+func (*memory) Volatile() {}
