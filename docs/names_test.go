@@ -18,7 +18,7 @@ type room struct {
 	names   map[string]bool
 	embeds  map[string][]string // of a struct, the types of this package that it embeds
 	undocs  []string            // what has no comment, with its place
-	fields  int
+	said    map[string]string   // a field's comment, on one line
 	comment bool
 }
 
@@ -52,7 +52,7 @@ func rooms(t *testing.T) map[string]*room {
 		}
 		dir = filepath.ToSlash(filepath.Dir(dir))
 		if all[dir] == nil {
-			all[dir] = &room{names: map[string]bool{}, embeds: map[string][]string{}}
+			all[dir] = &room{names: map[string]bool{}, embeds: map[string][]string{}, said: map[string]string{}}
 		}
 		all[dir].read(set, f)
 		return nil
@@ -130,7 +130,7 @@ func (r *room) members(s *ast.TypeSpec) {
 		}
 		for _, n := range f.Names {
 			r.names[s.Name.Name+"."+n.Name] = true
-			r.fields++
+			r.said[s.Name.Name+"."+n.Name] = strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
 		}
 	}
 }
@@ -164,7 +164,9 @@ var (
 	// dotted is package.Name, package.Type.Member or Type.Member, with or without arguments.
 	dotted = regexp.MustCompile(`^\*?(?:([a-z]+)\.)?([A-Z]\w*(?:\.[A-Z]\w*)*)(?:\(.*\))?$`)
 	// foreign are other people's packages that pages speak of.
-	foreign = []string{"http", "sql", "pgx", "slog", "synctest", "vocab", "streams", "pub", "testing", "errors"}
+	foreign = []string{"http", "sql", "pgx", "slog", "synctest", "vocab", "streams", "pub", "testing", "errors", "b"}
+	// variables stand in pages for a value of a type.
+	variables = map[string]string{"f": "fedihook.Server.", "server": "fedihook.Server.", "bob": "inboxtest.Actor."}
 )
 
 func TestEveryNameThatAPageSaysIsThere(t *testing.T) {
@@ -186,6 +188,9 @@ func TestEveryNameThatAPageSaysIsThere(t *testing.T) {
 		for i, line := range strings.Split(fences.ReplaceAllStringFunc(string(text), blank), "\n") {
 			for _, q := range quoted.FindAllString(line, -1) {
 				m := dotted.FindStringSubmatch(strings.Trim(q, "`"))
+				if m != nil && variables[m[1]] != "" {
+					m = dotted.FindStringSubmatch(variables[m[1]] + m[2])
+				}
 				if m == nil || slices.Contains(foreign, m[1]) {
 					continue
 				}
@@ -226,6 +231,122 @@ func TestTheReaderOfNamesKnowsWhatIsThere(t *testing.T) {
 			t.Errorf("%s has %s: %t", c.dir, c.name, got)
 		}
 	}
+}
+
+var limit = regexp.MustCompile("(?m)^\\| `([A-Z]\\w*\\.[A-Z]\\w*)` \\| ([^|]+) \\|")
+
+// TestTheLimitsOfAPageAreThoseOfTheCode compares the second column of each table of limits with what the field's comment says.
+func TestTheLimitsOfAPageAreThoseOfTheCode(t *testing.T) {
+	t.Parallel()
+	all, found := rooms(t), 0
+	for _, page := range pages(t) {
+		name, ok := strings.CutPrefix(strings.TrimSuffix(page, ".md"), "rooms/")
+		if !ok {
+			continue
+		}
+		if all[name] == nil {
+			t.Errorf("%s is about no package", page)
+			continue
+		}
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range strings.Split(string(text), "\n\n") {
+			if !strings.HasPrefix(table, "| limit |") {
+				continue
+			}
+			for _, m := range limit.FindAllStringSubmatch(table, -1) {
+				found++
+				if said := all[name].said[m[1]]; !strings.Contains(said, "means "+m[2]) {
+					t.Errorf("%s: %s means %s, but its comment says: %s", page, m[1], m[2], said)
+				}
+			}
+		}
+	}
+	if found < 40 {
+		t.Errorf("%d limits were found", found)
+	}
+}
+
+// TestEveryRoomHasAPage looks for the page of each package at the first level, and for each page in the list of pages.
+func TestEveryRoomHasAPage(t *testing.T) {
+	t.Parallel()
+	list, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := pages(t)
+	for dir := range rooms(t) {
+		if dir == "." || strings.Contains(dir, "/") || slices.Contains(here, "rooms/"+dir+".md") || slices.Contains(here, dir+".md") {
+			continue
+		}
+		t.Errorf("package %s has no page", dir)
+	}
+	for _, page := range here {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page != "README.md" && !strings.Contains(string(list), "]("+page+")") {
+			t.Errorf("README.md does not list %s", page)
+		}
+		if n := strings.Count(string(text), "\n"); page != "tutorial.md" && n > 220 {
+			t.Errorf("%s has %d lines", page, n)
+		}
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#\s:]*)(#[^)\s]*)?\)`)
+
+// TestEveryLinkLeadsSomewhere follows links to files of this repository, and to headings in pages.
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, page := range append(pages(t), "../README.md", "../FEDERATION.md", "../PEERS.md", "../CONTRIBUTING.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(fences.ReplaceAllString(string(text), ""), -1) {
+			to := page
+			if m[1] != "" {
+				to = filepath.Join(filepath.Dir(page), m[1])
+			}
+			found++
+			there, err := os.Stat(to)
+			if err != nil {
+				t.Errorf("%s: %v", page, err)
+				continue
+			}
+			if m[2] == "" || there.IsDir() {
+				continue
+			}
+			goal, err := os.ReadFile(to)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Contains(headings(string(goal)), m[2]) {
+				t.Errorf("%s: %s has no heading %s", page, to, m[2])
+			}
+		}
+	}
+	if found < 40 {
+		t.Errorf("%d links were found", found)
+	}
+}
+
+var (
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	dropped = regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+)
+
+// headings are the names by which links lead to a page's headings.
+func headings(page string) (list []string) {
+	for _, m := range heading.FindAllStringSubmatch(fences.ReplaceAllString(page, ""), -1) {
+		list = append(list, "#"+strings.ReplaceAll(dropped.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-"))
+	}
+	return list
 }
 
 func TestEveryExportedNameIsDocumented(t *testing.T) {
