@@ -26,6 +26,7 @@ func TestNewNamesTheFieldThatDoesNotWork(t *testing.T) {
 		"Config.Origin":                {Profile: profile},
 		"Origin":                       {Profile: profile, Origin: "https://here.example/blog"},
 		"Prefix":                       {Profile: profile, Origin: "https://here.example", Prefix: "ap"},
+		"Config.Node":                  {Profile: profile, Origin: "https://here.example", Node: strings.Repeat("x", 256)},
 		"Config.Storage.Log":           {Profile: profile, Origin: "https://here.example", Storage: storage.Storage{Intents: storage.Memory().Intents}},
 		"Config.InsecureAllowLoopback": {Profile: profile, Origin: "https://here.example", InsecureAllowLoopback: map[string]string{"a.test": "192.0.2.1:80"}},
 	} {

@@ -116,6 +116,9 @@ func (c *Config) check() error {
 	} else if c.OpenKey != nil && c.SealKey == nil {
 		missing("SealKey", "OpenKey opens what SealKey has sealed")
 	}
+	if len(c.Node) > maxNode {
+		invalid("Node", fmt.Errorf("it has more than %d bytes", maxNode), "shorten it")
+	}
 	for _, number := range []struct {
 		field string
 		value int64

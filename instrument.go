@@ -69,10 +69,14 @@ func (s *Server) instrument(ctx context.Context, m *inbox.Message, kind consent.
 // fetchFor gets a document of another server as a local actor may see it. An error that wraps inbox.ErrDrop is final.
 func (s *Server) fetchFor(ctx context.Context, who, id string) (activity.Document, error) {
 	budget := &actor.Budget{Requests: 8, Bytes: 4 << 20}
-	doc, _, err := s.resolver.Within(budget).As(s.keyOf(who)).Fetch(ctx, id)
-	if errors.Is(err, actor.ErrRejected) { // a server that can't have the user's key
-		doc, _, err = s.resolver.Within(budget).Fetch(ctx, id)
-	}
+	var doc activity.Document
+	err := inbox.Away(ctx, id, func() (err error) {
+		doc, _, err = s.resolver.Within(budget).As(s.keyOf(who)).Fetch(ctx, id)
+		if errors.Is(err, actor.ErrRejected) { // a server that can't have the user's key
+			doc, _, err = s.resolver.Within(budget).Fetch(ctx, id)
+		}
+		return err
+	})
 	switch {
 	case err == nil, !final(err):
 	case errors.Is(err, actor.ErrGone), errors.Is(err, actor.ErrNotFound):

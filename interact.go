@@ -2,6 +2,7 @@ package fedihook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"html"
 	"html/template"
@@ -77,7 +78,9 @@ func (s *Server) serveInteract(w http.ResponseWriter, r *http.Request) {
 	defer s.visitors.Release(1)
 	page, err := s.Interact(r.Context(), visitor, id)
 	if err != nil {
-		s.config.Logger.InfoContext(r.Context(), "fedihook: a visitor can't be led to their server", "error", err)
+		// Some type their e-mail address here, or a password: no more of it than whether to try again.
+		s.config.Logger.InfoContext(r.Context(), "fedihook: a visitor can't be led to their server", "not_found", errors.Is(err, actor.ErrNotFound))
+		s.config.Logger.DebugContext(r.Context(), "fedihook: a visitor can't be led to their server", "error", err)
 		http.Error(w, "That server does not say where you can follow somebody. Search there for the address of this page.", http.StatusNotFound)
 		return
 	}

@@ -17,6 +17,8 @@ import (
 // gallery makes the proxy when it is first needed: its key derives from the instance actor's, so that every process over one
 // storage signs the same addresses.
 type gallery struct {
+	observer media.Observer // of the proxy
+
 	mu    sync.Mutex
 	proxy *media.Proxy
 }
@@ -45,7 +47,7 @@ func (s *Server) pictures(ctx context.Context) (*media.Proxy, error) {
 	}
 	s.gallery.proxy, err = media.New(media.Config{
 		Keys: [][]byte{key}, Base: s.prefix() + "/media/", Dir: s.config.PicturesDir, Reject: s.noMediaOf,
-		Client: &http.Client{Transport: s.base}, InsecureAllowLoopback: s.config.InsecureAllowLoopback, Logger: s.config.Logger,
+		Client: &http.Client{Transport: s.base}, InsecureAllowLoopback: s.config.InsecureAllowLoopback, Observer: s.gallery.observer, Logger: s.config.Logger,
 	})
 	return s.gallery.proxy, err
 }

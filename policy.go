@@ -10,6 +10,7 @@ import (
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/consent"
+	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/outbox"
 )
 
@@ -26,6 +27,9 @@ func (s *Server) theirs(ctx context.Context, asker, id string) (post, error) {
 	doc, err := s.fetchFor(within, asker, id)
 	if ctx.Err() != nil {
 		return post{}, ctx.Err()
+	}
+	if errors.Is(err, inbox.ErrAway) { // nobody was asked
+		return post{}, err
 	}
 	o, ok := doc.(*activity.Object)
 	if err != nil || !ok || o.ID != id || !activity.SameAuthority(o.AttributedTo.First(), id) {

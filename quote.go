@@ -78,6 +78,9 @@ func (s *Server) quote(ctx context.Context, sender string, o *activity.Object, a
 	defer stop()
 	if said == "" {
 		author, err := s.authorOf(fetching, asker, q.ID)
+		if errors.Is(err, inbox.ErrAway) { // nobody was asked
+			return q, err
+		}
 		q.Approved = err == nil && author == sender
 		q.Unsure = err != nil && !errors.Is(err, inbox.ErrDrop)
 		return q, ctx.Err() // stopped: that says nothing
@@ -86,6 +89,8 @@ func (s *Server) quote(ctx context.Context, sender string, o *activity.Object, a
 	switch {
 	case ctx.Err() != nil: // stopped: that says nothing
 		return q, ctx.Err()
+	case errors.Is(err, inbox.ErrAway): // nobody was asked
+		return q, err
 	case errors.Is(err, inbox.ErrDrop):
 		if granted && st.ID == said {
 			_, err = s.save(ctx, st, consent.Revoked)

@@ -285,7 +285,11 @@ func (s *Server) relayNamed(ctx context.Context, r outbox.Relay, id string) erro
 		if owner, err := s.objectOwner(ctx, id); err != nil || owner != "" {
 			return err // it is here already
 		}
-		doc, err := s.peers.Fetch(ctx, id)
+		var doc activity.Document
+		err := inbox.Away(ctx, id, func() (err error) {
+			doc, err = s.peers.Fetch(ctx, id)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -168,7 +168,7 @@ func (s *Server) enqueue(ctx context.Context, d outbox.Delivery, to iter.Seq[out
 		return err
 	}
 	a := delivery.Activity{
-		ID: d.ID, Sender: sender, Key: d.Key, Supersedes: supersedes(d, sender), Body: body, Expires: d.Expires,
+		ID: d.ID, Sender: sender, Key: d.Key, Supersedes: supersedes(d, sender), Body: body, Expires: d.Expires, Trace: d.Trace,
 		Class: map[outbox.Class]delivery.Class{
 			outbox.Interactive: delivery.Interactive, outbox.Normal: delivery.Normal, outbox.Bulk: delivery.Bulk,
 		}[d.Class],

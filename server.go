@@ -26,6 +26,7 @@ import (
 	"github.com/fedihook/fedihook/outbox"
 	"github.com/fedihook/fedihook/signature"
 	"github.com/fedihook/fedihook/storage"
+	"github.com/fedihook/fedihook/telemetry"
 )
 
 // Config says what an app has. Origin and Profile are required; [New] names the field that does not work.
@@ -45,9 +46,14 @@ type Config struct {
 	// trials; a Storage that lacks some stores is an error.
 	Storage storage.Storage
 	// Node names this process to others that share the Storage. One that comes back under its old name takes up its work at
-	// once, also after a crash. No two live processes may share a name. Empty: a random one, and what a crashed process had to do
+	// once, also after a crash. No two live processes may share a name, of at most 255 bytes. Empty: a random one, and what a crashed process had to do
 	// waits until its lease has run out, which takes half a minute, or ten seconds where others share its work. A Queue that the app brings has its own Owner.
 	Node string
+	// NoExpansion, NoDelivery and NoJournal leave parts of Run to other processes over the same Storage: to find out whom what
+	// was said is for and hand it to the queue; to post what is in the queue, where that is not the app's own; and to run hooks for
+	// what came in. What no process does waits in the Storage, and so nothing is lost; bounds on what waits hold. Requests and
+	// all methods do the same in every process, also in one that never calls Run. False: Run does it.
+	NoExpansion, NoDelivery, NoJournal bool
 
 	// Profile returns the app's user with this handle, or an error that wraps actor.ErrNotFound or
 	// actor.ErrGone. It is asked with a full actor id where a request names one that maps to no current handle.
@@ -156,7 +162,9 @@ type Config struct {
 	// Verifier finds out who signed a request. Nil means a strict signature.Verifier.
 	Verifier inbox.Verifier
 
-	// Queue and Resolver may be shared by several Servers over one storage. Who brings a Queue runs it, and gives it
+	// Queue and Resolver may be shared by several Servers of different origins in one process, and with them Storage's Queue, Keys,
+	// Followers, Remotes, Rules and Hosts; one that has another's Intents, Log, Journal, Moves, Relays or Stamps would do that one's
+	// work in its own name, so each Server needs these for itself. Who brings a Queue runs it, and gives it
 	// [Server.Transport] and [Server.Prepare]; who brings a Resolver runs that. Nil makes one for this Server. With a Queue of
 	// the app's it takes up to ten minutes longer until followers of who has moved leave the old actor.
 	Queue    *delivery.Queue
@@ -182,8 +190,13 @@ type Config struct {
 	// Nil: strangers are dialled.
 	InsecureDial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	Logger *slog.Logger // nil: slog.Default()
+	// Telemetry is told what happens, for metrics and traces: see package telemetry. Several Servers may share one. A Queue or a
+	// Resolver that the app brings has an Observer of its own for it. Nil: nobody is told.
+	Telemetry *telemetry.Telemetry
+	Logger    *slog.Logger // nil: slog.Default()
 }
+
+const maxNode = 255 // bytes of Config.Node
 
 // Server federates one site. Its methods may be called by many goroutines at once.
 type Server struct {
@@ -198,11 +211,11 @@ type Server struct {
 	mux      *http.ServeMux
 
 	base        http.RoundTripper
-	parting     http.RoundTripper // to those too whom Policy refuses
+	parting     http.RoundTripper                                               // to those too whom Policy refuses
 	everyone    func(ctx context.Context, handle string) (actor.Profile, error) // also who has not opted in
-	visitor     *http.Client      // asks this site itself as another server does
-	volatile    []string          // stores
-	running     *atomic.Bool      // Run
+	visitor     *http.Client                                                    // asks this site itself as another server does
+	volatile    []string                                                        // stores
+	running     *atomic.Bool                                                    // Run
 	relations   *relations
 	forwarder   *forwarder    // nil: nothing is forwarded
 	enforcing   chan struct{} // one does at a time
@@ -284,7 +297,6 @@ func New(c Config) (*Server, error) {
 	s.relays, s.relayPace = new(recent[[]outbox.Relay]), newPace(time.Minute, cmp.Or(c.MaxRelayed, 300), maxRelays)
 	s.saidBy, s.saidIn = newPace(time.Minute, maxShares, maxLately), newPace(time.Minute, maxSharesIn, maxLately)
 	s.compared, s.comparisons = newPace(synchroniseEvery, 1, maxComparisons), make(chan comparison, maxComparisons)
-	s.gallery = new(gallery)
 	s.visitors = semaphore.NewWeighted(maxInteract)
 	s.walks, s.digests = semaphore.NewWeighted(2), &digestCache{make: s.digestsOf}
 	if versions, ok := c.Storage.Followers.(actor.FollowersVersions); ok {
@@ -307,11 +319,16 @@ func New(c Config) (*Server, error) {
 // wire makes the rooms that the app did not bring, each over what the one before it exports.
 func (s *Server) wire(client *http.Client) (err error) {
 	c := &s.config
+	tell, err := observersOf(c.Telemetry)
+	if err != nil {
+		return err
+	}
+	s.gallery = &gallery{observer: tell.media}
 	if s.resolver = c.Resolver; s.resolver == nil {
 		s.resolver, err = actor.NewResolver(actor.ResolverConfig{
 			Client: client, Store: c.Storage.Remotes, Names: s.names, Local: s.handler.Document, Allow: c.Policy.Allow,
 			UserAgent: c.UserAgent, InsecureAllowLoopback: c.InsecureAllowLoopback, Suites: s.suites, MaxFetches: c.MaxFetches,
-			Key: s.keyOf(s.names.Instance()), Completed: c.Completed, Logger: c.Logger,
+			Key: s.keyOf(s.names.Instance()), Completed: c.Completed, Observer: tell.resolver, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -322,7 +339,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.canJudge, Policy: c.Delivery,
 			Local:  func(host string) bool { return host == s.names.Authority() },
 			Choose: outbox.Form, Prepare: s.Prepare, OnDelivered: s.delivered, OnDead: s.undelivered, Owner: c.Node,
-			UserAgent: c.UserAgent, Logger: c.Logger,
+			UserAgent: c.UserAgent, Observer: tell.delivery, Logger: c.Logger,
 		})
 		if err != nil {
 			return err
@@ -339,7 +356,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Intents: c.Storage.Intents, Log: c.Storage.Log, NewID: s.newID, Author: s.author, Local: s.names.Ours,
 		Inboxes: relations.inboxes, Owner: s.ownerElsewhere, Followers: relations.targets, Everyone: s.forEveryone,
 		Enqueue: s.enqueue, Loop: s.loop, Relate: s.relate, FollowID: relations.followID, Text: html.Text,
-		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Node: c.Node, Logger: c.Logger,
+		Leave: s.leave, Leaving: s.leaving, Ended: c.Ended, Node: c.Node, Observer: tell.outbox, Logger: c.Logger,
 	})
 	if err != nil {
 		return err
@@ -358,32 +375,37 @@ func (s *Server) wire(client *http.Client) (err error) {
 		c.Readers.Who = s.person
 	}
 	s.inbox, err = inbox.New(inbox.Config{
-		Verifier: c.Verifier, Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
+		Verifier: tell.verifier(c.Verifier), Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
 		Peers: s.peers, Brings: s.brings, Take: s.take, Synchronise: compare, Forwarder: forward, Forwards: c.Storage.Forwards,
 		Moves: moves{s}, MoveCooldown: c.RefollowCooldown,
 		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
 		Proof: s.proofs(), LDSignature: s.ldSignatures(), Groups: (*groups)(s), Proxies: c.Proxies,
-		Consent: s.consent, Hooks: c.Readers.Hooks(c.Hooks), Policy: c.Policy, Heard: s.heard, Node: c.Node, Logger: c.Logger,
+		Consent: s.consent, Hooks: c.Readers.Hooks(c.Hooks), Policy: c.Policy, Heard: s.heard, Node: c.Node, Observer: tell.inbox, Logger: c.Logger,
 	})
 	return err
 }
 
-// Run hands over what was said, delivers it and works the journal, until ctx ends; then it finishes what is
-// under way and returns. Requests are answered without it, and what they bring is kept until it runs.
+// Run hands over what was said, delivers it and works the journal, except for what Config leaves to other processes, until ctx
+// ends; then it finishes what is under way and returns. Requests are answered without it, and what they bring is kept until it runs
+// here or elsewhere.
 func (s *Server) Run(ctx context.Context) error {
 	s.running.Store(true)
 	defer s.running.Store(false)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.checkOnce(ctx) })
-	g.Go(func() error { return s.outbox.Run(ctx) })
-	g.Go(func() error { return s.inbox.Run(ctx) })
+	if !s.config.NoExpansion {
+		g.Go(func() error { return s.outbox.Run(ctx) })
+	}
+	if !s.config.NoJournal {
+		g.Go(func() error { return s.inbox.Run(ctx) })
+	}
 	g.Go(func() error { return s.keys.Run(ctx) })
 	g.Go(func() error { return s.compareFollowers(ctx) })
 	g.Go(func() error { return s.askRelays(ctx) })
 	g.Go(func() error { return s.runMoves(ctx) })
 	g.Go(func() error { return s.forgetStamps(ctx) })
 	g.Go(func() error { return s.enforceAll(ctx) })
-	if s.config.Queue == nil {
+	if s.config.Queue == nil && !s.config.NoDelivery {
 		g.Go(func() error { return s.queue.Run(ctx) })
 	}
 	if s.config.Resolver == nil {

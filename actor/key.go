@@ -112,26 +112,26 @@ func (s *state) lasts(k keyed) time.Duration {
 	return s.config.MaxAge
 }
 
-func (r *Resolver) key(ctx context.Context, ks *keys, keyID string) (signature.PublicKey, error) {
+func (r *Resolver) findKey(ctx context.Context, ks *keys, keyID string) (signature.PublicKey, KeySource, error) {
 	if k, ok := ks.cache.get(keyID); ok && time.Since(k.fetched) < r.lasts(k) {
-		return k.key, nil // nothing else got in there
+		return k.key, FromMemory, nil // nothing else got in there
 	}
 	k, have, err := r.recallKey(ctx, ks, keyID)
 	if err != nil {
-		return signature.PublicKey{}, err
+		return signature.PublicKey{}, FromStore, err
 	}
 	if age := time.Since(k.fetched); have && (age < r.lasts(k) || !k.apart && !k.passing && r.later(k.key.Owner, age)) {
-		return k.key, nil
+		return k.key, FromStore, nil
 	}
 	got, err := r.fetchKey(ctx, ks, keyID, r.lasts(k))
 	var e *Error
 	if err != nil && have && errors.As(err, &e) && (e.Passing && !errors.Is(err, ErrBlocked) || errors.Is(err, moderation.ErrRefused)) {
-		return k.key, nil // of who may not be asked too, however old: whoever asks for it decides what for
+		return k.key, FromPast, nil // of who may not be asked too, however old: whoever asks for it decides what for
 	}
-	return got.key, err
+	return got.key, FromServer, err
 }
 
-func (r *Resolver) refreshKey(ctx context.Context, ks *keys, keyID string) (signature.PublicKey, error) {
+func (r *Resolver) renewKey(ctx context.Context, ks *keys, keyID string) (signature.PublicKey, error) {
 	k, have, err := r.recallKey(ctx, ks, keyID)
 	if err != nil {
 		return signature.PublicKey{}, err

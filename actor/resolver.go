@@ -111,6 +111,9 @@ type ResolverConfig struct {
 	// Its error is logged, and that is all: what has to be tried again it sees to itself. Nil: nothing is completed.
 	Completed func(ctx context.Context, c *Completion) error
 
+	// Observer is told of keys, for metrics. Nil: nobody is.
+	Observer Observer
+
 	// Logger gets what goes wrong where nobody waits for it. Nil means slog.Default().
 	Logger *slog.Logger
 

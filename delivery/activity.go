@@ -104,7 +104,14 @@ type Activity struct {
 
 	// Except lists hosts, as in URLs, to which it does not go.
 	Except []string
+
+	// Trace names the trace that it belongs to, as a W3C traceparent: a [Tracer] gets it with each post. It is stored once,
+	// and sent to nobody. Empty: none. At most MaxTrace bytes.
+	Trace string
 }
+
+// MaxTrace is how many bytes a W3C traceparent has.
+const MaxTrace = 55
 
 // Target is where one recipient reads, or an audience.
 type Target struct {
@@ -140,7 +147,7 @@ func (a Activity) record(now time.Time, lifetime time.Duration, maxBody int) (Re
 	r := Record{
 		ID: a.ID, Sender: a.Sender, Key: a.Key, Class: a.Class, Supersedes: a.Supersedes, ContentType: a.ContentType,
 		Bodies:  Bodies{Body: a.Body, Other: a.Other},
-		Created: now.Truncate(time.Millisecond), NotBefore: a.NotBefore, Expires: a.Expires,
+		Created: now.Truncate(time.Millisecond), NotBefore: a.NotBefore, Expires: a.Expires, Trace: a.Trace,
 	}
 	if r.ContentType == "" {
 		r.ContentType = defaultType
@@ -169,6 +176,8 @@ func (a Activity) record(now time.Time, lifetime time.Duration, maxBody int) (Re
 		return fail("Other has more than 4 bodies")
 	case r.Bodies.size() > maxBody:
 		return fail(fmt.Sprintf("the bodies have %d bytes, more than %d", r.Bodies.size(), maxBody))
+	case len(a.Trace) > MaxTrace:
+		return fail("Trace is longer than 55 bytes")
 	case len(r.ContentType) > 256 || strings.ContainsFunc(r.ContentType, func(c rune) bool { return c < ' ' || c > '~' }):
 		return fail("ContentType is no header value")
 	case !r.Expires.After(now):

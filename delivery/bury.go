@@ -111,7 +111,7 @@ func (w *worker) buried(entries []entry, v verdict) {
 		}
 		w.settle(e, v)
 		if w.q.OnDead == nil {
-			w.q.Logger.Debug("delivery: gave up", "activity", e.rec.ID, "inbox", e.box.url, "err", v.err)
+			w.q.Logger.Debug("delivery: gave up", "activity", e.rec.ID, "inbox", e.box.url, "error", v.err)
 		}
 		w.tidy(e.box.lane)
 	}

@@ -82,6 +82,7 @@ func (w *worker) host(l *lane) {
 // letter notes a dead letter. Only as many as will be kept are held.
 func (w *worker) letter(e entry, v verdict) {
 	w.out.note(w)
+	w.stats.Dead++
 	if extra := len(w.out.dead) - 2*w.q.Policy.MaxDead; extra > 0 {
 		w.out.dead = append([]DeadLetter(nil), w.out.dead[len(w.out.dead)-w.q.Policy.MaxDead:]...)
 	}

@@ -79,7 +79,9 @@ func (w *worker) hosts(g *gain) bool {
 				w.alarms.set(l, l.alarm())
 			}
 		}
-		g.known = len(page) == 0
+		if g.known = len(page) == 0; g.known {
+			w.orderly = true // something may have been ordered while nobody had it
+		}
 		w.mu.Unlock()
 		if len(page) == 0 {
 			return true
@@ -103,7 +105,7 @@ func (w *worker) watch(ctx context.Context, st Watcher) {
 			trouble = 0
 		}
 		trouble = min(max(2*trouble, time.Second), maxTrouble)
-		w.q.Logger.Warn("delivery: hears of nothing, and polls", "err", err, "retry_in", trouble)
+		w.q.Logger.Warn("delivery: hears of nothing, and polls", "error", err, "retry_in", trouble)
 		select {
 		case <-time.After(trouble):
 		case <-ctx.Done():

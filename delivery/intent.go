@@ -78,7 +78,7 @@ func (q *Queue) expandAll(ctx context.Context, stop <-chan struct{}) {
 		case err != nil:
 			trouble = min(max(2*trouble, time.Second), maxTrouble)
 			wait = trouble
-			q.Logger.Error("delivery: intents not expanded", "err", err, "retry_in", wait)
+			q.Logger.Error("delivery: intents not expanded", "error", err, "retry_in", wait)
 		case n == intentPage:
 			wait, trouble = 0, 0
 		default:
@@ -121,9 +121,9 @@ func (q *Queue) expand(ctx context.Context, i Intent) error {
 	left := (*TargetError)(nil)
 	switch {
 	case errors.As(err, &left):
-		q.Logger.Warn("delivery: recipients left out", "activity", i.Activity.ID, "err", err)
+		q.Logger.Warn("delivery: recipients left out", "activity", i.Activity.ID, "error", err)
 	case errors.Is(err, ErrInvalid):
-		q.Logger.Error("delivery: intent dropped", "activity", i.Activity.ID, "err", err)
+		q.Logger.Error("delivery: intent dropped", "activity", i.Activity.ID, "error", err)
 	default:
 		return err
 	}

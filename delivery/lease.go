@@ -63,6 +63,9 @@ func (w *worker) granted(lease Lease, given Shards, asked time.Time) {
 		w.renewAt = w.now.Add(min(w.q.LeaseTTL/3, w.q.Poll)) // someone may leave
 	}
 	w.close(asked)
+	if w.lease.Shards != before {
+		w.stats.LeaseChanges++
+	}
 	if gained := w.lease.Shards.Without(before); gained != 0 {
 		for _, r := range w.records {
 			r.sure = r.sure.Without(gained) // others may have tried it meanwhile
@@ -179,6 +182,7 @@ func (w *worker) reset() {
 func (w *worker) lost() {
 	w.q.Logger.Warn("delivery: lease lost", "owner", w.q.Owner, "epoch", w.lease.Epoch, "in_flight", w.flying)
 	w.reset()
+	w.ceased()
 	w.renewAt = w.now.Add(min(w.q.LeaseTTL/3, w.q.Poll))
 }
 
@@ -194,13 +198,14 @@ func (w *worker) end() error {
 	w.mu.Lock()
 	held, epoch := w.held, w.lease.Epoch
 	w.held = false
+	w.ceased()
 	w.mu.Unlock()
 	if held {
 		ctx, cancel := context.WithTimeout(w.ctx, storeTime)
 		defer cancel()
 		if e := w.q.Store.Release(ctx, epoch); e != nil {
 			// It runs out by itself.
-			w.q.Logger.Warn("delivery: lease not given back", "owner", w.q.Owner, "err", e)
+			w.q.Logger.Warn("delivery: lease not given back", "owner", w.q.Owner, "error", e)
 		}
 	}
 	return err

@@ -26,12 +26,15 @@ type referee struct {
 	came  map[string][]string        // inbox → bodies, each as it first came
 	seen  map[string]map[string]bool // the same
 	slow  func(host string) time.Duration
+	downs map[string]bool // hosts that can't be reached
+	tries map[string]int  // posts by host
 }
 
 func newReferee(t *testing.T, st delivery.Store) *referee {
 	return &referee{
 		T: t, store: st, rand: rand.New(rand.NewPCG(1, 2)), came: make(map[string][]string), seen: make(map[string]map[string]bool),
-		slow: func(string) time.Duration { return 20 * time.Millisecond },
+		slow:  func(string) time.Duration { return 20 * time.Millisecond },
+		downs: make(map[string]bool), tries: make(map[string]int),
 	}
 }
 
@@ -202,6 +205,20 @@ func (r *referee) slower(how func(host string) time.Duration) {
 	r.slow = how
 }
 
+// reach says whether a host can be reached from now on.
+func (r *referee) reach(host string, can bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.downs[host] = !can
+}
+
+// tried counts the posts to a host.
+func (r *referee) tried(host string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tries[host]
+}
+
 // begun counts the posts that have begun.
 func (r *referee) begun() int {
 	r.mu.Lock()
@@ -241,6 +258,11 @@ func (n *node) RoundTrip(r *http.Request) (*http.Response, error) {
 	if o := n.owner[delivery.ShardOf(url)]; o != nil && o != n {
 		n.late++
 		n.Errorf("%s begins to post %s to %s, which is %s's", n.name, body, url, o.name)
+	}
+	n.tries[r.URL.Host]++
+	if n.downs[r.URL.Host] {
+		n.mu.Unlock()
+		return nil, errDown
 	}
 	if n.seen[url] == nil {
 		n.seen[url] = make(map[string]bool)

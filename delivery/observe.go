@@ -12,8 +12,21 @@ type Observer interface {
 	Posted(Posted)
 	// Flushed is called after the Store was told of settled targets, or was not.
 	Flushed(settled int, took time.Duration, err error)
-	// Measured is called about once a second by the process that delivers.
+	// Measured is called about once a second by the process that delivers, and when it has ceased to.
 	Measured(Stats)
+}
+
+// Tracer is what an [Observer] may be, too: it puts a trace of its own around each post of an activity that has a Trace.
+type Tracer interface {
+	// Posting is called as such a post begins, by many goroutines at once. It returns ctx, or one made of it, under which
+	// Config.Allow, Config.Prepare and the RoundTripper are called, and what to call with what became of the post; nil: nothing is.
+	Posting(ctx context.Context, p Posting) (context.Context, func(Posted))
+}
+
+// Posting tells of a post that begins.
+type Posting struct {
+	Activity, Trace, Host string
+	Attempts              int // this one counted
 }
 
 // Posted tells of one post.
@@ -27,6 +40,7 @@ type Posted struct {
 	Took     time.Duration // with Allow, Prepare and signing
 	Stages   Stages        // of that, what is known
 	Age      time.Duration // of the activity when the post began
+	Err      error         // nil if delivered, vanished or aborted
 }
 
 // Stats is a look at a Queue. Counts are since Run began.
@@ -39,7 +53,13 @@ type Stats struct {
 	Parked       int // of them, for which more waits than is in memory
 	Unflushed    int // settled targets that the Store was not told of
 	Expired      int64
-	Oldest       [3]time.Duration // by Class: for how long the oldest of what is in memory has waited
+	Dead         int64 // dead letters
+	Shards       int   // of the lease: see [Leases]
+	LeaseChanges int64 // how often shards came or went
+	// Waiting is by Class how many targets are left of what is to be delivered. Beside other processes it is those of this one that are
+	// in memory, without what waits for Parked hosts beyond that.
+	Waiting [3]int
+	Oldest  [3]time.Duration // by Class: for how long the oldest of what is in memory has waited
 }
 
 func (w *worker) measure() Stats {
@@ -56,12 +76,26 @@ func (w *worker) measure() Stats {
 			s.Parked++
 		}
 	}
+	s.Shards = w.lease.Shards.Len()
 	for _, r := range w.records {
 		if !r.over(w.now) {
+			if w.lease.Shards == AllShards {
+				s.Waiting[r.Class] += r.Left
+			} else {
+				s.Waiting[r.Class] += r.refs
+			}
 			s.Oldest[r.Class] = max(s.Oldest[r.Class], r.age(w.now))
 		}
 	}
 	return s
+}
+
+// ceased tells the Observer that nothing is delivered here any more: of what there was the counts remain.
+func (w *worker) ceased() {
+	w.stats.LeaseChanges++
+	if w.q.Observer != nil {
+		w.q.Observer.Measured(w.stats)
+	}
 }
 
 func (w *worker) count(fn func(*Stats)) { fn(&w.stats) }

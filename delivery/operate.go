@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -13,28 +12,6 @@ func (q *Queue) running() *worker {
 	defer q.mu.Unlock()
 	return q.worker
 }
-
-// Wake tells that a verified request came in from host, an authority as in URLs like
-// "a.example:8443": if its lane waits after failures, the next try is made at once, at
-// most once per Policy.WakeEvery. The count of failures stays, and so does a wait that
-// the host itself asked for. It never blocks, and does nothing unless Run delivers to the host in this process.
-func (q *Queue) Wake(host string) {
-	if len(host) > maxName {
-		return
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	w := q.worker
-	if _, told := q.wakes[host]; w == nil || told || len(q.wakes) == 1024 { // more between two steps can wait for their time
-		return
-	}
-	if q.wakes[strings.Clone(host)] = struct{}{}; len(q.wakes) == 1 {
-		time.AfterFunc(heardWait, w.nudge) // under load there are thousands in a second
-	}
-}
-
-// heardWait is how long the first host that is heard of waits for others, so that one step does for all.
-const heardWait = 20 * time.Millisecond
 
 // Cancel drops what was not sent yet of the activities with this ordering key and
 // returns how many targets that were. It may be called in any process. Posts under way are not stopped; a worker

@@ -80,6 +80,8 @@ func (w *worker) carryOut(o Order, create bool) bool {
 		w.refill(l)
 		w.ready(l)
 		w.tidy(l)
+	case OrderWake:
+		w.wake(l)
 	case OrderRetry:
 		for i := len(l.resting) - 1; i >= 0; i-- {
 			if !l.resting[i].rec.NotBefore.After(w.now) {

@@ -36,12 +36,20 @@ func (p *post) send(ctx, life context.Context) verdict {
 	if p.q.Observer != nil {
 		watch = new(stopwatch)
 	}
+	var traced func(Posted)
+	if p.q.tracer != nil && p.rec.Trace != "" {
+		ctx, traced = p.q.tracer.Posting(ctx, Posting{Activity: p.rec.ID, Trace: p.rec.Trace, Host: p.host, Attempts: p.attempts})
+	}
 	v := p.try(ctx, watch)
 	if o := p.q.Observer; o != nil {
-		o.Posted(Posted{
+		posted := Posted{
 			Host: p.host, Class: p.rec.Class, Verdict: v.kind.String(), Status: v.status, Attempts: p.attempts, Probe: p.probe,
-			Took: time.Since(p.began), Stages: watch.read(), Age: p.rec.age(p.began),
-		})
+			Took: time.Since(p.began), Stages: watch.read(), Age: p.rec.age(p.began), Err: v.err,
+		}
+		o.Posted(posted)
+		if traced != nil {
+			traced(posted)
+		}
 	}
 	if life.Err() != nil && v.kind == paused {
 		return verdict{kind: aborted} // our hurry is not the host's fault
@@ -85,7 +93,7 @@ func (p *post) try(ctx context.Context, watch *stopwatch) verdict {
 	if p.q.Prepare != nil {
 		err := p.q.Prepare(ctx, req, Activity{
 			ID: p.rec.ID, Sender: p.rec.Sender, Key: p.rec.Key, Supersedes: p.rec.Supersedes, Class: p.rec.Class,
-			ContentType: p.rec.ContentType, Expires: p.rec.Expires, NotBefore: p.rec.NotBefore,
+			ContentType: p.rec.ContentType, Expires: p.rec.Expires, NotBefore: p.rec.NotBefore, Trace: p.rec.Trace,
 		})
 		if errors.Is(err, ErrRefused) {
 			return verdict{kind: dropped, err: err}
@@ -175,9 +183,9 @@ type outgoing struct {
 }
 
 // payload is a request's body. It can't be read if the post may not begin any more: net/http asks for it as it is about to
-// write the request, after it has waited for a connection, and over HTTP/1 has written nothing by then. What remains is a process that
-// is stopped between this and the write, the head of a request over HTTP/2, whose end never comes, and a RoundTripper that
-// reads the body, to sign it, and then waits long before it sends.
+// write the request, after it has waited for a connection, and over HTTP/1 has written nothing by then. A RoundTripper that reads the
+// body, to sign it, and then waits before it sends asks GetBody once more, as signature.Transport does. What remains is a process that
+// is stopped between this and the write, or while such a RoundTripper connects, and the head of a request over HTTP/2, whose end never comes.
 type payload struct {
 	rest  []byte // to be read
 	whole []byte
@@ -256,7 +264,8 @@ func (p *post) tell(ctx context.Context, v verdict) {
 		hook = p.q.OnDead
 	}
 	if v.kind != delivered {
-		p.q.Logger.Info("delivery: gave up", "activity", p.rec.ID, "inbox", p.box.url, "status", v.status, "err", v.err)
+		p.q.Logger.Info("delivery: gave up", "activity", p.rec.ID, "host", p.host, v.cause()) // not the inbox: it may be somebody's in bcc
+		p.q.Logger.Debug("delivery: gave up", "activity", p.rec.ID, "inbox", p.box.url, "error", v.err)
 	}
 	if hook == nil {
 		return
@@ -270,6 +279,6 @@ func (p *post) tell(ctx context.Context, v verdict) {
 		Attempts: p.attempts, Status: v.status, Err: v.error(p.box.url), Took: took,
 	})
 	if err != nil {
-		p.q.Logger.Warn("delivery: hook failed", "activity", p.rec.ID, "inbox", p.box.url, "err", err)
+		p.q.Logger.Warn("delivery: hook failed", "activity", p.rec.ID, "host", p.host, "error", err)
 	}
 }

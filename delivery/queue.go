@@ -119,7 +119,7 @@ type Config struct {
 	// Policy.BulkAbove targets of which some were settled in this process, and when all are. It must not block.
 	OnProgress func(Progress)
 
-	// Observer is told what happens, for metrics. Nil: nobody is.
+	// Observer is told what happens, for metrics; it may be a [Tracer], too. Nil: nobody is.
 	Observer Observer
 
 	// UserAgent goes with each post. Empty means "Fedihook (+https://github.com/fedihook/fedihook)".
@@ -146,13 +146,14 @@ type Event struct {
 // called by many goroutines at once.
 type Queue struct {
 	Config
-	base  http.RoundTripper // for a nil Transport
-	asked chan struct{}     // an intent was written here
+	base   http.RoundTripper // for a nil Transport
+	asked  chan struct{}     // an intent was written here
+	tracer Tracer            // that the Observer is; nil if it is none
 
 	mu     sync.Mutex
-	worker *worker             // of the present Run; nil if none runs
-	done   chan struct{}       // closed when that Run ends
-	wakes  map[string]struct{} // authorities that were heard of
+	worker *worker       // of the present Run; nil if none runs
+	done   chan struct{} // closed when that Run ends
+	wakes  wakes
 }
 
 // New checks c and makes a Queue. It dials nothing and starts nothing.
@@ -194,7 +195,8 @@ func New(c Config) (*Queue, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	q := &Queue{Config: c, asked: make(chan struct{}, 1), wakes: make(map[string]struct{})}
+	q := &Queue{Config: c, asked: make(chan struct{}, 1)}
+	q.tracer, _ = c.Observer.(Tracer)
 	if c.Transport == nil {
 		base, err := c.Guarded()
 		if err != nil {

@@ -116,6 +116,7 @@ const (
 	OrderResume = "resume" // as by Queue.Resume
 	OrderRetry  = "retry"  // as by Queue.RetryNow
 	OrderForget = "forget" // as by Queue.Forget
+	OrderWake   = "wake"   // as by Queue.Wake
 	OrderReread = "reread" // targets of the shard were dropped: what is in memory of it is to be read again
 )
 
@@ -126,6 +127,10 @@ type Ledger interface {
 
 	// Hosts returns at most limit states, by Origin, of those greater than after.
 	Hosts(ctx context.Context, after string, limit int) ([]HostState, error)
+
+	// HostsOf returns the states of those of these hosts of which there is one, in no order. It is given at most 2,048 origins,
+	// all different.
+	HostsOf(ctx context.Context, origins []string) ([]HostState, error)
 
 	// Dead returns at most limit dead letters, oldest first, whose ID is greater than after.
 	Dead(ctx context.Context, after int64, limit int) ([]DeadLetter, error)
@@ -155,6 +160,7 @@ type Record struct {
 	Supersedes                   Supersedes
 	Bodies
 	Created, NotBefore, Expires time.Time // NotBefore may be zero
+	Trace                       string    // at most MaxTrace bytes; what Ledger.Redrive queues has none
 }
 
 // Bodies are the forms in which a record is sent.

@@ -194,7 +194,7 @@ func (w *worker) refused(l *lane, v verdict) {
 		w.flying++
 		w.posters.Go(func() {
 			if err := hook(ctx, host); err != nil {
-				w.q.Logger.Warn("delivery: hook failed", "host", host, "err", err)
+				w.q.Logger.Warn("delivery: hook failed", "host", host, "error", err)
 			}
 			w.mu.Lock()
 			w.flying--
@@ -208,7 +208,7 @@ func (w *worker) refused(l *lane, v verdict) {
 func (w *worker) pause(l *lane, f *flight, v verdict) {
 	if v.local {
 		w.rest(l, w.now.Add(w.q.Policy.LocalWait))
-		w.q.Logger.Warn("delivery: could not begin to post", "host", l.Origin, "err", v.err, "retry_in", w.q.Policy.LocalWait)
+		w.q.Logger.Warn("delivery: could not begin to post", "host", l.Origin, "error", v.err, "retry_in", w.q.Policy.LocalWait)
 		return
 	}
 	// Posts that were under way together fail together: that is one failure.
@@ -237,7 +237,8 @@ func (w *worker) pause(l *lane, f *flight, v verdict) {
 	l.Next = w.now.Add(wait)
 	w.rest(l, l.Next)
 	w.host(l)
-	w.q.Logger.Info("delivery: host fails", "host", l.Origin, "failures", l.Failures, "status", v.status, "err", v.err, "retry_in", wait)
+	w.q.Logger.Info("delivery: host fails", "host", l.Origin, "failures", l.Failures, v.cause(), "retry_in", wait)
+	w.q.Logger.Debug("delivery: host fails", "host", l.Origin, "error", v.err)
 	if given {
 		n := l.line.len() + len(l.resting) + l.behind
 		w.q.Logger.Warn("delivery: host given up", "host", l.Origin, "since", l.Since, "targets", n)

@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 )
@@ -131,6 +132,14 @@ func (v verdict) error(inbox string) error {
 	}
 	permanent := v.kind == dead || v.kind == gone || v.kind == dropped
 	return &Error{Inbox: inbox, Status: v.status, Permanent: permanent, Err: v.err}
+}
+
+// cause is what may be logged of it by everybody: of an answer the status alone, for its text may repeat what was posted.
+func (v verdict) cause() slog.Attr {
+	if v.status != 0 {
+		return slog.Int("status", v.status)
+	}
+	return slog.Any("error", v.err)
 }
 
 // text is the cause in at most 512 bytes, for the store.

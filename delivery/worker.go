@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -117,7 +116,6 @@ func (q *Queue) Run(ctx context.Context) error {
 	defer func() {
 		q.mu.Lock()
 		q.worker = nil
-		clear(q.wakes)
 		q.mu.Unlock()
 		close(done)
 	}()
@@ -248,7 +246,6 @@ func (w *worker) step() {
 	for l := w.alarms.next(w.now); l != nil; l = w.alarms.next(w.now) {
 		w.ring(l)
 	}
-	w.wake()
 	w.unload()
 	w.evict()
 	if w.q.Observer != nil && !w.gaugeAt.After(w.now) {
@@ -323,33 +320,7 @@ func (w *worker) sleep() time.Duration {
 func (w *worker) fail(what string, err error) {
 	w.trouble = min(max(2*w.trouble, time.Second), maxTrouble)
 	w.retryAt = w.now.Add(w.trouble)
-	w.q.Logger.Error("delivery: store failed", "call", what, "err", err, "retry_in", w.trouble)
-}
-
-// wake pulls forward the next try of hosts that were heard of.
-func (w *worker) wake() {
-	if w.lease.Shards == 0 || slices.ContainsFunc(w.gains, func(g *gain) bool { return !g.known }) {
-		return // it may soon be known of them that they fail
-	}
-	w.q.mu.Lock()
-	heard := w.q.wakes
-	if len(heard) == 0 {
-		w.q.mu.Unlock()
-		return
-	}
-	w.q.wakes = make(map[string]struct{})
-	w.q.mu.Unlock()
-	for host := range heard {
-		for _, scheme := range []string{"https", "http"} {
-			authority, _ := normalAuthority(scheme, host)
-			l := w.lanes[scheme+"://"+authority]
-			if l == nil || l.until.IsZero() || !l.suspect() || l.Asked || w.now.Sub(l.woken) < w.q.Policy.WakeEvery {
-				continue
-			}
-			l.woken = w.now
-			w.tryNow(l)
-		}
-	}
+	w.q.Logger.Error("delivery: store failed", "call", what, "error", err, "retry_in", w.trouble)
 }
 
 // tryNow ends a lane's wait.

@@ -224,7 +224,7 @@ func (in *Inbox) readModeration(ctx context.Context, m *Message) error {
 	}
 	switch object := about.Object.First(); {
 	case about.Is("Update"): // of the group: its own server says what it is now
-		m.Object, err = in.Peers.Fetch(ctx, g.ID)
+		m.Object, err = in.fetch(ctx, g.ID)
 		return err
 	case about.Is("Delete"), about.Is("Lock"):
 		if !in.ours(object) {

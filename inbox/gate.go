@@ -77,7 +77,7 @@ func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err err
 		return func() {}, nil
 	}
 	if from.IsValid() && g.count(from, 1) > in.MaxStrangers {
-		return nil, c.refuse(http.StatusTooManyRequests, fmt.Errorf("%w: from %s", ErrBusy, from))
+		return nil, c.refuse(http.StatusTooManyRequests, fmt.Errorf("%w: unknown actors from one address", ErrBusy))
 	}
 	v := g.visit(host, in.MaxFetching)
 	if v == nil {

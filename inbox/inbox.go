@@ -144,7 +144,7 @@ type Config struct {
 	// Proxies are the addresses whose X-Forwarded-For is believed. Empty: the address of the connection counts, unless it is
 	// a private one, which has no limit of its own.
 	Proxies []netip.Prefix
-	// Workers bounds how many hooks run at once. Zero means 8.
+	// Workers bounds how many hooks run at once, without those that are [Away]. Zero means 8.
 	Workers int
 	// Backoff tells how long to wait after a hook failed for the nth time, counted from 1. Nil means from 10
 	// seconds, doubling up to an hour.
@@ -158,7 +158,8 @@ type Config struct {
 	// another it waits until the old lease has run out, at most 30 s. No two live processes may share a name. Empty: a random one.
 	Node string
 
-	Logger *slog.Logger // nil: slog.Default()
+	Observer Observer     // nil: nobody is told
+	Logger   *slog.Logger // nil: slog.Default()
 }
 
 // Inbox takes in activities. It may be used by many goroutines at once.

@@ -93,6 +93,8 @@ type notes struct {
 	Proved    bool     `json:"proved,omitempty"` // the body is what the origin showed
 	// Since is when it came back from a shelf.
 	Since time.Time `json:"since,omitzero"`
+	// Trace is that of the request: see Observer.
+	Trace string `json:"trace,omitempty"`
 }
 
 func (n notes) marshal() []byte {
@@ -106,10 +108,10 @@ func (n notes) marshal() []byte {
 	return raw
 }
 
-func (c *matter) notes() []byte {
+func (c *matter) notes(trace string) []byte {
 	n := notes{
 		More: c.More, ToFollowers: c.ToFollowers, By: c.by, Via: c.via, Shown: c.shown, Sync: c.sync, SyncAlone: c.syncAlone,
-		Group: c.group, ToMembers: c.toMembers, Moderates: c.moderates, Copy: c.copied,
+		Group: c.group, ToMembers: c.toMembers, Moderates: c.moderates, Copy: c.copied, Trace: trace,
 	}
 	if c.verdict.Decision != Pass || c.verdict.StripMedia || c.verdict.StripTags || c.verdict.StripMentions || c.verdict.Labels != nil {
 		n.Verdict = &c.verdict
@@ -252,7 +254,7 @@ func (in *Inbox) readObject(ctx context.Context, m *Message) error {
 		return in.readMove(ctx, m)
 	case ref.Raw != nil || ref.ID == "":
 	case typ == "Create" || typ == "Update":
-		doc, err := in.Peers.Fetch(ctx, ref.ID)
+		doc, err := in.fetch(ctx, ref.ID)
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ func (in *Inbox) readMove(ctx context.Context, m *Message) error {
 	if verdict.Refuse {
 		return fmt.Errorf("%w: %s may not talk to us: %w", ErrDrop, target, moderation.ErrRefused)
 	}
-	doc, err := in.Peers.Fetch(ctx, target)
+	doc, err := in.fetch(ctx, target)
 	if err != nil {
 		return err
 	}

@@ -110,7 +110,7 @@ func (in *Inbox) proveAtOrigin(ctx context.Context, m *Message) error {
 	object := claimed.Object.First()
 	switch typ {
 	case "Create", "Update":
-		doc, err := in.Peers.Fetch(ctx, object)
+		doc, err := in.fetch(ctx, object)
 		if err != nil {
 			return err
 		}
@@ -124,7 +124,7 @@ func (in *Inbox) proveAtOrigin(ctx context.Context, m *Message) error {
 		}
 		return m.become(proved)
 	case "Delete":
-		switch doc, err := in.Peers.Fetch(ctx, object); {
+		switch doc, err := in.fetch(ctx, object); {
 		case errors.Is(err, ErrGone), err == nil && doc.Is("Tombstone"):
 			return m.become(&activity.Activity{Type: activity.Types{typ}, Actor: activity.IRI(m.Sender), Object: activity.Refs{activity.IRI(object)}})
 		case err != nil:
@@ -132,7 +132,7 @@ func (in *Inbox) proveAtOrigin(ctx context.Context, m *Message) error {
 		}
 		return fmt.Errorf("%w: %s is still there", ErrDrop, object)
 	}
-	doc, err := in.Peers.Fetch(ctx, claimed.ID)
+	doc, err := in.fetch(ctx, claimed.ID)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (in *Inbox) Deliver(ctx context.Context, sender string, body []byte) error 
 // keep puts c into the journal: after this it may be answered 202.
 func (in *Inbox) keep(ctx context.Context, c *matter) error {
 	e := Entry{
-		Key: orderKey(c.a), Sender: c.sender, Owner: c.owner, To: c.To, Body: c.body, Notes: c.notes(), Received: c.received,
+		Key: orderKey(c.a), Sender: c.sender, Owner: c.owner, To: c.To, Body: c.body, Notes: c.notes(in.trace(ctx)), Received: c.received,
 		Hold: c.verdict.Decision == Hold,
 	}
 	e.Mark, e.Rules = marksOf(c.a, c.body)
@@ -102,6 +102,9 @@ func (in *Inbox) keep(ctx context.Context, c *matter) error {
 	kept, err := in.Journal.Append(ctx, e, in.bounds(interactive))
 	if err != nil {
 		return c.refuse(http.StatusServiceUnavailable, err)
+	}
+	if in.Observer != nil {
+		in.Observer.Kept(c.a.Type.String(), kept.Seen)
 	}
 	if kept.Seen {
 		in.Logger.DebugContext(ctx, "inbox: seen before", "activity", c.a.ID, "actor", e.Sender)

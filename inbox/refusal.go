@@ -39,11 +39,12 @@ var (
 // retryAfter is how many seconds later to come again after 429 and 503.
 const retryAfter = 60
 
-func (in *Inbox) serve(w http.ResponseWriter, r *http.Request, owner string) {
+// answer judges a request and answers it. It returns why it was not taken in, nil if it was.
+func (in *Inbox) answer(w http.ResponseWriter, r *http.Request, owner string) *Refusal {
 	err := in.judge(w, r, owner)
 	if err == nil {
 		w.WriteHeader(http.StatusAccepted)
-		return
+		return nil
 	}
 	refusal := &Refusal{Status: http.StatusServiceUnavailable, Err: err}
 	errors.As(err, &refusal)
@@ -64,4 +65,5 @@ func (in *Inbox) serve(w http.ResponseWriter, r *http.Request, owner string) {
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 	http.Error(w, http.StatusText(refusal.Status), refusal.Status)
+	return refusal
 }

@@ -15,6 +15,9 @@ const (
 	pollEvery   = time.Second
 	forgetEvery = time.Minute
 
+	// Who waits longer for the journal asks anew: a connection may be dead without anybody having been told, and the lease is to be kept.
+	askTime = 5 * time.Second
+
 	// maxReady bounds the entries that wait in memory for a worker.
 	maxReady = 512
 )
@@ -71,13 +74,15 @@ type shift struct {
 	held      map[int64]int  // entries that are ready, run or are being recorded, and their shards
 	look      bool           // something may be due that is not in hand
 	workers   int            // that were started
-	running   int            // jobs
+	running   int            // jobs, those that are away too
+	places    *places        // of the others
 	jobs      chan []task    // that run
 	outcomes  chan []Outcome // of a job that ran
 	batches   chan batch     // to be recorded, one at a time
 	recorded  chan recorded  // what the journal has now
 	pending   []Outcome      // what it has not yet
 	recording bool
+	ticks     int // of this shift, if it counts what the journal holds
 }
 
 // batch is what is to be recorded, under the lease of its time.
@@ -94,9 +99,11 @@ type recorded struct {
 
 // work runs due entries until ctx ends or the lease is lost.
 func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
+	places := newPlaces(in.Workers)
+	most := in.Workers + places.max
 	s := &shift{
 		in: in, turf: turf{Share: share, leased: leased, ttl: in.leaseTTL()}, held: make(map[int64]int), look: true,
-		jobs: make(chan []task, in.Workers), outcomes: make(chan []Outcome, in.Workers),
+		jobs: make(chan []task, most), outcomes: make(chan []Outcome, most), places: places,
 		batches: make(chan batch, 1), recorded: make(chan recorded, 1),
 	}
 	for len(in.offers) > 0 { // of the last shift
@@ -104,6 +111,7 @@ func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 	}
 	in.taking.Store(true)
 	defer in.taking.Store(false)
+	defer s.ceaseToMeasure()
 	var workers errgroup.Group
 	workers.Go(func() error { s.recorder(ctx); return nil })
 	defer s.finish(ctx, &workers)
@@ -119,13 +127,14 @@ func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 				in.Logger.WarnContext(ctx, "inbox: can't read the journal", "error", err)
 			}
 		}
-		for len(s.ready.jobs) > 0 && s.running < in.Workers && s.turf.sure() {
+		for len(s.ready.jobs) > 0 && s.running < most && s.turf.sure() && s.places.try() {
 			s.run(ctx, &workers)
 		}
 		s.record()
 		select {
 		case <-ctx.Done():
 			return
+		case <-s.places.freed: // by one who is away
 		case out := <-s.outcomes:
 			s.running--
 			s.pending = append(s.pending, out...)
@@ -147,11 +156,15 @@ func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 			if !s.renew(ctx) {
 				return
 			}
+			s.measure(ctx)
 		case <-forget.C:
 			if !s.turf.Shards.Has(0) {
 				continue // one of all does it
 			}
-			if err := in.Journal.Forget(ctx, time.Now().Add(-in.Remember), in.MaxMarks); err != nil {
+			forgetting, cancel := context.WithTimeout(ctx, leaseTTL)
+			err := in.Journal.Forget(forgetting, time.Now().Add(-in.Remember), in.MaxMarks)
+			cancel()
+			if err != nil {
 				in.Logger.WarnContext(ctx, "inbox: old marks not forgotten", "error", err)
 			}
 			if ticks++; ticks%60 == 1 { // once an hour: nobody waits for room there
@@ -161,13 +174,16 @@ func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 	}
 }
 
-// run gives the job whose turn it is to a worker. One that is there already has a stack of the size that hooks need.
+// run gives the job whose turn it is to a worker, with the place that was taken for it. One that is there already has a stack of the size that hooks need.
 func (s *shift) run(ctx context.Context, workers *errgroup.Group) {
 	if s.running == s.workers {
 		s.workers++
+		ctx := context.WithValue(ctx, placed{}, s.places)
 		workers.Go(func() error {
 			for job := range s.jobs {
-				s.outcomes <- s.in.job(ctx, job)
+				out := s.in.perform(ctx, job)
+				s.places.free()
+				s.outcomes <- out
 			}
 			return nil
 		})
@@ -180,7 +196,9 @@ func (s *shift) run(ctx context.Context, workers *errgroup.Group) {
 func (s *shift) fill(ctx context.Context) error {
 	limit := len(s.held) + maxReady/2
 	s.in.looks.Add(1)
-	entries, err := s.in.due(ctx, &s.turf, limit)
+	asking, cancel := context.WithTimeout(ctx, askTime)
+	entries, err := s.in.due(asking, &s.turf, limit)
+	cancel()
 	s.in.looks.Add(1)
 	if err != nil {
 		s.look = false
@@ -284,9 +302,8 @@ func (in *Inbox) finish(ctx context.Context, epoch int64, outcomes []Outcome) (m
 	return more || err != nil
 }
 
-// job runs an entry, or several that one hook takes at once, and tells what became of them.
-func (in *Inbox) job(ctx context.Context, entries []task) []Outcome {
-	var errs []error
+// job runs an entry, or several that one hook takes at once, and tells what became of them, and the error of each.
+func (in *Inbox) job(ctx context.Context, entries []task) (out []Outcome, errs []error) {
 	if hook, _ := in.Hooks.many(entries[0]); hook != nil {
 		errs = in.runMany(ctx, entries)
 	} else {
@@ -296,14 +313,13 @@ func (in *Inbox) job(ctx context.Context, entries []task) []Outcome {
 		}
 		errs = []error{err}
 	}
-	var out []Outcome
 	for i, e := range entries {
 		if ctx.Err() != nil && errs[i] != nil {
 			continue // stopped, not failed: it runs again at the next start
 		}
 		out = append(out, in.outcome(ctx, e.Entry, errs[i]))
 	}
-	return out
+	return out, errs
 }
 
 func (in *Inbox) outcome(ctx context.Context, e Entry, err error) Outcome {
@@ -321,6 +337,9 @@ func (in *Inbox) outcome(ctx context.Context, e Entry, err error) Outcome {
 	case now.Sub(e.since()) > in.GiveUp:
 		out.State, out.Err = Dead, err.Error()
 		in.Logger.ErrorContext(ctx, "inbox: given up", "actor", e.Sender, "entry", e.Seq, "attempts", out.Attempts, "error", err)
+	case errors.Is(err, ErrAway):
+		out.State, out.Err, out.Attempts, out.NotBefore = Again, err.Error(), e.Attempts, now.Add(awayWait)
+		in.Logger.DebugContext(ctx, "inbox: put off", "actor", e.Sender, "entry", e.Seq, "error", err)
 	default:
 		out.State, out.Err = Again, err.Error()
 		out.NotBefore = now.Add(in.Backoff(out.Attempts))

@@ -119,6 +119,9 @@ type Config struct {
 	// many, such as a large server, may want more.
 	MaxStoredPerHost int64
 
+	// Observer is told what is served, for metrics. Nil: nobody is.
+	Observer Observer
+
 	// Logger gets, at Info, which host's pictures are not shown and why, without the address; at Debug the whole error; and at Warn
 	// that copies can't be kept. Nil means slog.Default().
 	Logger *slog.Logger

@@ -95,7 +95,7 @@ func (p *Proxy) Check(context.Context) error { return p.store.files.check() }
 // is an [*Error], or ctx's if that ends first: then the fetch goes on for the next who asks. Use it to have a picture
 // before someone waits for it, or to see why there is none.
 func (p *Proxy) Fetch(ctx context.Context, remote string, v Variant) (*Image, error) {
-	held, err := p.get(ctx, remote, v)
+	held, _, err := p.get(ctx, remote, v)
 	if err != nil {
 		return nil, err
 	}
@@ -108,17 +108,17 @@ func (p *Proxy) Fetch(ctx context.Context, remote string, v Variant) (*Image, er
 }
 
 // get returns what is kept of a picture, after fetching it if need be.
-func (p *Proxy) get(ctx context.Context, remote string, v Variant) (*held, error) {
+func (p *Proxy) get(ctx context.Context, remote string, v Variant) (*held, Source, error) {
 	src, err := p.parseSource(remote)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	size, ok := p.config.Variants[v]
 	if !ok {
-		return nil, &Error{URL: src.url, Err: ErrVariant}
+		return nil, "", &Error{URL: src.url, Err: ErrVariant}
 	}
 	if err := p.permit(ctx, src.host); err != nil {
-		return nil, &Error{URL: src.url, Err: err}
+		return nil, "", &Error{URL: src.url, Err: err}
 	}
 	at := keyOf(src, v, size)
 	kept, err := p.store.open(at, time.Now())
@@ -126,17 +126,17 @@ func (p *Proxy) get(ctx context.Context, remote string, v Variant) (*held, error
 		p.warn(err)
 	}
 	if kept != nil && time.Since(kept.fetched) < p.config.MaxAge {
-		return kept, nil
+		return kept, FromCopy, nil
 	}
 	fresh, err := p.fetch(ctx, src, at, size)
 	if kept == nil {
-		return fresh, err
+		return fresh, FromServer, err
 	}
 	if err == nil || gone(err) || errors.Is(err, ErrRejected) || errors.Is(err, ErrUndecided) || ctx.Err() != nil {
 		kept.Close()
-		return fresh, err
+		return fresh, FromServer, err
 	}
-	return kept, nil // better an old picture than none
+	return kept, FromPast, nil // better an old picture than none
 }
 
 // fetch has a picture made, together with all who want the same.

@@ -34,14 +34,17 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var kept *held
+	var from Source
 	if err == nil {
-		kept, err = p.get(r.Context(), remote, v)
+		kept, from, err = p.get(r.Context(), remote, v)
 	}
 	if err != nil {
 		p.refuse(w, err)
+		p.tell(Served{Err: err})
 		return
 	}
 	defer kept.Close()
+	defer p.tell(Served{From: from, Bytes: kept.size})
 	h.Set("Content-Type", kept.format.mime())
 	h.Set("Content-Disposition", `inline; filename="`+string(v)+`.`+string(kept.format)+`"`)
 	h.Set("Cache-Control", cacheControl)

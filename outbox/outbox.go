@@ -52,6 +52,8 @@ type Delivery struct {
 	Variants []Variant
 	// Expires is when it is not worth sending any more: by type, never by size.
 	Expires time.Time
+	// Trace is what the Observer said when it was kept.
+	Trace string
 }
 
 // Relation is a change of who follows whom that something we say brings about.
@@ -138,8 +140,9 @@ type Config struct {
 	// Node names this process to others that share the Log. One that comes back under its old name goes on with its part at once;
 	// under another it waits for that until the old lease has run out, at most 10 s. No two live processes may share a name. Empty: a
 	// random one.
-	Node   string
-	Logger *slog.Logger // nil: slog.Default()
+	Node     string
+	Observer Observer     // nil: nobody is told
+	Logger   *slog.Logger // nil: slog.Default()
 }
 
 // Counts are what became of things since the Outbox was made.

@@ -227,7 +227,9 @@ func (o *Outbox) pass(ctx context.Context, r *Record, got []answer) (done bool, 
 		r.Waiting = slices.DeleteFunc(r.Waiting, func(id string) bool { return id == a.id })
 		switch {
 		case a.err != nil:
-			o.Logger.InfoContext(ctx, "outbox: recipient left out", "activity", r.ID, "actor", a.id, "error", a.err)
+			host, _ := activity.Authority(a.id) // no more of who may be in bto or bcc
+			o.Logger.InfoContext(ctx, "outbox: recipient left out", "activity", r.ID, "host", host, "error", ErrGone)
+			o.Logger.DebugContext(ctx, "outbox: recipient left out", "activity", r.ID, "actor", a.id, "error", a.err)
 		case a.target.Inbox != "" && !slices.Contains(r.Targets, a.target):
 			r.Targets = append(r.Targets, a.target)
 		}
@@ -261,34 +263,33 @@ func (o *Outbox) pass(ctx context.Context, r *Record, got []answer) (done bool, 
 	return r.State == Sent, o.release(ctx, r)
 }
 
-// handOver gives one pass to the delivery queue, and on the first one tells our own inbox.
-func (o *Outbox) handOver(ctx context.Context, r *Record) error {
+func (o *Outbox) enqueue(ctx context.Context, r *Record) (inboxes int, err error) {
 	all, here, err := o.targets(ctx, r)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if len(all) > 0 {
 		key, err := o.keyOf(ctx, r)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		d := Delivery{
 			ID: r.ID + " " + strconv.Itoa(r.Pass), First: r.Pass == 0, Sender: r.Actor, Key: key, Type: r.Type, Body: r.Activity,
 			Class: classOf(r.Type, r.Followers, len(all)), Expires: o.expires(r),
-			Public: r.Public, Followers: r.Followers,
+			Public: r.Public, Followers: r.Followers, Trace: r.Trace,
 		}
 		if d.Variants, err = o.variants(r, maps.Values(all)); err != nil {
-			return fmt.Errorf("%w: %w", ErrGone, err)
+			return 0, fmt.Errorf("%w: %w", ErrGone, err)
 		}
 		if err := o.Enqueue(ctx, d, maps.Values(all)); err != nil {
-			return err
+			return 0, err
 		}
 		o.count.sent.Add(1)
 	}
 	if here && r.Pass == 0 {
-		return o.Loop(ctx, r.Actor, r.Activity)
+		return len(all), o.Loop(ctx, r.Actor, r.Activity)
 	}
-	return nil
+	return len(all), nil
 }
 
 // targets are where a pass goes, by the URL that is posted to: of a hundred thousand followers on ten thousand servers

@@ -13,6 +13,11 @@ const (
 	maxJobs   = 256 // records that are worked at, at once
 	pollOften = 20 * time.Millisecond
 	pollRare  = time.Second
+
+	// Who waits longer for the storage asks anew: a connection may be dead without anybody having been told. Jobs may have to ask
+	// many other servers, too.
+	takeTime = time.Minute
+	jobTime  = 5 * time.Minute
 )
 
 // ErrRunning is returned by Run when it runs already.
@@ -88,7 +93,10 @@ func (o *Outbox) Work(ctx context.Context) (more bool, err error) {
 func (o *Outbox) begin(ctx context.Context, shards Shards, jobs *sync.WaitGroup, done func(error)) (more bool, err error) {
 	taken := 0
 	if shards.Has(0) {
-		if taken, err = o.take(ctx); err != nil {
+		taking, cancel := context.WithTimeout(ctx, takeTime)
+		taken, err = o.take(taking)
+		cancel()
+		if err != nil {
 			return false, err
 		}
 	}
@@ -101,7 +109,9 @@ func (o *Outbox) begin(ctx context.Context, shards Shards, jobs *sync.WaitGroup,
 	if o.forgetNow() {
 		jobs.Go(func() { done(o.forget(ctx)) })
 	}
-	due, err := o.due(ctx, shards, batch+busy) // those that are being worked at may be among them
+	asking, cancel := context.WithTimeout(ctx, takeTime)
+	due, err := o.due(asking, shards, batch+busy) // those that are being worked at may be among them
+	cancel()
 	if err != nil {
 		return false, err
 	}
@@ -140,6 +150,8 @@ func (o *Outbox) job(ctx context.Context, id string) (err error) {
 			err = fmt.Errorf("outbox: %s: panic: %v", id, v)
 		}
 	}()
+	ctx, cancel := context.WithTimeout(ctx, jobTime)
+	defer cancel()
 	r, err := o.Log.Record(ctx, id)
 	if err == nil && r.Actor == "" && !r.NotBefore.IsZero() { // a crash may have come between its Delete and the settling
 		if err = o.settle(ctx, r.Object); err == nil {
@@ -199,8 +211,10 @@ func (o *Outbox) giveUp(ctx context.Context, r *Record, err error, expired bool)
 	r.Waiting, r.Targets = nil, nil
 	if expired {
 		o.count.expired.Add(1)
+		o.ended("expired", 1)
 	} else {
 		o.count.givenUp.Add(1)
+		o.ended("given up", 1)
 	}
 	o.Logger.ErrorContext(ctx, "outbox: given up", "activity", r.ID, "type", r.Type, "author", r.Author, "expired", expired, "partly", e.Partly, "error", err)
 	if o.Ended != nil {

@@ -48,6 +48,13 @@ func (o *Outbox) Say(ctx context.Context, tx Execer, author string, a *activity.
 // of which it knows only the actor. A Move names only its target, and a vote (a Note with a name, in reply to a poll,
 // without content and audience) not whom it is for.
 func (o *Outbox) Keep(ctx context.Context, tx Execer, d Draft) (id string, err error) {
+	trace, said := o.saying(ctx, d.Activity.Type.String())
+	id, err = o.intend(ctx, tx, d, trace)
+	said(id, err)
+	return id, err
+}
+
+func (o *Outbox) intend(ctx context.Context, tx Execer, d Draft, trace string) (id string, err error) {
 	a := d.Activity
 	object := a.Object.First()
 	if d.Author == "" || len(a.Type) == 0 {
@@ -72,7 +79,7 @@ func (o *Outbox) Keep(ctx context.Context, tx Execer, d Draft) (id string, err e
 	if err != nil {
 		return "", fmt.Errorf("outbox: %s: %w", a.ID, err)
 	}
-	in := Intent{ID: a.ID, Author: d.Author, Activity: raw, At: time.Now().UTC(), Except: except}
+	in := Intent{ID: a.ID, Author: d.Author, Activity: raw, At: time.Now().UTC(), Except: except, Trace: trace}
 	if d.NotBefore.After(in.At) {
 		in.NotBefore = d.NotBefore.UTC()
 	}

@@ -29,6 +29,7 @@ type Intent struct {
 
 	NotBefore time.Time // when it is to be said; zero: at once
 	Except    []string  // authorities where no follower is to hear of it
+	Trace     string    // as [Observer].Saying gave it, at most 55 bytes
 }
 
 // Intents keeps intents until they are in the [Log]. Its methods may be called by many goroutines,
@@ -65,6 +66,8 @@ type Record struct {
 	Followers bool
 	To        []string
 	Except    []string // authorities where the followers are left out
+
+	Trace string // as in the intent
 
 	// What is left to do.
 	State     State
@@ -111,7 +114,7 @@ type Log interface {
 	// dropped has been added before, and perhaps removed: where the log knows what was dropped, it adds nothing.
 	AddRecord(ctx context.Context, r Record) error
 
-	// SaveRecord replaces all but Seq, ID, Author and At of the record with r.ID and gives it the next Version. If
+	// SaveRecord replaces all but Seq, ID, Author, At and Trace of the record with r.ID and gives it the next Version. If
 	// there is none it returns [ErrUnknown], and if its Version is not r.Version, [ErrStale].
 	SaveRecord(ctx context.Context, r Record) error
 

@@ -43,7 +43,7 @@ func (o *Outbox) take(ctx context.Context) (int, error) {
 // record is what an intent begins as.
 func (o *Outbox) record(ctx context.Context, in Intent) (Record, error) {
 	r := Record{
-		ID: in.ID, Author: in.Author, Activity: in.Activity, At: in.At, Intent: in.Seq, Except: in.Except, NotBefore: in.NotBefore,
+		ID: in.ID, Author: in.Author, Activity: in.Activity, At: in.At, Intent: in.Seq, Except: in.Except, NotBefore: in.NotBefore, Trace: in.Trace,
 	}
 	if in.NotBefore.After(in.At) {
 		r.At = in.NotBefore // its life begins then
@@ -188,6 +188,7 @@ func (o *Outbox) settleOne(ctx context.Context, r Record, before []Record) error
 	removed, err := o.Log.RemoveRecords(ctx, ids)
 	if removed {
 		o.count.withdrawn.Add(int64(len(olds)))
+		o.ended("withdrawn", len(olds))
 		o.Logger.InfoContext(ctx, "outbox: taken back before it was said", "activity", olds[0].ID, "by", r.Type)
 	}
 	return err

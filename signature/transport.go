@@ -84,7 +84,8 @@ type Transport struct {
 }
 
 // RoundTrip signs copies of the request and sends them with Base. Errors of signing wrap what
-// [Sign] returns, [ErrTooLarge], or what Key returned; errors of Base are returned as they are.
+// [Sign] returns, [ErrTooLarge], or what Key returned; errors of Base are returned as they are. To sign may take a while: before the
+// request goes to Base its GetBody is asked once more, if it has one, and its error, or that of its body's first Read, is returned.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := t.readBody(r)
 	if err != nil {
@@ -128,10 +129,31 @@ func (t *Transport) send(r *http.Request, body []byte, key Key, how manner) (*ht
 	}
 	err := sign(signed, body, key, how)
 	signers.Release(1)
+	if err == nil {
+		err = stillSent(r)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return t.Base.RoundTrip(signed)
+}
+
+// stillSent asks a request's own GetBody, if it has one, for the first byte of another body: who wants to prevent that a request is
+// sent late has that return an error. What is sent are the bytes that were signed, which net/http knows to be in memory:
+// with a Reader of our own it would send the head alone first.
+func stillSent(r *http.Request) error {
+	if r.GetBody == nil {
+		return nil
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if _, err := body.Read(make([]byte, 1)); err != nil && err != io.EOF {
+		return err
+	}
+	return nil
 }
 
 // readBody reads and closes the body, as a RoundTripper must even where it fails.

@@ -85,3 +85,24 @@ var brokenMarks = []journalFault{
 		}}
 	}},
 }
+
+// miscounter is a journal that counts wrongly.
+type miscounter struct {
+	inbox.Journal
+	wrong func(*inbox.Backlog)
+}
+
+func (m miscounter) Backlog(ctx context.Context) (inbox.Backlog, error) {
+	b, err := m.Journal.(inbox.Counter).Backlog(ctx)
+	m.wrong(&b)
+	return b, err
+}
+
+var brokenCounters = []journalFault{
+	{"what is unfinished, held and dead is counted", func(j inbox.Journal) inbox.Journal {
+		return miscounter{j, func(b *inbox.Backlog) { b.Held, b.Dead = b.Dead, b.Held }}
+	}},
+	{"what is unfinished, held and dead is counted", func(j inbox.Journal) inbox.Journal {
+		return miscounter{j, func(b *inbox.Backlog) { b.Oldest = time.Time{} }}
+	}},
+}

@@ -128,6 +128,7 @@ func moreFault(more bool) func(j inbox.Journal) inbox.Journal {
 }
 
 var brokenJournals = []journalFault{
+	{"keys may be long", appendFault(func(e *inbox.Entry, _ *inbox.Bounds) { e.Key = e.Key[:min(len(e.Key), 2704)] })},
 	{"an entry comes back as it was kept", dueFault(func(list []inbox.Entry) {
 		for i := range list {
 			list[i].LastError, _, _ = strings.Cut(list[i].LastError, "\x00")

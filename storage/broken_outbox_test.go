@@ -99,6 +99,17 @@ var brokenLogs = []struct {
 			return l.AddRecord(ctx, r)
 		}}
 	}},
+	{"ids may be long", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, add: func(ctx context.Context, r outbox.Record) error {
+			if len(r.ID) > 2704 {
+				return errors.New("index row size exceeds the maximum")
+			}
+			return l.AddRecord(ctx, r)
+		}}
+	}},
+	{"a record comes back as it was added", func(l outbox.Log) outbox.Log {
+		return &brokenLog{Log: l, add: func(ctx context.Context, r outbox.Record) error { r.Trace = ""; return l.AddRecord(ctx, r) }}
+	}},
 	{"a record of the same id is left as it is", func(l outbox.Log) outbox.Log {
 		return &brokenLog{Log: l, add: func(ctx context.Context, r outbox.Record) error {
 			return errors.Join(l.AddRecord(ctx, r), l.SaveRecord(ctx, r))
@@ -118,7 +129,7 @@ var brokenLogs = []struct {
 			return l.AddRecord(ctx, r)
 		}}
 	}},
-	{"saving replaces all but Seq, ID, Author and At", func(l outbox.Log) outbox.Log {
+	{"saving replaces all but Seq, ID, Author, At and Trace", func(l outbox.Log) outbox.Log {
 		return &brokenLog{Log: l, save: func(ctx context.Context, r outbox.Record) error {
 			if r.LastError == "" { // an empty value is taken for none
 				old, err := l.Record(ctx, r.ID)
@@ -316,6 +327,10 @@ var brokenIntents = []struct {
 		for i := range list {
 			list[i].Author = strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(list[i].Author, "\x00", ""), ""))
 		}
+		return list
+	})},
+	{"an intent comes back as it was added", false, nextFault(func(list []outbox.Intent) []outbox.Intent {
+		list[0].Trace = ""
 		return list
 	})},
 	{"the oldest come first, up to the limit, until they are dropped", false, nextFault(func(list []outbox.Intent) []outbox.Intent {

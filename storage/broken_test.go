@@ -38,9 +38,22 @@ func brokenStores() map[string][]broken {
 			storagetest.RunJournal(t, func(*testing.T) inbox.Journal { return b.fault(storage.Memory().Journal) })
 		}})
 	}
+	for _, b := range brokenSharings {
+		all["Sharing"] = append(all["Sharing"], broken{b.check, func(t *testing.T) {
+			storagetest.RunSharing(t, func(*testing.T) [2]inbox.Journal {
+				j := b.fault(storage.Memory().Journal.(sharedJournal))
+				return [2]inbox.Journal{j, j}
+			})
+		}})
+	}
 	for _, b := range brokenDeadLetters {
 		all["DeadLetters"] = append(all["DeadLetters"], broken{b.check, func(t *testing.T) {
 			storagetest.RunJournalDeadLetters(t, func(*testing.T) inbox.Journal { return b.fault(storage.Memory().Journal) })
+		}})
+	}
+	for _, b := range brokenCounters {
+		all["Counter"] = append(all["Counter"], broken{b.check, func(t *testing.T) {
+			storagetest.RunCounter(t, func(*testing.T) inbox.Journal { return b.fault(storage.Memory().Journal) })
 		}})
 	}
 	for _, b := range brokenLogs {

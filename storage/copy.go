@@ -103,18 +103,18 @@ func sqliteOf(s Storage) (app, own *sql.DB, err error) {
 		return nil, nil, fmt.Errorf("intents of type %T: %w", s.Intents, ErrNotCopied)
 	}
 	for field, db := range map[string]*sql.DB{
-		"Log": of(s.Log, func(s *sqliteLog) *sql.DB { return s.db }), "Journal": of(s.Journal, func(s *sqliteJournal) *sql.DB { return s.db }),
-		"Followers": of(s.Followers, func(s *sqliteFollowers) *sql.DB { return s.db }), "Keys": of(s.Keys, func(s *sqliteKeys) *sql.DB { return s.db }),
-		"Remotes": of(s.Remotes, func(s *sqliteRemotes) *sql.DB { return s.db }), "Relays": of(s.Relays, func(s *sqliteRelays) *sql.DB { return s.db }),
-		"Forwards": of(s.Forwards, func(s *sqliteForwards) *sql.DB { return s.db }), "Moves": of(s.Moves, func(s *sqliteMoves) *sql.DB { return s.db }),
-		"Stamps": of(s.Stamps, func(s *sqliteStamps) *sql.DB { return s.db }), "Rules": of(s.Rules, func(s *sqliteRules) *sql.DB { return s.db }),
-		"Hosts": of(s.Hosts, func(s *sqliteHosts) *sql.DB { return s.db }), "Queue": queue.SQLiteOf(s.Queue),
+		"Log": of(s.Log, func(s *sqliteLog) *sql.DB { return s.db.DB }), "Journal": of(s.Journal, func(s *sqliteJournal) *sql.DB { return s.db.DB }),
+		"Followers": of(s.Followers, func(s *sqliteFollowers) *sql.DB { return s.db.DB }), "Keys": of(s.Keys, func(s *sqliteKeys) *sql.DB { return s.db.DB }),
+		"Remotes": of(s.Remotes, func(s *sqliteRemotes) *sql.DB { return s.db.DB }), "Relays": of(s.Relays, func(s *sqliteRelays) *sql.DB { return s.db.DB }),
+		"Forwards": of(s.Forwards, func(s *sqliteForwards) *sql.DB { return s.db.DB }), "Moves": of(s.Moves, func(s *sqliteMoves) *sql.DB { return s.db.DB }),
+		"Stamps": of(s.Stamps, func(s *sqliteStamps) *sql.DB { return s.db.DB }), "Rules": of(s.Rules, func(s *sqliteRules) *sql.DB { return s.db.DB }),
+		"Hosts": of(s.Hosts, func(s *sqliteHosts) *sql.DB { return s.db.DB }), "Queue": queue.SQLiteOf(s.Queue),
 	} {
-		if db != intents.own {
+		if db != intents.own.DB {
 			return nil, nil, fmt.Errorf("%s of the source: %w", field, ErrNotCopied)
 		}
 	}
-	return intents.app, intents.own, nil
+	return intents.app, intents.own.DB, nil
 }
 
 func postgresOf(s Storage) (*sql.DB, error) {
@@ -262,8 +262,8 @@ func copyTables() []pgdb.Table {
 		return append(row[:len(row):len(row)], int64(e.Shard())), nil
 	}
 	records := plain("fedihook_records", "", "i:seq", "b:id", "b:type", "b:object", "b:author", "b:actor", "i:at", "t:public", "t:followers", "i:state",
-		"i:pass", "i:attempts", "i:not_before", "b:last_error", "s:recipients", "s:waiting", "s:targets", "s:except_at", "i:version", "i:until", "n:activity")
-	records.Read = "ibbbbbittiiiibssssiin"
+		"i:pass", "i:attempts", "i:not_before", "b:last_error", "s:recipients", "s:waiting", "s:targets", "s:except_at", "i:version", "i:until", "b:trace", "n:activity")
+	records.Read = "ibbbbbittiiiibssssiibn"
 	records.Columns = append(records.Columns, "i:shard")
 	records.Map = func(row []any) ([]any, error) {
 		r := outbox.Record{ID: string(row[1].([]byte)), Object: string(row[3].([]byte))}
@@ -273,7 +273,7 @@ func copyTables() []pgdb.Table {
 		Name: "fedihook_remote_keys", From: `SELECT key_id, remote FROM fedihook_remote_keys`, Columns: []string{"b:key_key", "b:remote_key"}, Map: hashed,
 	}
 	return []pgdb.Table{
-		plain("fedihook_intents", " WHERE seq > %d", "i:seq", "b:id", "b:author", "i:at", "i:not_before", "s:except_at", "n:activity"),
+		plain("fedihook_intents", " WHERE seq > %d", "i:seq", "b:id", "b:author", "i:at", "i:not_before", "s:except_at", "b:trace", "n:activity"),
 		records,
 		plain("fedihook_marks", "", "b:mark", "i:at", "i:seq", "b:owners"),
 		plain("fedihook_mark_owners", "", "b:mark", "i:owner"),

@@ -53,7 +53,7 @@ func (m *memoryLog) SaveRecord(ctx context.Context, r outbox.Record) error {
 		return fmt.Errorf("storage: save the record of %s: %w", r.ID, outbox.ErrStale)
 	}
 	r = keptRecord(r)
-	r.Seq, r.Author, r.At, r.Intent, r.Version = old.Seq, old.Author, old.At, 0, old.Version+1
+	r.Seq, r.Author, r.At, r.Trace, r.Intent, r.Version = old.Seq, old.Author, old.At, old.Trace, 0, old.Version+1
 	*old = r
 	return nil
 }

@@ -49,15 +49,14 @@ func (s *postgresJournal) begin(adds int, fn func(*postgresBatch) error) error {
 	defer cancel()
 	counts := s.counts.take()
 	err := pgdb.Tx(ctx, s.db, func(tx *sql.Tx) error {
-		if err := s.quiet(ctx, tx); err != nil {
-			return err
-		}
 		b := &postgresBatch{
 			ctx: ctx, tx: tx, journal: s, counts: counts, held: -1,
 			seen: map[markKey]*batchMark{}, keys: map[string]bool{},
 		}
-		// Numbers are the order of commits, for nobody else writes.
-		if err := b.row(`SELECT setval('fedihook_entries_order', nextval('fedihook_entries_order') + $1 - 1)`, adds).Scan(&b.last); err != nil {
+		// As quiet does, in the statement that takes numbers: others wait for as long as this transaction asks and answers. Numbers
+		// are the order of commits, for nobody else writes.
+		if err := b.row(`WITH held AS MATERIALIZED (SELECT `+bounded+`, `+quiet+`)
+			SELECT setval('fedihook_entries_order', nextval('fedihook_entries_order') + $2 - 1) FROM held`, int64(writing), adds).Scan(&b.last); err != nil {
 			return err
 		}
 		b.seq = b.last - int64(adds)
@@ -179,7 +178,7 @@ func (b *postgresBatch) load(marks []inbox.Mark, keys []string) error {
 		return nil
 	}
 	found, err := all(b.ctx, b.tx, scanBlob, `SELECT k.okey FROM unnest($1::bytea[]) AS k (okey)
-		WHERE EXISTS (SELECT 1 FROM fedihook_entries AS e WHERE e.okey = k.okey AND e.okey <> '')`, blobs(unknown))
+		WHERE EXISTS (SELECT 1 FROM fedihook_entries AS e WHERE sha256(e.okey) = sha256(k.okey) AND e.okey <> '')`, blobs(unknown))
 	for _, key := range found {
 		b.keys[string(key)] = true
 	}

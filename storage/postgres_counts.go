@@ -70,7 +70,7 @@ func (b *postgresBatch) full(e *inbox.Entry, max inbox.Bounds) (bool, error) {
 	if !lane.reaches(max.Lane, b.seq) {
 		return false, nil
 	}
-	if err := b.row(`SELECT count(*) FROM fedihook_entries WHERE lane = $1`, blob(e.Lane)).Scan(&lane.n); err != nil {
+	if err := b.row(`SELECT count(*) FROM fedihook_entries WHERE sha256(lane) = sha256($1)`, blob(e.Lane)).Scan(&lane.n); err != nil {
 		return false, err
 	}
 	lane = countedAt{lane.n + b.pending(func(p *postgresEntry) bool { return !p.Hold && p.Lane == e.Lane }), b.seq}

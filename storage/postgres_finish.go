@@ -91,6 +91,6 @@ func (b *postgresBatch) delete(seqs []int64) (more bool, err error) {
 		return false, err
 	}
 	next, err := b.exec(`UPDATE fedihook_entries SET head = true WHERE NOT head AND seq IN (
-		SELECT (SELECT min(e.seq) FROM fedihook_entries AS e WHERE e.okey = k.okey AND e.okey <> '') FROM unnest($1::bytea[]) AS k (okey))`, blobs(keys))
+		SELECT (SELECT min(e.seq) FROM fedihook_entries AS e WHERE sha256(e.okey) = sha256(k.okey) AND e.okey <> '') FROM unnest($1::bytea[]) AS k (okey))`, blobs(keys))
 	return next > 0, err
 }

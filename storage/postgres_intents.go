@@ -23,7 +23,8 @@ var postgresIntentsTables = []string{`CREATE TABLE fedihook_intents (
 	activity   bytea
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, fillfactor = 70);
 CREATE INDEX fedihook_intents_seq ON fedihook_intents (seq);
-CREATE SEQUENCE fedihook_intents_order OWNED BY fedihook_intents.seq`}
+CREATE SEQUENCE fedihook_intents_order OWNED BY fedihook_intents.seq`,
+	`ALTER TABLE fedihook_intents ADD COLUMN trace bytea NOT NULL DEFAULT ''`}
 
 // numberingIntents is the advisory lock of who numbers intents, with the table's oid: "FedI".
 const numberingIntents = 0x46656449
@@ -38,10 +39,10 @@ type postgresIntents struct {
 }
 
 const (
-	insertPostgresIntent = `INSERT INTO fedihook_intents (id, author, at, not_before, except_at, activity) VALUES ($1, $2, $3, $4, $5, $6)`
+	insertPostgresIntent = `INSERT INTO fedihook_intents (id, author, at, not_before, except_at, activity, trace) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 
 	// One statement of the app's transaction does both, and who listens hears of it at the commit.
-	notePostgresIntent = `WITH added AS (` + insertPostgresIntent + `) SELECT pg_notify($7::text, '')`
+	notePostgresIntent = `WITH added AS (` + insertPostgresIntent + `) SELECT pg_notify($8::text, '')`
 )
 
 func (s *postgresIntents) AddIntent(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
@@ -50,7 +51,7 @@ func (s *postgresIntents) AddIntent(ctx context.Context, tx outbox.Execer, in ou
 	}
 	except, err := toJSON(in.Except)
 	if err == nil {
-		args := []any{blob(in.ID), blob(in.Author), toMicros(in.At), toMicros(in.NotBefore), except, in.Activity}
+		args := []any{blob(in.ID), blob(in.Author), toMicros(in.At), toMicros(in.NotBefore), except, in.Activity, blob(in.Trace)}
 		query := insertPostgresIntent
 		if s.ear.listen != nil {
 			query, args = notePostgresIntent, append(args, s.ear.channel("outbox"))
@@ -76,7 +77,7 @@ func (s *postgresIntents) NextIntents(ctx context.Context, limit int) ([]outbox.
 	}
 	var list []outbox.Intent
 	if err == nil {
-		list, err = all(ctx, s.db, scanPostgresIntent, `SELECT seq, id, author, at, not_before, except_at, activity
+		list, err = all(ctx, s.db, scanPostgresIntent, `SELECT seq, id, author, at, not_before, except_at, activity, trace
 			FROM fedihook_intents WHERE seq IS NOT NULL ORDER BY seq LIMIT $1`, max(limit, 0))
 	}
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *postgresIntents) NextIntents(ctx context.Context, limit int) ([]outbox.
 // still to come.
 func (s *postgresIntents) number(ctx context.Context) error {
 	return pgdb.Tx(ctx, s.db, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(($1::bigint << 32) # 'fedihook_intents'::regclass::oid::bigint)`,
+		if _, err := tx.ExecContext(ctx, `SELECT `+bounded+`, pg_advisory_xact_lock(($1::bigint << 32) # 'fedihook_intents'::regclass::oid::bigint)`,
 			int64(numberingIntents)); err != nil {
 			return err
 		}
@@ -103,17 +104,17 @@ func (s *postgresIntents) number(ctx context.Context) error {
 
 func scanPostgresIntent(row scanner) (in outbox.Intent, err error) {
 	var at, notBefore int64
-	var id, author []byte
+	var id, author, trace []byte
 	var except string
-	if err := row.Scan(&in.Seq, &id, &author, &at, &notBefore, &except, &in.Activity); err != nil {
+	if err := row.Scan(&in.Seq, &id, &author, &at, &notBefore, &except, &in.Activity, &trace); err != nil {
 		return in, err
 	}
-	in.ID, in.Author, in.At, in.NotBefore = string(id), string(author), fromMicros(at), fromMicros(notBefore)
+	in.ID, in.Author, in.Trace, in.At, in.NotBefore = string(id), string(author), string(trace), fromMicros(at), fromMicros(notBefore)
 	return in, fromJSON(except, &in.Except)
 }
 
 func (s *postgresIntents) DropIntents(ctx context.Context, seq int64) error {
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM fedihook_intents WHERE seq <= $1`, seq); err != nil {
+	if _, err := pgdb.Exec(ctx, s.db, `DELETE FROM fedihook_intents WHERE seq <= $1`, seq); err != nil {
 		return fmt.Errorf("storage: drop intents up to %d: %w", seq, err)
 	}
 	return nil

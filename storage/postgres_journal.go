@@ -1,11 +1,9 @@
 package storage
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -46,10 +44,10 @@ CREATE TABLE fedihook_entries (
 	shard      smallint NOT NULL,
 	head       boolean NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
-CREATE INDEX fedihook_entries_okey ON fedihook_entries (okey, seq) WHERE okey <> '';
+CREATE INDEX fedihook_entries_okey ON fedihook_entries (sha256(okey), seq) WHERE okey <> '';
 CREATE INDEX fedihook_entries_fresh ON fedihook_entries (shard, turn, seq) WHERE head AND not_before = 0;
 CREATE INDEX fedihook_entries_waiting ON fedihook_entries (shard, not_before, seq) WHERE head AND not_before <> 0;
-CREATE INDEX fedihook_entries_lane ON fedihook_entries (lane);
+CREATE INDEX fedihook_entries_lane ON fedihook_entries (sha256(lane));
 CREATE INDEX fedihook_entries_copies ON fedihook_entries (substr(mark, 1, 16)) WHERE alone;
 CREATE TABLE fedihook_shelf (
 	shelf      smallint NOT NULL,
@@ -78,6 +76,7 @@ type postgresJournal struct {
 	ear    postgresEar
 	writes writes
 	counts *postgresCounts
+	floor  postgresFloor
 	mine   atomic.Uint64 // the shards that this process has, as far as it knows: of what it adds there nobody else need hear
 }
 
@@ -133,10 +132,13 @@ func (s *postgresJournal) Release(ctx context.Context, epoch int64) error {
 // writing is the advisory lock of who writes entries, with the table's oid: "FedJ".
 const writing = 0x4665644a
 
+// quiet is the lock; writing is its first parameter.
+const quiet = `pg_advisory_xact_lock(($1::bigint << 32) # 'fedihook_entries'::regclass::oid::bigint)`
+
 // quiet waits until nobody else writes entries, and keeps others out until the transaction ends: what somebody finishes with a
 // lease, or adds, is seen by who comes next, and seqs become visible in their order.
 func (s *postgresJournal) quiet(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(($1::bigint << 32) # 'fedihook_entries'::regclass::oid::bigint)`, int64(writing))
+	_, err := tx.ExecContext(ctx, `SELECT `+bounded+`, `+quiet, int64(writing))
 	return err
 }
 
@@ -151,36 +153,6 @@ func (s *postgresJournal) Due(ctx context.Context, epoch int64, now time.Time, l
 
 func (s *postgresJournal) DueOf(ctx context.Context, epoch int64, shards inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error) {
 	return s.due(ctx, epoch, shards, true, now, limit)
-}
-
-// due takes from each shard what comes first there: no index has the order of some of them.
-func (s *postgresJournal) due(ctx context.Context, epoch int64, shards inbox.Shards, strict bool, now time.Time, limit int) ([]inbox.Entry, error) {
-	limit = max(limit, 0)
-	mine, err := s.shares.of(ctx, s.db, epoch)
-	if err == nil && strict && shards&^mine != 0 {
-		err = inbox.ErrLeaseLost
-	}
-	var fresh, waited []inbox.Entry
-	of := pgdb.Ints(listOf(shards & mine))
-	const each = `SELECT ` + entryColumns + ` FROM fedihook_entries WHERE seq IN (SELECT seq
-		FROM unnest($1::bigint[]) AS part CROSS JOIN LATERAL (SELECT turn, not_before, seq FROM fedihook_entries
-			WHERE shard = part::smallint AND head AND `
-	if err == nil {
-		fresh, err = all(ctx, s.db, scanPostgresEntry, each+`not_before = 0 ORDER BY turn, seq LIMIT $2) AS e
-			ORDER BY turn, seq LIMIT $2)`, of, limit)
-		slices.SortFunc(fresh, byTurn)
-	}
-	if err == nil {
-		waited, err = all(ctx, s.db, scanPostgresEntry, each+`not_before <> 0 AND not_before <= $3 ORDER BY not_before, seq LIMIT $2) AS e
-			ORDER BY not_before, seq LIMIT $2)`, of, limit, toMicros(now))
-		slices.SortFunc(waited, func(a, b inbox.Entry) int { return cmp.Or(a.NotBefore.Compare(b.NotBefore), cmp.Compare(a.Seq, b.Seq)) })
-	}
-	if err != nil {
-		return nil, fmt.Errorf("storage: due entries: %w", err)
-	}
-	list := share(fresh, waited, limit)
-	slices.SortFunc(list, byTurn)
-	return list, nil
 }
 
 func listOf(s inbox.Shards) (list []int) {

@@ -56,6 +56,9 @@ func (s *postgresRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
 	keyIDs, err := toJSON(r.KeyIDs)
 	if err == nil {
 		err = pgdb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+			if err := bound(ctx, tx); err != nil {
+				return err
+			}
 			// The actor's row first: who has it is the only one to change the keys.
 			if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_remotes (`+remoteColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 				ON CONFLICT (id_key) DO UPDATE SET fetched = excluded.fetched, gone = excluded.gone, key_ids = excluded.key_ids,

@@ -58,6 +58,9 @@ func (s *postgresRules) ChangeRulesSince(ctx context.Context, h moderation.Head,
 func (s *postgresRules) change(ctx context.Context, since *moderation.Head, entries []moderation.Entry) (ok bool, err error) {
 	err = pgdb.Tx(ctx, s.db, func(tx *sql.Tx) error {
 		ok = false
+		if err := bound(ctx, tx); err != nil {
+			return err
+		}
 		var h moderation.Head
 		var last int64
 		if err := tx.QueryRowContext(ctx, `SELECT site, own, last FROM fedihook_rules_head FOR UPDATE`).Scan(&h.Site, &h.Own, &last); err != nil {

@@ -93,7 +93,7 @@ func (s postgresShares) share(ctx context.Context, owner string, now time.Time, 
 }
 
 func (s postgresShares) lock(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(($1::bigint << 32) # 'fedihook_workers'::regclass::oid::bigint)`, int64(leasing))
+	_, err := tx.ExecContext(ctx, `SELECT `+bounded+`, pg_advisory_xact_lock(($1::bigint << 32) # 'fedihook_workers'::regclass::oid::bigint)`, int64(leasing))
 	return err
 }
 

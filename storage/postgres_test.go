@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/internal/pgdb/pgtest"
 	"github.com/fedihook/fedihook/outbox"
@@ -61,6 +62,9 @@ func TestPostgresKeepsTheContracts(t *testing.T) {
 			return storagetest.Intents{Store: openPostgres(t, db).Intents, Begin: beginIn(db)}
 		})
 	})
+	t.Run("Counter", func(t *testing.T) {
+		storagetest.RunCounter(t, func(t *testing.T) inbox.Journal { return openPostgres(t, pgtest.Open(t)).Journal })
+	})
 	t.Run("Sharing", func(t *testing.T) {
 		storagetest.RunSharing(t, func(t *testing.T) [2]inbox.Journal {
 			one, other, _ := pair(t)
@@ -89,6 +93,52 @@ func TestPostgresKeepsTheContractsAcrossProcesses(t *testing.T) {
 			return storagetest.Intents{Store: alternating(one, other).Intents, Begin: beginIn(db)}
 		})
 	})
+}
+
+// Some databases have another default than READ COMMITTED.
+func TestPostgresKeepsTheContractsWhereTransactionsAreSerializableByDefault(t *testing.T) {
+	t.Parallel()
+	pgtest.URL(t)
+	runPostgres(t, func(t *testing.T) storage.Storage { return openPostgres(t, pgtest.Connect(t, pgtest.Strict(t))) })
+}
+
+// In a database that two sites share, each in a schema, nobody waits for the other's locks.
+func TestPostgresInAnotherSchemaDoesNotWait(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Open(t)
+	slow, other := openPostgres(t, db), openPostgres(t, pgtest.Open(t))
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec(`LOCK TABLE fedihook_follows IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	follow := actor.Follow{Follower: "https://a.example/1", Followed: "https://here.example/1", At: time.Now()}
+	done := make(chan error, 1)
+	go func() { done <- slow.Followers.PutFollow(context.Background(), follow) }()
+	for waiting := false; !waiting; time.Sleep(10 * time.Millisecond) {
+		if err := db.QueryRow(`SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'fedihook_follows'::regclass AND NOT granted)`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := other.Followers.PutFollow(ctx, follow); err != nil {
+		t.Errorf("in another schema: %v", err)
+	}
+	select {
+	case err := <-done:
+		t.Errorf("the slow one has ended with %v: nothing was tried", err)
+	default:
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
 
 // With one connection a store that asked for a second while it holds one would wait for ever.

@@ -144,6 +144,9 @@ func (r reJournal) Shelved(ctx context.Context, shelf inbox.Shelf, before int64,
 func (r reJournal) Unshelve(ctx context.Context, shelf inbox.Shelf, seq int64, again *inbox.Entry) error {
 	return r.o.with(func(s storage.Storage) error { return s.Journal.Unshelve(ctx, shelf, seq, again) })
 }
+func (r reJournal) Backlog(ctx context.Context) (inbox.Backlog, error) {
+	return one(r.o, func(s storage.Storage) (inbox.Backlog, error) { return s.Journal.(inbox.Counter).Backlog(ctx) })
+}
 func (r reJournal) Forget(ctx context.Context, before time.Time, keep int) error {
 	return r.o.with(func(s storage.Storage) error { return s.Journal.Forget(ctx, before, keep) })
 }

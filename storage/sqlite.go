@@ -68,7 +68,8 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 			return Storage{}, fmt.Errorf("storage: open SQLite: %w", err)
 		}
 	}
-	intents, err := openIntents(ctx, app, own)
+	db := sqldb.New(own)
+	intents, err := openIntents(ctx, app, db)
 	if err != nil {
 		return Storage{}, fmt.Errorf("storage: open SQLite: %w", err)
 	}
@@ -82,19 +83,20 @@ func OpenSQLite(ctx context.Context, app, own *sql.DB) (Storage, error) {
 		}
 	}
 	prepared := &statements{db: own}
+	queue.TakeTurns(queued, db)
 	return Storage{
 		Intents:   intents,
-		Log:       &sqliteLog{db: own, statements: prepared},
-		Journal:   &sqliteJournal{db: own, statements: prepared, settled: new(sqldb.Settled)},
-		Followers: &sqliteFollowers{db: own, statements: prepared},
-		Keys:      &sqliteKeys{db: own},
-		Remotes:   &sqliteRemotes{db: own, statements: prepared},
-		Rules:     &sqliteRules{db: own},
-		Relays:    &sqliteRelays{db: own},
-		Forwards:  &sqliteForwards{db: own},
-		Moves:     &sqliteMoves{db: own},
-		Stamps:    &sqliteStamps{db: own},
-		Hosts:     &sqliteHosts{db: own},
+		Log:       &sqliteLog{db: db, statements: prepared},
+		Journal:   &sqliteJournal{db: db, statements: prepared},
+		Followers: &sqliteFollowers{db: db, statements: prepared},
+		Keys:      &sqliteKeys{db: db},
+		Remotes:   &sqliteRemotes{db: db, statements: prepared},
+		Rules:     &sqliteRules{db: db},
+		Relays:    &sqliteRelays{db: db},
+		Forwards:  &sqliteForwards{db: db},
+		Moves:     &sqliteMoves{db: db},
+		Stamps:    &sqliteStamps{db: db},
+		Hosts:     &sqliteHosts{db: db},
 		Queue:     queued,
 	}, nil
 }
@@ -133,8 +135,8 @@ type scanner interface{ Scan(dest ...any) error }
 
 // exec runs a statement that changes own, in a transaction of its own, and returns how many rows it
 // changed.
-func exec(ctx context.Context, db *sql.DB, query string, args ...any) (changed int64, err error) {
-	err = sqldb.Tx(ctx, db, func(tx *sql.Tx) error {
+func exec(ctx context.Context, db *sqldb.DB, query string, args ...any) (changed int64, err error) {
+	err = db.Tx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, query, args...)
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"iter"
 
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/internal/sqldb"
 )
 
 var followersTables = []string{`CREATE TABLE fedihook_follows (
@@ -59,7 +60,7 @@ const inboxPage = 2000
 
 // sqliteFollowers is an actor.Followers.
 type sqliteFollowers struct {
-	db         *sql.DB
+	db         *sqldb.DB
 	statements *statements
 }
 

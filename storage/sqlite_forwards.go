@@ -20,7 +20,7 @@ var forwardsTables = []string{`CREATE TABLE fedihook_forwards (
 CREATE INDEX fedihook_forwards_at ON fedihook_forwards (at)`}
 
 // sqliteForwards is an inbox.Forwards.
-type sqliteForwards struct{ db *sql.DB }
+type sqliteForwards struct{ db *sqldb.DB }
 
 func (s *sqliteForwards) PutForwarded(ctx context.Context, f inbox.Forwarded) error {
 	_, err := exec(ctx, s.db, `INSERT INTO fedihook_forwards (object, author, local, at) VALUES (?, ?, ?, ?)
@@ -41,7 +41,7 @@ func (s *sqliteForwards) ForwardedTo(ctx context.Context, object, author string)
 }
 
 func (s *sqliteForwards) ForgetForwarded(ctx context.Context, before time.Time, keep int) error {
-	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM fedihook_forwards WHERE at < ?`, toMicros(before)); err != nil || keep <= 0 {
 			return err
 		}

@@ -26,7 +26,8 @@ var intentsTables = []string{`CREATE TABLE fedihook_intents (
 	at       INTEGER NOT NULL,
 	activity BLOB
 )`, `ALTER TABLE fedihook_intents ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE fedihook_intents ADD COLUMN except_at TEXT NOT NULL DEFAULT ''`}
+ALTER TABLE fedihook_intents ADD COLUMN except_at TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE fedihook_intents ADD COLUMN trace TEXT NOT NULL DEFAULT ''`}
 
 var droppedTables = []string{`CREATE TABLE fedihook_dropped (
 	one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -36,18 +37,18 @@ INSERT INTO fedihook_dropped VALUES (1, 0)`}
 
 // sqliteIntents is an outbox.Intents.
 type sqliteIntents struct {
-	app *sql.DB // the intents
-	own *sql.DB // up to which one they are dropped
+	app *sql.DB   // the intents
+	own *sqldb.DB // up to which one they are dropped
 
 	mu    sync.Mutex
 	swept time.Time
 }
 
-func openIntents(ctx context.Context, app, own *sql.DB) (*sqliteIntents, error) {
+func openIntents(ctx context.Context, app *sql.DB, own *sqldb.DB) (*sqliteIntents, error) {
 	if err := sqldb.Migrate(ctx, app, "intents", intentsTables); err != nil {
 		return nil, err
 	}
-	if err := sqldb.Migrate(ctx, own, "dropped intents", droppedTables); err != nil {
+	if err := sqldb.Migrate(ctx, own.DB, "dropped intents", droppedTables); err != nil {
 		return nil, err
 	}
 	s := &sqliteIntents{app: app, own: own}
@@ -108,7 +109,7 @@ func (s *sqliteIntents) sweep(ctx context.Context) error {
 	return nil
 }
 
-const insertIntent = `INSERT INTO fedihook_intents (id, author, at, activity, not_before, except_at) VALUES (?, ?, ?, ?, ?, ?)`
+const insertIntent = `INSERT INTO fedihook_intents (id, author, at, activity, not_before, except_at, trace) VALUES (?, ?, ?, ?, ?, ?, ?)`
 
 func (s *sqliteIntents) AddIntent(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
 	if tx == nil {
@@ -116,7 +117,7 @@ func (s *sqliteIntents) AddIntent(ctx context.Context, tx outbox.Execer, in outb
 	}
 	except, err := toJSON(in.Except)
 	if err == nil {
-		_, err = tx.ExecContext(ctx, insertIntent, in.ID, in.Author, toMicros(in.At), in.Activity, toMicros(in.NotBefore), except)
+		_, err = tx.ExecContext(ctx, insertIntent, in.ID, in.Author, toMicros(in.At), in.Activity, toMicros(in.NotBefore), except, in.Trace)
 	}
 	if err != nil {
 		return fmt.Errorf("storage: add intent %s: %w", in.ID, err)
@@ -129,7 +130,7 @@ func (s *sqliteIntents) NextIntents(ctx context.Context, limit int) ([]outbox.In
 	if err != nil {
 		return nil, fmt.Errorf("storage: next intents: %w", err)
 	}
-	list, err := all(ctx, s.app, scanIntent, `SELECT seq, id, author, at, activity, not_before, except_at
+	list, err := all(ctx, s.app, scanIntent, `SELECT seq, id, author, at, activity, not_before, except_at, trace
 		FROM fedihook_intents WHERE seq > ? ORDER BY seq LIMIT ?`, dropped, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("storage: next intents: %w", err)
@@ -140,7 +141,7 @@ func (s *sqliteIntents) NextIntents(ctx context.Context, limit int) ([]outbox.In
 func scanIntent(row scanner) (in outbox.Intent, err error) {
 	var at, notBefore int64
 	var except string
-	if err := row.Scan(&in.Seq, &in.ID, &in.Author, &at, &in.Activity, &notBefore, &except); err != nil {
+	if err := row.Scan(&in.Seq, &in.ID, &in.Author, &at, &in.Activity, &notBefore, &except, &in.Trace); err != nil {
 		return in, err
 	}
 	in.At, in.NotBefore = fromMicros(at), fromMicros(notBefore)

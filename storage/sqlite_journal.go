@@ -91,15 +91,14 @@ const entryColumns = `seq, mark, okey, sender, owner, received, attempts, not_be
 
 // sqliteJournal is an inbox.Journal. Append and Finish are in sqlite_append.go.
 type sqliteJournal struct {
-	db         *sql.DB
+	db         *sqldb.DB
 	statements *statements
-	settled    *sqldb.Settled
 	writes     writes
 	known      atomic.Pointer[known]
 }
 
 func (s *sqliteJournal) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (epoch int64, ok bool, err error) {
-	err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		l, err := selectLease(ctx, tx)
 		if err != nil {
 			return err

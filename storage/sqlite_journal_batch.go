@@ -75,22 +75,34 @@ func (m *batchMark) there() bool { return m.put || m.stored && !m.gone }
 func (s *sqliteJournal) begin(fn func(*batch) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), beginTime)
 	defer cancel()
-	conn, err := s.db.Conn(ctx)
-	if err != nil {
-		return fmt.Errorf("connect: %w", err)
-	}
-	t, err := s.transact(ctx, conn, fn)
-	if closeErr := conn.Close(); err == nil {
-		err = closeErr
-	}
+	t, err := s.turn(ctx, fn)
 	if err == nil {
 		t.learn(ctx)
 	}
 	return err
 }
 
+// turn is begin when nobody else writes.
+func (s *sqliteJournal) turn(ctx context.Context, fn func(*batch) error) (t *transaction, err error) {
+	done, err := s.db.Turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	defer func() {
+		if closeErr := conn.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	return s.transact(ctx, conn, fn)
+}
+
 func (s *sqliteJournal) transact(ctx context.Context, conn *sql.Conn, fn func(*batch) error) (*transaction, error) {
-	if err := s.settled.Settle(ctx, conn); err != nil {
+	if err := s.db.Settle(ctx, conn); err != nil {
 		return nil, err
 	}
 	// From here on without an end, which would be watched for each statement: none of them waits for anything but the

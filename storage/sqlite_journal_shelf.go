@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/inbox"
-	"github.com/fedihook/fedihook/internal/sqldb"
 )
 
 func (s *sqliteJournal) Shelved(ctx context.Context, shelf inbox.Shelf, before int64, limit int) ([]inbox.Entry, error) {
@@ -69,7 +68,7 @@ const forgottenAtOnce = 1000
 func (s *sqliteJournal) Forget(ctx context.Context, before time.Time, keep int) error {
 	for {
 		n := int64(0)
-		err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+		err := s.db.Tx(ctx, func(tx *sql.Tx) error {
 			var marks int64
 			if err := tx.QueryRowContext(ctx, `SELECT marks FROM fedihook_journal`).Scan(&marks); err != nil {
 				return err

@@ -36,7 +36,7 @@ DROP TABLE fedihook_keys_1`,
 }
 
 // sqliteKeys is an actor.Keys.
-type sqliteKeys struct{ db *sql.DB }
+type sqliteKeys struct{ db *sqldb.DB }
 
 const keyColumns = `actor, serial, kind, id, private, created, retired`
 
@@ -57,7 +57,7 @@ func (s *sqliteKeys) ActorKeys(ctx context.Context, actorID string) ([]actor.Key
 }
 
 func (s *sqliteKeys) AddKey(ctx context.Context, k actor.KeyPair) (first actor.KeyPair, err error) {
-	err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_keys (`+keyColumns+`)
 			SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (
 				SELECT 1 FROM fedihook_keys WHERE actor = ?1 AND kind = ?3 AND serial >= ?2)`,

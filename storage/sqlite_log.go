@@ -41,16 +41,17 @@ CREATE INDEX fedihook_records_public ON fedihook_records (actor, seq) WHERE publ
 ALTER TABLE fedihook_records ADD COLUMN except_at TEXT NOT NULL DEFAULT ''`,
 	`ALTER TABLE fedihook_records ADD COLUMN until INTEGER NOT NULL DEFAULT 0;
 UPDATE fedihook_records SET until = at + 1 WHERE type IN ('Accept', 'Reject') OR type IN ('Announce', 'Undo') AND object LIKE '% announced';
-CREATE INDEX fedihook_records_until ON fedihook_records (until, seq) WHERE until > 0 AND state IN (1, 2, 4)`}
+CREATE INDEX fedihook_records_until ON fedihook_records (until, seq) WHERE until > 0 AND state IN (1, 2, 4)`,
+	`ALTER TABLE fedihook_records ADD COLUMN trace TEXT NOT NULL DEFAULT ''`}
 
 // sqliteLog is an outbox.Log.
 type sqliteLog struct {
-	db         *sql.DB
+	db         *sqldb.DB
 	statements *statements
 }
 
 const recordColumns = `seq, id, type, object, author, actor, at, public, followers,
-	state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, version, except_at, until`
+	state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, version, except_at, until, trace`
 
 // recordLists are a record's lists as they are kept.
 type recordLists struct{ to, waiting, targets, except string }
@@ -75,11 +76,11 @@ func (s *sqliteLog) AddRecord(ctx context.Context, r outbox.Record) error {
 	l, err := listsOf(r)
 	if err == nil {
 		_, err = exec(ctx, s.db, `INSERT INTO fedihook_records (id, type, object, author, actor, at, public, followers,
-			state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, except_at, until)
-			SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+			state, pass, attempts, not_before, last_error, recipients, waiting, targets, activity, except_at, until, trace)
+			SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 			WHERE ? = 0 OR ? > (SELECT seq FROM fedihook_dropped) ON CONFLICT (id) DO NOTHING`,
 			r.ID, r.Type, r.Object, r.Author, r.Actor, toMicros(r.At), r.Public, r.Followers,
-			r.State, r.Pass, r.Attempts, toMicros(r.NotBefore), r.LastError, l.to, l.waiting, l.targets, r.Activity, l.except, toMicros(r.Until),
+			r.State, r.Pass, r.Attempts, toMicros(r.NotBefore), r.LastError, l.to, l.waiting, l.targets, r.Activity, l.except, toMicros(r.Until), r.Trace,
 			r.Intent, r.Intent)
 	}
 	if err != nil {
@@ -91,7 +92,7 @@ func (s *sqliteLog) AddRecord(ctx context.Context, r outbox.Record) error {
 func (s *sqliteLog) SaveRecord(ctx context.Context, r outbox.Record) error {
 	l, err := listsOf(r)
 	if err == nil {
-		err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error { return saveRecord(ctx, tx, r, l) })
+		err = s.db.Tx(ctx, func(tx *sql.Tx) error { return saveRecord(ctx, tx, r, l) })
 	}
 	if err != nil {
 		return fmt.Errorf("storage: save the record of %s: %w", r.ID, err)
@@ -124,7 +125,7 @@ func saveRecord(ctx context.Context, tx *sql.Tx, r outbox.Record, l recordLists)
 }
 
 func (s *sqliteLog) RemoveRecords(ctx context.Context, ids []string) (removed bool, err error) {
-	err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		for _, id := range ids {
 			res, err := tx.ExecContext(ctx, `DELETE FROM fedihook_records WHERE id = ? AND state = 0 AND actor = ''`, id)
 			if err != nil {
@@ -164,7 +165,7 @@ func scanRecord(row scanner) (r outbox.Record, err error) {
 	var at, notBefore, until int64
 	var l recordLists
 	if err := row.Scan(&r.Seq, &r.ID, &r.Type, &r.Object, &r.Author, &r.Actor, &at, &r.Public, &r.Followers,
-		&r.State, &r.Pass, &r.Attempts, &notBefore, &r.LastError, &l.to, &l.waiting, &l.targets, &r.Activity, &r.Version, &l.except, &until); err != nil {
+		&r.State, &r.Pass, &r.Attempts, &notBefore, &r.LastError, &l.to, &l.waiting, &l.targets, &r.Activity, &r.Version, &l.except, &until, &r.Trace); err != nil {
 		return outbox.Record{}, err
 	}
 	r.At, r.NotBefore, r.Until = fromMicros(at), fromMicros(notBefore), fromMicros(until)
@@ -219,7 +220,7 @@ func (s *sqliteLog) PastRecords(ctx context.Context, now time.Time, limit int) (
 }
 
 func (s *sqliteLog) ForgetRecords(ctx context.Context, ids []string, now time.Time) error {
-	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
 		for _, id := range ids {
 			if _, err := tx.ExecContext(ctx, `DELETE FROM fedihook_records WHERE id = ? AND`+isPastRecord, id, toMicros(now)); err != nil {
 				return err

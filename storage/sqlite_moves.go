@@ -30,7 +30,7 @@ CREATE INDEX fedihook_moves_unfinished ON fedihook_moves (source) WHERE step <> 
 const movePage = 100
 
 // sqliteMoves is an actor.Moves.
-type sqliteMoves struct{ db *sql.DB }
+type sqliteMoves struct{ db *sqldb.DB }
 
 const moveColumns = `source, target, id, at, back, followers, there, step, after, version`
 
@@ -54,7 +54,7 @@ func scanMove(row scanner) (m actor.Move, err error) {
 }
 
 func (s *sqliteMoves) AddMove(ctx context.Context, m actor.Move, since time.Time) (actor.Move, error) {
-	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
 		old, err := moveOf(ctx, tx, m.From)
 		switch {
 		case err == nil && (old.ID == m.ID || old.At.After(kept(since))):

@@ -2,10 +2,10 @@ package storage
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
+	"github.com/fedihook/fedihook/internal/sqldb"
 	"github.com/fedihook/fedihook/outbox"
 )
 
@@ -21,7 +21,7 @@ var relaysTables = []string{`CREATE TABLE fedihook_relays (
 ) WITHOUT ROWID`}
 
 // sqliteRelays is an outbox.Relays.
-type sqliteRelays struct{ db *sql.DB }
+type sqliteRelays struct{ db *sqldb.DB }
 
 func (s *sqliteRelays) PutRelay(ctx context.Context, r outbox.Relay) error {
 	_, err := exec(ctx, s.db, `INSERT INTO fedihook_relays (id, style, inbox, actor, follow_id, state, wanted, at)

@@ -32,7 +32,7 @@ ALTER TABLE fedihook_remotes ADD COLUMN proved INTEGER NOT NULL DEFAULT 0`}
 
 // sqliteRemotes is an actor.Remotes.
 type sqliteRemotes struct {
-	db         *sql.DB
+	db         *sqldb.DB
 	statements *statements
 }
 
@@ -65,22 +65,26 @@ func (s *sqliteRemotes) RemoteByKey(ctx context.Context, keyID string) (actor.Re
 	return r, nil
 }
 
+// PutRemote does not wait for the disk: what it keeps can be fetched again, and whatever is recorded after it, as that an Update
+// was dealt with, is not durable before it is.
 func (s *sqliteRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
-	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
-		keyIDs, err := toJSON(r.KeyIDs)
-		if err != nil {
+	keyIDs, err := toJSON(r.KeyIDs)
+	if err != nil {
+		return fmt.Errorf("storage: put remote actor %s: %w", r.ID, err)
+	}
+	var t *transaction
+	err = s.db.Lazy(ctx, func(tx *sql.Tx) error {
+		t = s.statements.in(tx)
+		if err := t.deleteRemote(ctx, r.ID); err != nil {
 			return err
 		}
-		if err := deleteRemote(ctx, tx, r.ID); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_remotes (`+remoteColumns+`)
+		if _, err := t.exec(ctx, `INSERT INTO fedihook_remotes (`+remoteColumns+`)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, r.ID, toMicros(r.Fetched), toMicros(r.Gone), keyIDs, r.ETag, r.LastModified,
 			r.Handle, toMicros(r.Proved), r.Document); err != nil {
 			return err
 		}
 		for _, key := range r.KeyIDs {
-			if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_remote_keys (key_id, remote)
+			if _, err := t.exec(ctx, `INSERT INTO fedihook_remote_keys (key_id, remote)
 				VALUES (?, ?) ON CONFLICT DO NOTHING`, key, r.ID); err != nil {
 				return err
 			}
@@ -90,6 +94,7 @@ func (s *sqliteRemotes) PutRemote(ctx context.Context, r actor.Remote) error {
 	if err != nil {
 		return fmt.Errorf("storage: put remote actor %s: %w", r.ID, err)
 	}
+	t.learn(ctx)
 	return nil
 }
 
@@ -103,7 +108,7 @@ func (s *sqliteRemotes) RemoteIDs(ctx context.Context, after string, limit int) 
 }
 
 func (s *sqliteRemotes) DeleteRemote(ctx context.Context, id string) error {
-	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error { return deleteRemote(ctx, tx, id) })
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error { return s.statements.in(tx).deleteRemote(ctx, id) })
 	if err != nil {
 		return fmt.Errorf("storage: delete remote actor %s: %w", id, err)
 	}
@@ -111,14 +116,15 @@ func (s *sqliteRemotes) DeleteRemote(ctx context.Context, id string) error {
 }
 
 func (s *sqliteRemotes) PruneRemotes(ctx context.Context, before time.Time, limit int) (n int, err error) {
-	err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		old, err := all(ctx, tx, func(row scanner) (id string, err error) { return id, row.Scan(&id) },
 			`SELECT id FROM fedihook_remotes WHERE max(fetched, gone) < ? LIMIT ?`, toMicros(before), max(0, limit))
 		if err != nil {
 			return err
 		}
+		t := s.statements.in(tx)
 		for _, id := range old {
-			if err := deleteRemote(ctx, tx, id); err != nil {
+			if err := t.deleteRemote(ctx, id); err != nil {
 				return err
 			}
 		}
@@ -131,10 +137,10 @@ func (s *sqliteRemotes) PruneRemotes(ctx context.Context, before time.Time, limi
 	return n, nil
 }
 
-func deleteRemote(ctx context.Context, tx *sql.Tx, id string) error {
-	if _, err := tx.ExecContext(ctx, `DELETE FROM fedihook_remote_keys WHERE remote = ?`, id); err != nil {
+func (t *transaction) deleteRemote(ctx context.Context, id string) error {
+	if _, err := t.exec(ctx, `DELETE FROM fedihook_remote_keys WHERE remote = ?`, id); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `DELETE FROM fedihook_remotes WHERE id = ?`, id)
+	_, err := t.exec(ctx, `DELETE FROM fedihook_remotes WHERE id = ?`, id)
 	return err
 }

@@ -47,7 +47,7 @@ CREATE TABLE fedihook_seen (
 CREATE INDEX fedihook_seen_last ON fedihook_seen (last)`}
 
 // sqliteRules is a moderation.Rules and a moderation.GuardedRules.
-type sqliteRules struct{ db *sql.DB }
+type sqliteRules struct{ db *sqldb.DB }
 
 // keptRule is a rule as it stands in its column. Times are in microseconds, 0 for none.
 type keptRule struct {
@@ -102,7 +102,7 @@ func (s *sqliteRules) ChangeRulesSince(ctx context.Context, h moderation.Head, e
 
 // change writes the entries, if the rules are as they were at the head, which may be nil.
 func (s *sqliteRules) change(ctx context.Context, since *moderation.Head, entries []moderation.Entry) (ok bool, err error) {
-	err = sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		if since != nil {
 			now, err := rulesHead(ctx, tx)
 			if err != nil || !now.AsSince(*since, entries) {
@@ -214,7 +214,7 @@ func (s *sqliteRules) ForgetTrail(ctx context.Context, keep int) error {
 }
 
 // sqliteHosts is a moderation.Hosts.
-type sqliteHosts struct{ db *sql.DB }
+type sqliteHosts struct{ db *sqldb.DB }
 
 func (s *sqliteHosts) FirstSeen(ctx context.Context, host string) (time.Time, error) {
 	var first int64
@@ -229,7 +229,7 @@ func (s *sqliteHosts) FirstSeen(ctx context.Context, host string) (time.Time, er
 }
 
 func (s *sqliteHosts) See(ctx context.Context, host string, now time.Time, most int) error {
-	err := sqldb.Tx(ctx, s.db, func(tx *sql.Tx) error {
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
 		at := toMicros(now)
 		if _, err := tx.ExecContext(ctx, `INSERT INTO fedihook_seen (host, first, last) VALUES (?, ?, ?)
 			ON CONFLICT (host) DO UPDATE SET last = excluded.last`, host, at, at); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/consent"
+	"github.com/fedihook/fedihook/internal/sqldb"
 )
 
 var stampsTables = []string{`CREATE TABLE fedihook_stamps (
@@ -34,7 +35,7 @@ CREATE INDEX fedihook_stamps_author ON fedihook_stamps (author, state, seq);
 CREATE INDEX fedihook_stamps_theirs ON fedihook_stamps (at) WHERE theirs = 1`}
 
 // sqliteStamps is a consent.Stamps.
-type sqliteStamps struct{ db *sql.DB }
+type sqliteStamps struct{ db *sqldb.DB }
 
 const stampColumns = `seq, kind, interaction, target, author, actor, id, request, state, audience, theirs, at, version`
 

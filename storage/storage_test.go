@@ -180,6 +180,9 @@ func runAll(t *testing.T, open func(t *testing.T) storage.Storage) {
 	t.Run("Journal", func(t *testing.T) {
 		storagetest.RunJournal(t, func(t *testing.T) inbox.Journal { return open(t).Journal })
 	})
+	t.Run("Counter", func(t *testing.T) {
+		storagetest.RunCounter(t, func(t *testing.T) inbox.Journal { return open(t).Journal })
+	})
 	t.Run("Followers", func(t *testing.T) {
 		storagetest.RunFollowers(t, func(t *testing.T) actor.Followers { return open(t).Followers })
 	})

@@ -54,7 +54,7 @@ func discussion(ctx context.Context, s *site) (p part, err error) {
 		case err != nil:
 			s.fail(w, r, err)
 		case wrong != "":
-			s.showPostWith(w, r, http.StatusUnprocessableEntity, wrong)
+			s.showPostWith(w, r, http.StatusUnprocessableEntity, c, wrong)
 		default:
 			http.Redirect(w, r, "/posts/"+c.Post+"?thanks#comments", http.StatusSeeOther)
 		}

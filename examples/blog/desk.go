@@ -6,6 +6,9 @@ import (
 
 // addDesk adds where authors write, and approve what readers say.
 func (s *site) addDesk() {
+	s.mux.HandleFunc("GET /signin", func(w http.ResponseWriter, r *http.Request) {
+		s.render(w, r, http.StatusOK, "signin", view{Title: "Sign in"})
+	})
 	s.mux.HandleFunc("POST /signin", s.signIn)
 	s.mux.HandleFunc("POST /signout", s.signOut)
 	s.mux.HandleFunc("GET /desk", s.atDesk(s.desk))
@@ -17,8 +20,13 @@ func (s *site) addDesk() {
 func (s *site) atDesk(h func(http.ResponseWriter, *http.Request, *user)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		u := s.signedIn(r)
-		if u == nil {
-			s.render(w, r, http.StatusUnauthorized, "signin", view{Title: "Sign in"})
+		switch {
+		case u != nil:
+		case r.Method == http.MethodGet:
+			http.Redirect(w, r, "/signin", http.StatusSeeOther)
+			return
+		default:
+			s.render(w, r, http.StatusForbidden, "signin", view{Title: "Sign in", Error: "You are not signed in any more."})
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 2*maxSource)
@@ -28,7 +36,7 @@ func (s *site) atDesk(h func(http.ResponseWriter, *http.Request, *user)) http.Ha
 
 func (s *site) desk(w http.ResponseWriter, r *http.Request, u *user) {
 	list, err := posts(r.Context(), s.db, `author = $1 ORDER BY edited DESC, slug LIMIT 200`, u.Name)
-	v := view{Title: "Desk", Posts: list, Author: u}
+	v := view{Title: "Desk", Posts: list}
 	if err == nil {
 		v.Waiting, err = s.comments(r.Context(), `approved = 0 AND post IN (SELECT slug FROM posts WHERE author = $1) ORDER BY at, id`, u.Name)
 	}
@@ -48,7 +56,7 @@ func (s *site) edit(w http.ResponseWriter, r *http.Request, u *user) {
 			return
 		}
 		if p.Author != u.Name {
-			http.NotFound(w, r)
+			s.notFound(w, r)
 			return
 		}
 	}
@@ -63,7 +71,7 @@ func (s *site) change(w http.ResponseWriter, r *http.Request, u *user) {
 		var p *post
 		if p, err = s.post(r.Context(), slug); err == nil {
 			if p.Author != u.Name {
-				http.NotFound(w, r)
+				s.notFound(w, r)
 				return
 			}
 			err = s.remove(r.Context(), slug)
@@ -75,7 +83,7 @@ func (s *site) change(w http.ResponseWriter, r *http.Request, u *user) {
 	} else {
 		p, err := parse(slug, source)
 		if err == nil && p.Author != u.Name {
-			http.NotFound(w, r)
+			s.notFound(w, r)
 			return
 		}
 		if err == nil {

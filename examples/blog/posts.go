@@ -50,7 +50,9 @@ func (p *post) Draft() bool { return p == nil || p.Published.IsZero() }
 // Path is where it is on this site.
 func (p *post) Path() string { return "/posts/" + p.Slug }
 
-var markdown = goldmark.New(goldmark.WithExtensions(extension.GFM)) // HTML in the source is left out
+// markdown leaves out HTML in the source, and writes no styles, which pages forbid, nor boxes without labels.
+var markdown = goldmark.New(goldmark.WithExtensions(extension.Linkify, extension.Strikethrough,
+	extension.NewTable(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute))))
 
 // parse reads a post's source.
 func parse(slug, source string) (*post, error) {
@@ -234,11 +236,11 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *site) showPost(w http.ResponseWriter, r *http.Request) {
-	s.showPostWith(w, r, http.StatusOK, "")
+	s.showPostWith(w, r, http.StatusOK, comment{}, "")
 }
 
-// showPostWith shows a post with what was wrong about a comment on it.
-func (s *site) showPostWith(w http.ResponseWriter, r *http.Request, status int, wrong string) {
+// showPostWith shows a post with what was wrong about a comment on it, which can be mended in the form.
+func (s *site) showPostWith(w http.ResponseWriter, r *http.Request, status int, said comment, wrong string) {
 	p, err := s.post(r.Context(), r.PathValue("slug"))
 	if gone, _ := isGone(r.Context(), s.db, r.PathValue("slug")); gone && errors.Is(err, sql.ErrNoRows) {
 		s.render(w, r, http.StatusGone, "gone", view{Title: "Gone"})
@@ -249,10 +251,10 @@ func (s *site) showPostWith(w http.ResponseWriter, r *http.Request, status int, 
 		return
 	}
 	if u := s.signedIn(r); p.Draft() && (u == nil || u.Name != p.Author) {
-		http.NotFound(w, r)
+		s.notFound(w, r)
 		return
 	}
-	v := view{Title: p.Title, Post: p, Error: wrong}
+	v := view{Title: p.Title, Post: p, Said: said, Error: wrong, Thanks: r.URL.Query().Has("thanks")}
 	if v.Comments, err = s.comments(r.Context(), `post = $1 AND approved = 1 ORDER BY at, id`, p.Slug); err == nil {
 		v.Counts, err = s.counts(r.Context(), p.Slug)
 	}

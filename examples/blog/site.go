@@ -69,9 +69,13 @@ func newSite(ctx context.Context, o options) (_ *site, err error) {
 		}
 	}
 	s.mux.HandleFunc("GET /{$}", s.home)
+	s.mux.HandleFunc("GET /", s.notFound)
 	s.mux.HandleFunc("GET /posts/{slug}", s.showPost)
 	s.mux.HandleFunc("GET /authors/{name}", s.showAuthor)
 	s.mux.HandleFunc("GET /style.css", func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, "templates/style.css") })
+	s.mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent) // browsers ask where nothing names an icon, as in the feed
+	})
 	s.addDesk()
 	for _, open := range parts {
 		p, err := open(ctx, s)
@@ -133,6 +137,8 @@ type view struct {
 	Post  *post
 	Error string
 
+	Said     comment // that can't be taken yet
+	Thanks   bool    // for a comment
 	Comments []comment
 	Waiting  []comment
 	Counts   []count
@@ -144,13 +150,13 @@ func (s *site) render(w http.ResponseWriter, r *http.Request, status int, name s
 	v.Site, v.User = "A small blog", s.signedIn(r)
 	boxes, err := s.boxes(r.Context(), v.Author)
 	if err != nil {
-		s.fail(w, r, err)
+		s.broken(w, r, err)
 		return
 	}
 	v.Boxes = boxes
 	var page strings.Builder
 	if err := s.page.ExecuteTemplate(&page, name, v); err != nil {
-		s.fail(w, r, err)
+		s.broken(w, r, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -182,9 +188,17 @@ func (s *site) boxes(ctx context.Context, author *user) (list []box, err error) 
 // fail answers what an error deserves.
 func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, sql.ErrNoRows) {
-		http.NotFound(w, r)
+		s.notFound(w, r)
 		return
 	}
+	s.broken(w, r, err)
+}
+
+func (s *site) notFound(w http.ResponseWriter, r *http.Request) {
+	s.render(w, r, http.StatusNotFound, "lost", view{Title: "Not here"})
+}
+
+func (s *site) broken(w http.ResponseWriter, r *http.Request, err error) {
 	slog.Error("blog: request failed", "path", r.URL.Path, "err", err)
 	http.Error(w, "something went wrong here", http.StatusInternalServerError)
 }

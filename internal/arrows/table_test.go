@@ -6,8 +6,7 @@ const module = "github.com/fedihook/fedihook"
 // rooms says which of our packages the code of each package may import. Packages that are not here
 // may not exist. A name that ends in "/..." stands for every package under a folder; the longest name
 // that fits a package counts. On the right, "..." stands for every package of ours, and "exported" for
-// every one that an app could import too. Everyone may import internal/telemetry, and its own folder's
-// sub-packages if its own row has a "/...".
+// every one that an app could import too. Everyone may import its own folder's sub-packages if its own row has a "/...".
 var rooms = map[string][]string{
 	"activity":   {},
 	"signature":  {},
@@ -22,6 +21,8 @@ var rooms = map[string][]string{
 	"storage/queue": {"delivery", "internal/sqldb", "internal/pgdb"},
 	"storage": {"activity", "signature", "moderation", "consent", "delivery", "media", "actor", "inbox", "outbox",
 		"storage/queue", "internal/sqldb", "internal/pgdb"},
+
+	"telemetry": {"signature", "moderation", "delivery", "media", "actor", "inbox", "outbox"},
 
 	".":            {"exported", "internal/safehttp"},
 	"examples/...": {"exported"},
@@ -42,7 +43,6 @@ var rooms = map[string][]string{
 	"internal/sqldb":                 {},
 	"internal/pgdb":                  {},
 	"internal/pgdb/pgtest":           {},
-	"internal/telemetry":             {},
 	"internal/threadslike":           {},
 	"internal/lemmylike":             {},
 	"internal/gtslike":               {},
@@ -68,6 +68,7 @@ var libraries = map[string][]string{
 	"github.com/microcosm-cc/bluemonday": {"activity/html"},
 	"github.com/piprate/json-gold":       {"signature/ldsig"},
 	"golang.org/x/image":                 {"media"},
+	"go.opentelemetry.io":                {"telemetry"},
 	"modernc.org":                        drivers,
 	"github.com/jackc/pgx":               drivers,
 	"github.com/lib/pq":                  drivers,

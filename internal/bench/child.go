@@ -60,6 +60,15 @@ func (c *Child) Stop() error {
 	return c.cmd.Wait()
 }
 
+// Kill ends the child at once, as kill -9 does, and waits until it is gone.
+func (c *Child) Kill() error {
+	if err := c.cmd.Process.Kill(); err != nil {
+		return err
+	}
+	_ = c.cmd.Wait() // says that it was killed
+	return nil
+}
+
 // Wait waits until the child has ended by itself.
 func (c *Child) Wait() error { return c.cmd.Wait() }
 

@@ -26,7 +26,7 @@ func (e *NewerError) Error() string {
 	return fmt.Sprintf("pgdb: the tables of %s have version %d, this program knows up to %d", e.Room, e.Have, e.Known)
 }
 
-// migrating is the advisory lock of who migrates: "FedQ".
+// migrating is the advisory lock of who migrates, with the schema: "FedQ". Who migrates another schema waits for nobody here.
 const migrating = 0x46656451
 
 // Migrate runs those of steps that the room's tables have not had yet, in order and in one transaction, and records their
@@ -36,7 +36,7 @@ const migrating = 0x46656451
 // It returns a *[NewerError] if the tables are ahead of steps. Many processes may call it at once: one migrates, the others wait.
 func Migrate(ctx context.Context, db *sql.DB, room string, steps []string) error {
 	err := Tx(ctx, db, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(migrating)); err != nil {
+		if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended(coalesce(current_schema(), ''), $1))`, int64(migrating)); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS fedihook_schema (room text PRIMARY KEY, version bigint NOT NULL)`); err != nil {
@@ -71,24 +71,37 @@ func Migrate(ctx context.Context, db *sql.DB, room string, steps []string) error
 // maxTries is how often a transaction is begun anew that PostgreSQL has ended because of another one.
 const maxTries = 10
 
-// Tx runs fn in a transaction, READ COMMITTED, and commits it if fn returns nil. fn's error comes back as it is. If
+// Tx runs fn in a transaction, READ COMMITTED whatever the database's default is, and commits it if fn returns nil. fn's error comes back as it is. If
 // PostgreSQL ends the transaction because of another one (a deadlock or a serialization failure), all of fn runs again, up to
 // ten times: it must not add to what it has collected before.
 //
 // fn uses the tx it is given and nothing else of db, which may have no second connection. After an error of Tx the
 // transaction may have been committed if the connection broke in the middle of its commit.
 func Tx(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
-	return again(ctx, db, nil, fn)
+	return Again(ctx, func() error { return once(ctx, db, &sql.TxOptions{Isolation: sql.LevelReadCommitted}, fn) })
 }
 
 // Read runs fn in a transaction that sees one state of the database and changes nothing (REPEATABLE READ, READ ONLY).
 func Read(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
-	return again(ctx, db, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, fn)
+	return Again(ctx, func() error {
+		return once(ctx, db, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}, fn)
+	})
 }
 
-func again(ctx context.Context, db *sql.DB, o *sql.TxOptions, fn func(*sql.Tx) error) error {
+// Exec runs a statement that is a transaction of its own, with the database's default isolation, and again if PostgreSQL ends it
+// because of another one, up to ten times.
+func Exec(ctx context.Context, db *sql.DB, query string, args ...any) (res sql.Result, err error) {
+	err = Again(ctx, func() (err error) {
+		res, err = db.ExecContext(ctx, query, args...)
+		return err
+	})
+	return res, err
+}
+
+// Again runs do, and again, up to ten times in all, as long as PostgreSQL ends what it does because of another transaction.
+func Again(ctx context.Context, do func() error) error {
 	for try := 1; ; try++ {
-		err := once(ctx, db, o, fn)
+		err := do()
 		if err == nil || try == maxTries || !transient(err) {
 			return err
 		}

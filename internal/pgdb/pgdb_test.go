@@ -1,12 +1,14 @@
 package pgdb_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/fedihook/fedihook/internal/pgdb"
 	"github.com/fedihook/fedihook/internal/pgdb/pgtest"
@@ -42,6 +44,97 @@ func TestManyMigrateAtOnceAndEachStepRunsOnce(t *testing.T) {
 	newer := (*pgdb.NewerError)(nil)
 	if err := pgdb.Migrate(t.Context(), db, "a", steps[:1]); !errors.As(err, &newer) || newer.Have != 2 || newer.Known != 1 {
 		t.Errorf("an older program gets %v", err)
+	}
+}
+
+func TestWhoMigratesAnotherSchemaDoesNotWait(t *testing.T) {
+	t.Parallel()
+	slow, other := pgtest.Open(t), pgtest.Open(t)
+	tx, err := slow.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := slow.Exec(`CREATE TABLE fedihook_a (n bigint)`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(`LOCK TABLE fedihook_a`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- pgdb.Migrate(context.Background(), slow, "a", []string{`ALTER TABLE fedihook_a ADD m bigint`})
+	}()
+	waits(t, slow)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := pgdb.Migrate(ctx, other, "a", []string{`CREATE TABLE fedihook_a (n bigint)`}); err != nil {
+		t.Errorf("beside another schema's: %v", err)
+	}
+	select {
+	case err := <-done:
+		t.Errorf("the slow one has ended with %v: nothing was tried", err)
+	default:
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// waits returns when somebody waits for a lock on this schema's table fedihook_a.
+func waits(t *testing.T, db *sql.DB) {
+	t.Helper()
+	for range 3000 {
+		var waiting bool
+		if err := db.QueryRow(`SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'fedihook_a'::regclass AND NOT granted)`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+		if waiting {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("nothing waits")
+}
+
+func TestTransactionsAreReadCommittedWhateverTheDefaultIs(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Connect(t, pgtest.Strict(t))
+	var outside, inside string
+	if err := db.QueryRow(`SHOW transaction_isolation`).Scan(&outside); err != nil || outside != "serializable" {
+		t.Fatalf("by default it is %s, %v: the test would prove nothing", outside, err)
+	}
+	if err := pgdb.Tx(t.Context(), db, func(tx *sql.Tx) error {
+		return tx.QueryRow(`SHOW transaction_isolation`).Scan(&inside)
+	}); err != nil || inside != "read committed" {
+		t.Errorf("it is %s, %v", inside, err)
+	}
+}
+
+// A statement alone has the default's isolation: what PostgreSQL refuses for another's sake runs again.
+func TestAStatementThatAnotherOneEndsRunsAgain(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Connect(t, pgtest.Strict(t))
+	if _, err := db.Exec(`CREATE TABLE fedihook_a (n int); INSERT INTO fedihook_a VALUES (0)`); err != nil {
+		t.Fatal(err)
+	}
+	var g sync.WaitGroup
+	for range 4 {
+		g.Go(func() {
+			for range 5 {
+				if _, err := pgdb.Exec(t.Context(), db, `UPDATE fedihook_a SET n = n + 1 WHERE pg_sleep(0.002) IS NOT NULL`); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	g.Wait()
+	var n int
+	if err := db.QueryRow(`SELECT n FROM fedihook_a`).Scan(&n); err != nil || n != 20 {
+		t.Errorf("%d of 20, %v", n, err)
 	}
 }
 

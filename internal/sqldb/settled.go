@@ -4,12 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"reflect"
 	"sync"
 )
 
-// Settled remembers the connections of one database that have their settings, for stores that begin so many
-// transactions that [Tx], which puts them on each time, costs too much. Its zero value works; it may be used by many
-// goroutines at once.
+// Settled remembers the connections of one database that have their settings, so that not every transaction has to make sure of
+// them. A connection whose statement was cancelled is thrown away by the driver, and the next one starts with default settings.
+// In a file of ours we put them back; in the app's file they are the app's affair. The zero value remembers none; it may be
+// used by many goroutines at once.
 type Settled struct {
 	mu    sync.Mutex
 	known map[any]bool // driver connections: held here, so that no other gets their address
@@ -24,8 +26,11 @@ func (s *Settled) Settle(ctx context.Context, conn *sql.Conn) error {
 	if err := conn.Raw(func(c any) error { driver = c; return nil }); err != nil {
 		return fmt.Errorf("sqldb: connect: %w", err)
 	}
+	if driver != nil && !reflect.TypeOf(driver).Comparable() {
+		driver = nil
+	}
 	s.mu.Lock()
-	known := s.known[driver]
+	known := driver != nil && s.known[driver]
 	s.mu.Unlock()
 	if known {
 		return nil

@@ -201,10 +201,10 @@ func TestLazyTransactionLeavesTheNextOneDurable(t *testing.T) {
 	if err := sqldb.Migrate(t.Context(), db, "a", []string{`CREATE TABLE a (x INTEGER)`}); err != nil {
 		t.Fatal(err)
 	}
-	var c sqldb.Conn
+	c := sqldb.New(db)
 	boom := errors.New("boom")
 	for _, fails := range []error{nil, boom} {
-		err := c.Lazy(t.Context(), db, func(tx *sql.Tx) error {
+		err := c.Lazy(t.Context(), func(tx *sql.Tx) error {
 			var n int
 			if err := tx.QueryRow(`PRAGMA synchronous`).Scan(&n); err != nil || n != 1 {
 				t.Errorf("synchronous is %d in a lazy transaction, want 1: %v", n, err)

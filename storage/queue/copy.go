@@ -12,6 +12,7 @@ import (
 
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/internal/pgdb"
+	"github.com/fedihook/fedihook/internal/sqldb"
 )
 
 // ErrDelivering is wrapped by the error of copying a queue that a process delivers from.
@@ -153,10 +154,10 @@ func (n *numbers) tables() []pgdb.Table {
 			},
 		}, {
 			Name: "fedihook_q_activity", From: `SELECT seq, created, not_before, expires, size, total, class, supersedes, type, id, sender, okey, targets,
-				` + theBody + `, ` + others + ` FROM fedihook_q_activity a`,
-			Read: "iiiiiiiibbbbbbb",
+				` + theBody + `, ` + others + `, CAST(trace AS BLOB) FROM fedihook_q_activity a`,
+			Read: "iiiiiiiibbbbbbbb",
 			Columns: []string{"i:seq", "i:created", "i:not_before", "i:expires", "i:size", "i:total", "i:class", "i:supersedes", "s:type", "b:id",
-				"b:sender", "b:okey", "b:targets", "b:body", "b:other", "i:shards"},
+				"b:sender", "b:okey", "b:targets", "b:body", "b:other", "b:trace", "i:shards"},
 			Map: func(r []any) ([]any, error) {
 				ids, err := n.set(r[12])
 				if err != nil {
@@ -166,7 +167,7 @@ func (n *numbers) tables() []pgdb.Table {
 				if err != nil {
 					return nil, fmt.Errorf("activity %d: %w", r[0], err)
 				}
-				return append(slices.Clone(r[:12]), appendTargets([]byte{}, ids), r[13], other, int64(shardsOf(ids))), nil
+				return append(slices.Clone(r[:12]), appendTargets([]byte{}, ids), r[13], other, r[15], int64(shardsOf(ids))), nil
 			},
 			Same: func(r []any, there bool) ([]any, error) {
 				urls, err := n.urls(r[12], there)
@@ -179,7 +180,7 @@ func (n *numbers) tables() []pgdb.Table {
 						return nil, err
 					}
 				}
-				return append(slices.Clone(r[:12]), urls, r[13], other), nil
+				return append(slices.Clone(r[:12]), urls, r[13], other, r[15]), nil
 			},
 		}, {
 			Name: "fedihook_q_ledger", From: `SELECT seq, created, finished, total, failed, cancelled, id FROM fedihook_q_id`,
@@ -250,9 +251,17 @@ func repack(raw []byte) ([]byte, error) {
 // SQLiteOf is the database of a store that OpenSQLite returned, nil for any other. PostgresOf is that of OpenPostgres.
 func SQLiteOf(s delivery.Store) *sql.DB {
 	if s, ok := s.(*sqlite); ok {
-		return s.db
+		return s.db.DB
 	}
 	return nil
+}
+
+// TakeTurns has a store that OpenSQLite returned write in turns with others that share db, which is its database. It is called
+// before the store is used, and does nothing to any other store.
+func TakeTurns(s delivery.Store, db *sqldb.DB) {
+	if s, ok := s.(*sqlite); ok && s.db.DB == db.DB {
+		s.db = db
+	}
 }
 
 // PostgresOf is as SQLiteOf for OpenPostgres.

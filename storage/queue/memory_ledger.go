@@ -153,6 +153,21 @@ func (m *memory) Hosts(ctx context.Context, after string, limit int) ([]delivery
 	return page[:min(limit, len(page))], nil
 }
 
+func (m *memory) HostsOf(ctx context.Context, origins []string) ([]delivery.HostState, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []delivery.HostState
+	for _, origin := range origins {
+		if h, ok := m.hosts[origin]; ok {
+			list = append(list, h)
+		}
+	}
+	return list, nil
+}
+
 func (m *memory) Dead(ctx context.Context, after int64, limit int) ([]delivery.DeadLetter, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -239,6 +254,7 @@ func (m *memory) Redrive(ctx context.Context, r delivery.Redrive) (int, error) {
 		}
 		rec.ID = redriven(rec.ID, letters[0].ID)
 		rec.Supersedes, rec.Created, rec.NotBefore, rec.Expires = delivery.SupersedeNothing, r.Now, time.Time{}, r.Expires
+		rec.Trace = ""
 		var ids []int64
 		for _, d := range letters {
 			ids = append(ids, m.intern(d.Inbox, r.Now))

@@ -64,7 +64,7 @@ CREATE UNLOGGED TABLE fedihook_q_lease (epoch bigint PRIMARY KEY, owner bytea NO
 CREATE UNLOGGED TABLE fedihook_q_life (one boolean PRIMARY KEY DEFAULT true CHECK (one), token bigint NOT NULL);
 CREATE TABLE fedihook_q_order (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, shard smallint NOT NULL, at bigint NOT NULL,
 	what text NOT NULL, origin text NOT NULL);
-`}
+`, `ALTER TABLE fedihook_q_activity ADD COLUMN trace bytea NOT NULL DEFAULT ''`}
 
 // Listen runs LISTEN for a channel on a connection of its own and calls heard once when it listens and then for each
 // notification. It returns why when it can't go on, and nil when ctx ends. database/sql has no way to say that,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/delivery"
+	"github.com/fedihook/fedihook/internal/pgdb"
 )
 
 // A reader goes on from the last Seq that it has seen, but numbers are given in another order than transactions are
@@ -35,15 +36,15 @@ const insert = `WITH held AS MATERIALIZED (SELECT CASE WHEN $2 = ''::bytea THEN 
 		INSERT INTO fedihook_q_ledger (seq, created, finished, total, failed, cancelled, id)
 		SELECT nextval('fedihook_q_seq'), $3, 0, $4, 0, 0, $5 FROM held ON CONFLICT (id) DO NOTHING RETURNING seq
 	) INSERT INTO fedihook_q_activity
-		(seq, okey, created, total, id, shards, not_before, expires, size, class, supersedes, type, sender, targets, body, other)
-	SELECT seq, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16 FROM known RETURNING seq`
+		(seq, okey, created, total, id, shards, not_before, expires, size, class, supersedes, type, sender, targets, body, other, trace)
+	SELECT seq, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $18 FROM known RETURNING seq`
 
 // insertion is what insert wants.
 func insertion(r delivery.Record, ids []int64, life int64) []any {
 	return []any{
 		keyLock(r.Key), octets(r.Key), toMilli(r.Created), len(ids), octets(r.ID), int64(shardsOf(ids)), toMilli(r.NotBefore), toMilli(r.Expires),
 		bodySize(r.Bodies), int64(r.Class), int64(r.Supersedes), r.ContentType, octets(r.Sender), appendTargets([]byte{}, ids), octets(string(r.Body)), packBodies(r.Other),
-		life,
+		life, octets(r.Trace),
 	}
 }
 
@@ -112,7 +113,9 @@ func (s *postgres) add(ctx context.Context, add delivery.Addition, ids []int64, 
 		}
 	}
 	if err == nil {
-		err = each(ctx, s.db, insert, insertion(add.Record, ids, life), func(r *sql.Rows) error { return r.Scan(&a.Seq) })
+		err = pgdb.Again(ctx, func() error {
+			return each(ctx, s.db, insert, insertion(add.Record, ids, life), func(r *sql.Rows) error { return r.Scan(&a.Seq) })
+		})
 	}
 	if err != nil {
 		return a, fmt.Errorf("queue: append: %w", err)

@@ -95,7 +95,7 @@ func (s *postgres) alive(ctx context.Context) (int64, error) {
 		return s.life, nil
 	}
 	// Before any name is read in it. Who is first makes it up.
-	if _, err := s.db.ExecContext(ctx, `INSERT INTO fedihook_q_life (token) VALUES ($1) ON CONFLICT DO NOTHING`, 1+rand.Int64N(1<<62)); err != nil {
+	if _, err := pgdb.Exec(ctx, s.db, `INSERT INTO fedihook_q_life (token) VALUES ($1) ON CONFLICT DO NOTHING`, 1+rand.Int64N(1<<62)); err != nil {
 		return 0, err
 	}
 	err := s.db.QueryRowContext(ctx, `SELECT token FROM fedihook_q_life`).Scan(&s.life)

@@ -128,7 +128,7 @@ func (in *PostgresIntents) Expanded(ctx context.Context, ids []int64) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	if _, err := in.db.ExecContext(ctx, `DELETE FROM fedihook_q_intent WHERE id = ANY ($1::bigint[])`, pgdb.Ints(ids)); err != nil {
+	if _, err := pgdb.Exec(ctx, in.db, `DELETE FROM fedihook_q_intent WHERE id = ANY ($1::bigint[])`, pgdb.Ints(ids)); err != nil {
 		return fmt.Errorf("queue: intents expanded: %w", err)
 	}
 	return nil

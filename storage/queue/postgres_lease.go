@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/delivery"
+	"github.com/fedihook/fedihook/internal/pgdb"
 )
 
 // Who writes under a lease holds its fence, shared, to the commit, and after that looks whether the lease is there. Who
@@ -154,7 +155,7 @@ func (s *postgres) Release(ctx context.Context, epoch int64) error {
 
 func (s *postgres) Order(ctx context.Context, o delivery.Order) error {
 	// One statement, so that the lock does not wait for this process.
-	_, err := s.db.ExecContext(ctx, `WITH held AS MATERIALIZED (SELECT `+ordering+`)
+	_, err := pgdb.Exec(ctx, s.db, `WITH held AS MATERIALIZED (SELECT `+ordering+`)
 		INSERT INTO fedihook_q_order (shard, at, what, origin) SELECT $1, $2, $3, $4 FROM held`, o.Shard, toMilli(o.At), o.Do, o.Origin)
 	if err != nil {
 		return fmt.Errorf("queue: order: %w", err)

@@ -34,9 +34,17 @@ func (s *postgres) Status(ctx context.Context, id string) (delivery.Status, erro
 	return st, nil
 }
 
-func (s *postgres) Hosts(ctx context.Context, after string, limit int) (page []delivery.HostState, err error) {
+func (s *postgres) Hosts(ctx context.Context, after string, limit int) ([]delivery.HostState, error) {
+	return s.hosts(ctx, `origin > $1 ORDER BY origin LIMIT $2`, after, limit)
+}
+
+func (s *postgres) HostsOf(ctx context.Context, origins []string) ([]delivery.HostState, error) {
+	return s.hosts(ctx, `origin = ANY ($1::text[])`, pgdb.Texts(origins))
+}
+
+func (s *postgres) hosts(ctx context.Context, where string, args ...any) (page []delivery.HostState, err error) {
 	err = each(ctx, s.db, `SELECT origin, failures, since, last, next, asked, status, err, refusals, held FROM fedihook_q_host
-		WHERE origin > $1 ORDER BY origin LIMIT $2`, []any{after, limit}, func(r *sql.Rows) error {
+		WHERE `+where, args, func(r *sql.Rows) error {
 		var h delivery.HostState
 		var since, last, next int64
 		var text []byte

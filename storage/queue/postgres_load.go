@@ -43,7 +43,7 @@ func (s *postgres) Load(ctx context.Context, q delivery.Query) (page delivery.Pa
 	err = each(ctx, s.db, `SELECT x.*, (SELECT string_agg(int4send(length(k.ids)) || k.ids, ''::bytea) FROM fedihook_q_ack k WHERE k.seq = x.seq),
 			(SELECT json_agg(json_build_object('inbox', d.inbox, 'attempts', d.attempts, 'next', d.next, 'status', d.status, 'err', encode(d.err, 'base64')) ORDER BY d.inbox)
 				FROM fedihook_q_defer d WHERE d.seq = x.seq)
-		FROM (SELECT seq, id, sender, okey, class, supersedes, type, created, not_before, expires, total, targets,
+		FROM (SELECT seq, id, sender, okey, class, supersedes, type, created, not_before, expires, total, targets, trace,
 				sum(total) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) - total AS before
 			FROM fedihook_q_activity WHERE seq > $1 AND seq <= $2 AND ($3::bigint = 0 OR shards & $3 <> 0) ORDER BY seq LIMIT $4) x
 		WHERE before < $5 ORDER BY seq`, []any{q.After, through, int64(shards), pgPageRows, limit}, func(r *sql.Rows) error {
@@ -96,14 +96,14 @@ func (s *postgres) horizon(ctx context.Context, epoch int64) (through int64, err
 
 // scanPending reads a record and takes out what q does not ask for.
 func scanPending(r *sql.Rows, q delivery.Query) (p delivery.Pending, err error) {
-	var id, sender, key, set, acks []byte
+	var id, sender, key, set, trace, acks []byte
 	var deferred sql.NullString
 	var created, notBefore, expires, before int64
-	if err := r.Scan(&p.Seq, &id, &sender, &key, &p.Class, &p.Supersedes, &p.ContentType, &created, &notBefore, &expires, &p.Total, &set, &before,
+	if err := r.Scan(&p.Seq, &id, &sender, &key, &p.Class, &p.Supersedes, &p.ContentType, &created, &notBefore, &expires, &p.Total, &set, &trace, &before,
 		&acks, &deferred); err != nil {
 		return p, err
 	}
-	p.ID, p.Sender, p.Key = string(id), string(sender), string(key)
+	p.ID, p.Sender, p.Key, p.Trace = string(id), string(sender), string(key), string(trace)
 	p.Created, p.NotBefore, p.Expires = fromMilli(created), fromMilli(notBefore), fromMilli(expires)
 	ids, err := readTargets(set)
 	if err != nil {

@@ -71,6 +71,12 @@ func TestPostgresThroughTwoHandles(t *testing.T) {
 	})
 }
 
+func TestPostgresWhereTransactionsAreSerializableByDefault(t *testing.T) {
+	t.Parallel()
+	pgtest.URL(t)
+	storagetest.RunSharedQueue(t, func(t *testing.T) delivery.Store { return openPostgres(t, pgtest.Strict(t)) })
+}
+
 // A pool of one connection is enough: nothing is asked of it in the middle of a transaction.
 func TestPostgresWithOneConnection(t *testing.T) {
 	t.Parallel()

@@ -46,7 +46,7 @@ CREATE TABLE fedihook_q_state (one INTEGER PRIMARY KEY CHECK (one = 1), owner TE
 	until INTEGER NOT NULL, last INTEGER NOT NULL, targets INTEGER NOT NULL, bytes INTEGER NOT NULL); -- last: seq
 INSERT INTO fedihook_q_state VALUES (1, '', 0, 0, 0, 0, 0);
 INSERT INTO fedihook_q_ack VALUES (1 << 62, 0, 0, 0, x''); -- see settledRow
-`}
+`, `ALTER TABLE fedihook_q_activity ADD COLUMN trace TEXT NOT NULL DEFAULT ''`}
 
 // settledRow is the seq under which the table of acks counts, as failed, all targets that were ever settled; those that were
 // ever added are the state's targets. To count them there would change one more page with every flush: this row stands on
@@ -66,12 +66,11 @@ func OpenSQLite(ctx context.Context, db *sql.DB) (delivery.Store, error) {
 	if err := sqldb.Migrate(ctx, db, "queue", schema); err != nil {
 		return nil, fmt.Errorf("queue: open: %w", err)
 	}
-	return &sqlite{db: db, prepared: make(map[string]*sql.Stmt)}, nil
+	return &sqlite{db: sqldb.New(db), prepared: make(map[string]*sql.Stmt)}, nil
 }
 
 type sqlite struct {
-	db    *sql.DB
-	conn  sqldb.Conn
+	db    *sqldb.DB
 	names names
 
 	mu       sync.Mutex
@@ -94,7 +93,7 @@ func (s *sqlite) begin(ctx context.Context, t *sql.Tx) *tx {
 func (s *sqlite) write(ctx context.Context, what string, fn func(*tx) error) error {
 	err := s.prepare(ctx)
 	if err == nil {
-		err = s.conn.Tx(ctx, s.db, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
+		err = s.db.Tx(ctx, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
 	}
 	if err != nil {
 		return fmt.Errorf("queue: %s: %w", what, err)
@@ -107,7 +106,7 @@ func (s *sqlite) write(ctx context.Context, what string, fn func(*tx) error) err
 func (s *sqlite) lazily(ctx context.Context, what string, fn func(*tx) error) error {
 	err := s.prepare(ctx)
 	if err == nil {
-		err = s.conn.Lazy(ctx, s.db, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
+		err = s.db.Lazy(ctx, func(t *sql.Tx) error { return fn(s.begin(ctx, t)) })
 	}
 	if err != nil {
 		return fmt.Errorf("queue: %s: %w", what, err)

@@ -91,10 +91,10 @@ func (t *tx) insert(r delivery.Record, size int, ids []int64) (seq int64, err er
 		return 0, err
 	}
 	return seq, t.run(`INSERT INTO fedihook_q_activity
-		(seq, id, sender, okey, class, supersedes, type, created, not_before, expires, total, size, targets)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		(seq, id, sender, okey, class, supersedes, type, created, not_before, expires, total, size, targets, trace)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		seq, r.ID, r.Sender, r.Key, int64(r.Class), int64(r.Supersedes), r.ContentType, toMilli(r.Created), toMilli(r.NotBefore), toMilli(r.Expires),
-		len(ids), size, appendTargets(nil, ids))
+		len(ids), size, appendTargets(nil, ids), r.Trace)
 }
 
 // supersede cancels what an addition stands in for, and returns where it must go.

@@ -71,10 +71,23 @@ func (s *sqlite) Status(ctx context.Context, id string) (st delivery.Status, err
 	return st, nil
 }
 
-func (s *sqlite) Hosts(ctx context.Context, after string, limit int) (page []delivery.HostState, err error) {
+func (s *sqlite) Hosts(ctx context.Context, after string, limit int) ([]delivery.HostState, error) {
+	return s.hosts(ctx, `origin > ? ORDER BY origin LIMIT ?`, after, limit)
+}
+
+func (s *sqlite) HostsOf(ctx context.Context, origins []string) ([]delivery.HostState, error) {
+	list, err := array(origins)
+	if err != nil {
+		return nil, err
+	}
+	return s.hosts(ctx, `origin IN (SELECT value FROM json_each(?))`, list)
+}
+
+func (s *sqlite) hosts(ctx context.Context, where string, args ...any) (page []delivery.HostState, err error) {
 	err = s.read(ctx, "hosts", func(t *tx) error {
+		page = nil
 		return t.rows(`SELECT origin, failures, since, last, next, asked, status, err, refusals, held FROM fedihook_q_host
-			WHERE origin > ? ORDER BY origin LIMIT ?`, []any{after, limit}, func(r *sql.Rows) error {
+			WHERE `+where, args, func(r *sql.Rows) error {
 			var h delivery.HostState
 			var since, last, next int64
 			if err := r.Scan(&h.Origin, &h.Failures, &since, &last, &next, &h.Asked, &h.Status, &h.Err, &h.Refusals, &h.Held); err != nil {

@@ -49,7 +49,7 @@ func (t *tx) load(page *delivery.Page, q delivery.Query, limit int) ([]delivery.
 	if through <= 0 {
 		through = math.MaxInt64
 	}
-	err := t.rows(`SELECT seq, id, sender, okey, class, supersedes, type, created, not_before, expires, total, targets
+	err := t.rows(`SELECT seq, id, sender, okey, class, supersedes, type, created, not_before, expires, total, targets, trace
 		FROM fedihook_q_activity WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`, []any{after, through, pageRows}, func(r *sql.Rows) error {
 		if looked >= limit {
 			return errEnough
@@ -57,7 +57,7 @@ func (t *tx) load(page *delivery.Page, q delivery.Query, limit int) ([]delivery.
 		var p delivery.Pending
 		var created, notBefore, expires int64
 		var set sql.RawBytes
-		if err := r.Scan(&p.Seq, &p.ID, &p.Sender, &p.Key, &p.Class, &p.Supersedes, &p.ContentType, &created, &notBefore, &expires, &p.Total, &set); err != nil {
+		if err := r.Scan(&p.Seq, &p.ID, &p.Sender, &p.Key, &p.Class, &p.Supersedes, &p.ContentType, &created, &notBefore, &expires, &p.Total, &set, &p.Trace); err != nil {
 			return err
 		}
 		read++

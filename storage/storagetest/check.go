@@ -3,6 +3,8 @@ package storagetest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"runtime/debug"
 	"sync"
@@ -48,6 +50,16 @@ func oddBytes() []byte {
 		b[i] = byte(i)
 	}
 	return b
+}
+
+// long is text of so many bytes that no store can make much shorter; each i gives another, which differs at the end alone.
+func long(size, i int) string {
+	b := make([]byte, size)
+	rand.NewChaCha8([32]byte{}).Read(b) // never an error
+	for j := range b {
+		b[j] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[b[j]%64]
+	}
+	return string(b) + fmt.Sprint(i)
 }
 
 func ok(t *testing.T, err error) {

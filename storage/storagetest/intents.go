@@ -43,7 +43,7 @@ var intentChecks = []check[Intents]{
 	{"an intent comes back as it was added", func(t *testing.T, ctx context.Context, s Intents) {
 		full := outbox.Intent{
 			ID: odd + "id", Author: odd + "author", Activity: oddBytes(), At: start,
-			NotBefore: start.Add(time.Microsecond), Except: []string{odd, "", "a.example:8443"},
+			NotBefore: start.Add(time.Microsecond), Except: []string{odd, "", "a.example:8443"}, Trace: odd + "trace",
 		}
 		zero := outbox.Intent{}
 		addIntents(t, ctx, s, full, zero)

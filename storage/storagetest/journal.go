@@ -37,6 +37,24 @@ var journalAppendChecks = []check[inbox.Journal]{
 			equal(t, "entry", plainEntry(list[i]), e)
 		}
 	}},
+	{"keys may be long", func(t *testing.T, ctx context.Context, j inbox.Journal) {
+		for i := range 4 {
+			e := entry(i, long(6000, i%2))
+			e.Sender, e.Owner, e.Lane, e.To = long(6000, 7), long(6000, 8), long(6000, 9), []string{long(6000, 10)}
+			add(t, ctx, j, e)
+		}
+		e := entry(4, "")
+		e.Lane = long(6000, 9)
+		_, err := appendTo(ctx, j, e, inbox.Bounds{Lane: 4})
+		want(t, "one more of its lane", err, inbox.ErrFull)
+		epoch := lease(t, ctx, j)
+		list := exactly(t, 2, due(t, ctx, j, epoch, start, 10)) // the oldest of each key
+		for i, e := range list {
+			equal(t, "its key", e.Key, long(6000, i))
+		}
+		ok(t, finish(ctx, j, epoch, []inbox.Outcome{{Seq: list[0].Seq, State: inbox.Dead}, {Seq: list[1].Seq}}))
+		equal(t, "the next", bodies(due(t, ctx, j, epoch, start, 10)), []string{string(entry(2, "").Body), string(entry(3, "").Body)})
+	}},
 	{"an entry that was seen is not kept again", func(t *testing.T, ctx context.Context, j inbox.Journal) {
 		for i := range 3 {
 			add(t, ctx, j, entry(i, ""))

@@ -38,6 +38,32 @@ var logChecks = []check[outbox.Log]{
 		ok(t, err)
 		equal(t, "ids", recordIDs(list), []string{first.ID})
 	}},
+	{"ids may be long", func(t *testing.T, ctx context.Context, l outbox.Log) {
+		var ids []string
+		for i := range 3 {
+			r := outbox.Record{
+				ID: long(6000, i), Object: long(6000, 10+i/2), Actor: long(6000, 20), Author: long(6000, 20), Type: "Create", Public: true,
+				To: []string{long(6000, 30)}, At: start, State: outbox.Sent,
+			}
+			ok(t, l.AddRecord(ctx, r))
+			ok(t, l.AddRecord(ctx, outbox.Record{ID: r.ID, Type: "Other"}))
+			got := record(t, ctx, l, r.ID)
+			equal(t, "its type", got.Type, "Create")
+			equal(t, "to whom", got.To, r.To)
+			got.State = outbox.Pending
+			ok(t, l.SaveRecord(ctx, got))
+			ids = append(ids, r.ID)
+		}
+		list, err := l.ObjectRecords(ctx, long(6000, 10), 10)
+		ok(t, err)
+		equal(t, "of one object", recordIDs(list), ids[:2])
+		list, _, err = l.PublicRecords(ctx, long(6000, 20), 0, 10)
+		ok(t, err)
+		equal(t, "of one actor", recordIDs(list), []string{ids[2], ids[1], ids[0]})
+		list, err = l.DueRecords(ctx, start, 10)
+		ok(t, err)
+		equal(t, "due, one of each object", recordIDs(list), []string{ids[0], ids[2]})
+	}},
 	{"of ten simultaneous records of an id one is kept", func(t *testing.T, ctx context.Context, l outbox.Log) {
 		atOnce(10, func(i int) {
 			if err := l.AddRecord(ctx, outbox.Record{ID: "1", Object: "o", Attempts: i}); err != nil {
@@ -49,23 +75,23 @@ var logChecks = []check[outbox.Log]{
 		equal(t, "ids", recordIDs(list), []string{"1"})
 		equal(t, "record", record(t, ctx, l, "1").Attempts, list[0].Attempts)
 	}},
-	{"saving replaces all but Seq, ID, Author and At", func(t *testing.T, ctx context.Context, l outbox.Log) {
+	{"saving replaces all but Seq, ID, Author, At and Trace", func(t *testing.T, ctx context.Context, l outbox.Log) {
 		for _, id := range []string{"0", "1", "2"} {
-			ok(t, l.AddRecord(ctx, outbox.Record{ID: id, Author: "alice", At: start}))
+			ok(t, l.AddRecord(ctx, outbox.Record{ID: id, Author: "alice", At: start, Trace: "of " + id}))
 		}
 		before, other := record(t, ctx, l, "1"), record(t, ctx, l, "2")
 		r := fullRecord("1")
 		r.ID, r.Seq, r.Author, r.At, r.Version = "1", other.Seq, "mallory", start.Add(time.Hour), before.Version
 		ok(t, l.SaveRecord(ctx, r))
 		after := record(t, ctx, l, "1")
-		r.Seq, r.Author, r.At, r.Version = before.Seq, "alice", start, after.Version
+		r.Seq, r.Author, r.At, r.Trace, r.Version = before.Seq, "alice", start, "of 1", after.Version
 		equal(t, "record", after, r)
 		equal(t, "another record", record(t, ctx, l, "2"), other)
 
 		// And back to nothing.
 		ok(t, l.SaveRecord(ctx, outbox.Record{ID: "1", Version: after.Version}))
 		last := record(t, ctx, l, "1")
-		equal(t, "record", last, outbox.Record{Seq: before.Seq, ID: "1", Author: "alice", At: start, Version: last.Version})
+		equal(t, "record", last, outbox.Record{Seq: before.Seq, ID: "1", Author: "alice", At: start, Trace: "of 1", Version: last.Version})
 		if before.Version >= after.Version || after.Version >= last.Version {
 			t.Errorf("versions %d, %d, %d", before.Version, after.Version, last.Version)
 		}
@@ -344,7 +370,7 @@ func fullRecord(suffix string) outbox.Record {
 		Activity: oddBytes(), At: start, Public: true, Followers: true, To: []string{odd, "", "https://a.example/"}, Except: []string{odd, "a.example:8443"},
 		State: outbox.Failed, Pass: 7, Waiting: []string{odd, "w"},
 		Targets:  []outbox.Target{{Inbox: odd, SharedInbox: "s"}, {}},
-		Attempts: 3, NotBefore: start.Add(time.Microsecond), LastError: odd, Until: start.Add(time.Hour),
+		Attempts: 3, NotBefore: start.Add(time.Microsecond), LastError: odd, Until: start.Add(time.Hour), Trace: odd + "trace",
 	}
 }
 

@@ -95,6 +95,7 @@ func (q *queue) record(id string) delivery.Record {
 		ID: id, Sender: "https://here.example/ap/users/1", Key: "key of " + id, ContentType: "application/activity+json",
 		Class: delivery.Bulk, Bodies: delivery.Bodies{Body: []byte(`{"id":"` + id + `"}`)},
 		Created: q.now, NotBefore: q.now.Add(time.Second), Expires: q.now.Add(48 * time.Hour),
+		Trace: "00-0af7651916cd43dd8448eb211c80319c-" + fmt.Sprintf("%016x", len(id)) + "-01",
 	}
 }
 

@@ -179,6 +179,29 @@ var queueFlush = []queueCheck{
 			q.Errorf("after the first, Hosts returned %+v, %v", page, err)
 		}
 	}},
+	{"host states are found by origin", func(q *queue) {
+		q.lease()
+		var all []string
+		for i := range 50 {
+			all = append(all, fmt.Sprintf("https://h%d.example", i))
+			q.flush(delivery.Flush{Hosts: []delivery.HostState{{Origin: all[i], Failures: i + 1, Last: q.now, Next: q.now.Add(time.Hour), Err: "down"}}})
+		}
+		for _, asked := range [][]string{nil, {"https://h.example"}, {all[7], "https://h", all[42], `https://"},{\.example`}, append(all, "http://h1.example")} {
+			page, err := q.st.HostsOf(q.ctx, asked)
+			q.must(err)
+			got := make(map[string]bool)
+			for _, h := range page {
+				if i := slices.Index(all, h.Origin); i < 0 || h.Failures != i+1 || h.Err != "down" || !h.Next.Equal(q.now.Add(time.Hour)) {
+					q.Errorf("HostsOf returned %+v", h)
+				}
+				got[h.Origin] = true
+			}
+			want := slices.DeleteFunc(slices.Clone(asked), func(o string) bool { return !slices.Contains(all, o) })
+			if len(page) != len(want) || len(got) != len(want) || slices.ContainsFunc(want, func(o string) bool { return !got[o] }) {
+				q.Errorf("HostsOf(%q) returned %d states, want %d", asked, len(page), len(want))
+			}
+		}
+	}},
 	{"the newest dead letters are kept", func(q *queue) {
 		q.lease()
 		for i := range 10 {

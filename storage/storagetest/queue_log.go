@@ -13,6 +13,24 @@ import (
 )
 
 var queueLog = []queueCheck{
+	{"names of two kilobytes are kept", func(q *queue) { // Enqueue takes no longer ones
+		for i := range 2 {
+			r := q.record(long(2047, i))
+			r.Key, r.Sender = long(2047, 5), long(2047, 6)
+			to := "https://a.example/" + long(2029, i)
+			a, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: []string{to}})
+			q.must(err)
+			again, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: []string{to}})
+			q.must(err)
+			if !again.Duplicate || again.Seq != a.Seq {
+				q.Errorf("appended again: %+v after %+v", again, a)
+			}
+			q.left(q.all()[i], to)
+		}
+		if c, err := q.st.Cancel(q.ctx, long(2047, 5), q.now); err != nil || c.Targets != 2 {
+			q.Errorf("Cancel: %+v, %v", c, err)
+		}
+	}},
 	{"what is appended is loaded", func(q *queue) {
 		r := q.record("https://here.example/1")
 		a, err := q.st.Append(q.ctx, delivery.Addition{Record: r, Inboxes: urls(3), Max: delivery.Limit{}})
@@ -22,7 +40,7 @@ var queueLog = []queueCheck{
 			q.Errorf("Append returned %+v, Load has Seq %d", a, p.Seq)
 		}
 		if p.ID != r.ID || p.Sender != r.Sender || p.Key != r.Key || p.Class != r.Class || p.ContentType != r.ContentType ||
-			!p.Created.Equal(r.Created) || !p.NotBefore.Equal(r.NotBefore) || !p.Expires.Equal(r.Expires) {
+			!p.Created.Equal(r.Created) || !p.NotBefore.Equal(r.NotBefore) || !p.Expires.Equal(r.Expires) || p.Trace != r.Trace {
 			q.Errorf("appended %+v, loaded %+v", r, p.Record)
 		}
 		if p.Body != nil || p.Other != nil {

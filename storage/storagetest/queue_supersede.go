@@ -218,7 +218,7 @@ var queueRedrive = []queueCheck{
 		}
 		for _, p := range again {
 			q.left(p, u[0])
-			if !p.Expires.Equal(r.Expires) || !p.Created.Equal(r.Now) || p.Sender != "https://here.example/ap/users/1" || p.ID == "2" || p.ID == "3" {
+			if !p.Expires.Equal(r.Expires) || !p.Created.Equal(r.Now) || p.Sender != "https://here.example/ap/users/1" || p.ID == "2" || p.ID == "3" || p.Trace != "" {
 				q.Errorf("redriven: %+v", p)
 			}
 		}

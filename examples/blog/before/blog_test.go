@@ -175,7 +175,7 @@ func TestAnAuthorWritesEditsAndDeletes(t *testing.T) {
 func TestNobodyWritesForAnother(t *testing.T) {
 	t.Parallel()
 	s, v := visit(t)
-	if status, _ := v.post("/desk/posts", "slug", "hello", "source", hello); status != http.StatusUnauthorized {
+	if status, _ := v.post("/desk/posts", "slug", "hello", "source", hello); status != http.StatusForbidden {
 		t.Errorf("a stranger: %d", status)
 	}
 	v.signIn("brian")
@@ -315,7 +315,7 @@ func TestPasswordsAreOnesOwn(t *testing.T) {
 		t.Errorf("a new author is %+v, %v", u, err)
 	}
 	for _, form := range [][]string{{"name", "brian", "password", "x"}, {"name", "nobody", "password", "open sesame"}} {
-		if status, _ := v.post("/signin", form...); status != http.StatusUnauthorized {
+		if status, _ := v.post("/signin", form...); status != http.StatusForbidden {
 			t.Errorf("%v is answered %d", form, status)
 		}
 	}

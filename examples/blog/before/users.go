@@ -136,7 +136,7 @@ func (s *site) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	known := err == nil
 	if !is(r.FormValue("password"), u.password) || !known {
-		s.render(w, r, http.StatusUnauthorized, "signin", view{Title: "Sign in", Error: "That is not the password of anybody here."})
+		s.render(w, r, http.StatusForbidden, "signin", view{Title: "Sign in", Error: "That is not the password of anybody here."})
 		return
 	}
 	id := secret()

@@ -20,6 +20,7 @@ import (
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/delivery"
+	"github.com/fedihook/fedihook/internal/bench/kill"
 )
 
 // order is what a server is told when it starts.
@@ -37,9 +38,6 @@ type order struct {
 	Break string
 	Lease time.Duration // of an owner without a name; 0: the owner comes back under its name
 }
-
-// deleted is the revision of a post that is gone.
-const deleted = 1 << 20
 
 // site is the app of the server: users, posts, and what others have said to it.
 type site struct {
@@ -68,7 +66,7 @@ func serve(ctx context.Context, text string) error {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
-	k := newKiller(o)
+	k := kill.NewKiller(o.Point, o.Nth, o.Loose, o.Armed)
 	s, err := open(ctx, o, k)
 	if err != nil {
 		return err
@@ -90,13 +88,13 @@ func serve(ctx context.Context, text string) error {
 	g.Go(func() error { return s.server.Run(ctx) })
 	g.Go(func() error { return s.queue.Run(ctx) })
 	g.Go(func() error { <-ctx.Done(); return server.Close() })
-	say("ready %s", l.Addr())
+	kill.Say("ready %s", l.Addr())
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		word := strings.Fields(lines.Text())
 		if word[0] == "arm" {
-			k.armed.Store(true)
-			say("ok")
+			k.Arm()
+			kill.Say("ok")
 			continue
 		}
 		if word[0] == "quit" {
@@ -104,16 +102,16 @@ func serve(ctx context.Context, text string) error {
 		}
 		answer, err := s.obey(ctx, word)
 		if err != nil {
-			say("failed %s: %v", lines.Text(), err)
+			kill.Say("failed %s: %v", lines.Text(), err)
 			continue
 		}
-		say("ok %s", answer)
+		kill.Say("ok %s", answer)
 	}
 	quit()
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	say("bye")
+	kill.Say("bye")
 	return errors.Join(s.app.Close(), s.own.Close())
 }
 
@@ -164,17 +162,17 @@ func postID(k int) string { return origin + "/posts/" + strconv.Itoa(k) }
 
 // say writes a post as the app does, and says so in the same transaction; a transaction to unsay is rolled back.
 func (s *site) say(ctx context.Context, handle string, k, rev int, unsay bool) error {
-	tx, err := s.app.BeginTx(working(ctx, "app"), nil)
+	tx, err := s.app.BeginTx(kill.Working(ctx, "app"), nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // after Commit it does nothing
 	in := s.server.In(tx)
-	post := &activity.Object{ID: postID(k), Type: activity.Types{"Note"}, Content: fmt.Sprintf("post %d rev %d", k, rev)}
+	post := &activity.Object{ID: postID(k), Type: activity.Types{"Note"}, Content: kill.PostText(k, rev)}
 	switch rev {
 	case 0:
 		_, err = in.Publish(ctx, handle, post)
-	case deleted:
+	case kill.Deleted:
 		_, err = in.Delete(ctx, handle, post.ID)
 	default:
 		_, err = in.Update(ctx, handle, post)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/internal/bench/crowd"
+	"github.com/fedihook/fedihook/internal/bench/kill"
 )
 
 const (
@@ -38,7 +39,7 @@ type receiving struct {
 	life   int
 	total  struct{ accepted, unanswered, again, runs, rerun, most int }
 	rerun  map[int]int // by the life in which the hook had run in vain
-	wrong  faults
+	wrong  kill.Faults
 }
 
 // letter is an activity that the crowd sends.
@@ -65,9 +66,9 @@ func newReceiving(o options, r *rand.Rand) (*receiving, error) {
 	return s, err
 }
 
-func (s *receiving) points() []point { return inboxPoints }
+func (s *receiving) points() []kill.Point { return inboxPoints }
 
-func (s *receiving) order(o *order, _ point) {
+func (s *receiving) order(o *order, _ kill.Point) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.life++
@@ -77,7 +78,7 @@ func (s *receiving) order(o *order, _ point) {
 func (s *receiving) fault(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.wrong.add(format, args...)
+	s.wrong.Add(format, args...)
 }
 
 // heard learns that a hook was called ("run"), or that what it did is committed ("done").
@@ -86,7 +87,7 @@ func (s *receiving) heard(word, id string) {
 	defer s.mu.Unlock()
 	l := s.all[id]
 	if l == nil {
-		s.wrong.add("odd: the server says %s of %q, which nobody sent", word, id)
+		s.wrong.Add("odd: the server says %s of %q, which nobody sent", word, id)
 		return
 	}
 	if word == "done" {
@@ -95,15 +96,15 @@ func (s *receiving) heard(word, id string) {
 	}
 	switch {
 	case l.done:
-		s.wrong.add("twice: the hook ran again for %s, which was done", id)
+		s.wrong.Add("twice: the hook ran again for %s, which was done", id)
 	case l.runs > 0 && l.ran == s.life:
-		s.wrong.add("twice: the hook ran again for %s in life %d", id, s.life)
+		s.wrong.Add("twice: the hook ran again for %s in life %d", id, s.life)
 	case l.runs > 0:
 		s.total.rerun++
 		s.rerun[l.ran]++
 		s.total.most = max(s.total.most, s.rerun[l.ran])
 		if s.rerun[l.ran] == handled+1 {
-			s.wrong.add("twice: more than %d hooks ran again after life %d", handled, l.ran)
+			s.wrong.Add("twice: more than %d hooks ran again after life %d", handled, l.ran)
 		}
 	}
 	s.total.runs++
@@ -111,10 +112,10 @@ func (s *receiving) heard(word, id string) {
 	l.ran = s.life
 }
 
-func (s *receiving) prepare(context.Context, *process) error { return nil }
+func (s *receiving) prepare(context.Context, *kill.Process) error { return nil }
 
 // recovered sends what was not answered, and waits until all that was answered 202 is done.
-func (s *receiving) recovered(ctx context.Context, p *process) error {
+func (s *receiving) recovered(ctx context.Context, p *kill.Process) error {
 	if err := s.send(p, nil); err != nil {
 		return err
 	}
@@ -137,12 +138,12 @@ func (s *receiving) recovered(ctx context.Context, p *process) error {
 
 // left names one that was answered 202 and of which the hook's effect is not there yet. That counts, and not the
 // word of the journal: who was killed while it was marked may be done or not, and nobody has said so.
-func (s *receiving) left(p *process) (string, error) {
+func (s *receiving) left(p *kill.Process) (string, error) {
 	s.mu.Lock()
 	fresh := slices.Clone(s.fresh)
 	s.mu.Unlock()
 	for i, l := range fresh {
-		n, err := p.ask("effect %s", l.id)
+		n, err := p.Ask("effect %s", l.id)
 		if err == nil && n == "1" {
 			continue
 		}
@@ -157,7 +158,7 @@ func (s *receiving) left(p *process) (string, error) {
 	return "", nil
 }
 
-func (s *receiving) work(ctx context.Context, p *process) error {
+func (s *receiving) work(ctx context.Context, p *kill.Process) error {
 	for i := range 10 {
 		if err := s.act(p); err != nil {
 			return err
@@ -167,8 +168,8 @@ func (s *receiving) work(ctx context.Context, p *process) error {
 			wait = time.Second / 20
 		}
 		select {
-		case <-p.died:
-			return errKilled
+		case <-p.Died:
+			return kill.ErrKilled
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(wait):
@@ -178,7 +179,7 @@ func (s *receiving) work(ctx context.Context, p *process) error {
 }
 
 // act has some of the crowd write, and now and then say again what was taken already.
-func (s *receiving) act(p *process) error {
+func (s *receiving) act(p *kill.Process) error {
 	s.mu.Lock()
 	for range 1 + s.rand.IntN(connections) {
 		l := &letter{from: s.next % senders, body: s.crowd.Create(s.next, "r", userID("bob"), "no. "+strconv.Itoa(s.next))}
@@ -201,7 +202,7 @@ func (s *receiving) act(p *process) error {
 }
 
 // send posts what was not answered yet, and copies of what was.
-func (s *receiving) send(p *process, copies []*letter) error {
+func (s *receiving) send(p *kill.Process, copies []*letter) error {
 	s.mu.Lock()
 	batch := append(append([]*letter(nil), s.unsent...), copies...)
 	s.mu.Unlock()
@@ -216,7 +217,7 @@ func (s *receiving) send(p *process, copies []*letter) error {
 				errs <- err
 				return
 			}
-			status, err := crowd.Send(p.address, request)
+			status, err := crowd.Send(p.Address, request)
 			errs <- s.answered(l, status, err)
 		}()
 	}
@@ -237,8 +238,8 @@ func (s *receiving) send(p *process, copies []*letter) error {
 	s.unsent = still
 	if failed != nil { // because it was killed, or else for no good reason
 		select {
-		case <-p.died:
-			return p.ended()
+		case <-p.Died:
+			return p.Ended()
 		case <-time.After(s.o.patience):
 		}
 	}
@@ -267,19 +268,19 @@ func (s *receiving) answered(l *letter, status int, err error) error {
 func (s *receiving) ended() error { return nil }
 
 // finish looks at everything once more. What runs again though it was done is noticed when it does.
-func (s *receiving) finish(context.Context, *process, int) error {
+func (s *receiving) finish(context.Context, *kill.Process, int) error {
 	time.Sleep(300 * time.Millisecond)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, l := range s.all {
 		if l.accepted && l.runs == 0 {
-			s.wrong.add("lost: %s was answered 202, and its hook has not run", l.id)
+			s.wrong.Add("lost: %s was answered 202, and its hook has not run", l.id)
 		}
 	}
 	return nil
 }
 
-func (s *receiving) verdict() (faults, []fact) {
+func (s *receiving) verdict() (kill.Faults, []fact) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.total

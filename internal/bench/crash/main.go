@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/fedihook/fedihook/internal/bench"
+	"github.com/fedihook/fedihook/internal/bench/kill"
 )
 
 type options struct {
@@ -100,15 +101,15 @@ func main() {
 
 // scene is what the server does while it is killed, and who sees to it.
 type scene interface {
-	points() []point
-	order(o *order, pt point)
-	heard(word, rest string)                                // what the server says of its own accord
-	prepare(ctx context.Context, p *process) error          // the first life
-	recovered(ctx context.Context, p *process) error        // waits until all is well again
-	work(ctx context.Context, p *process) error             // until it is killed, or enough was done
-	ended() error                                           // a server is gone
-	finish(ctx context.Context, p *process, life int) error // after a life that ended in good order
-	verdict() (faults, []fact)
+	points() []kill.Point
+	order(o *order, pt kill.Point)
+	heard(word, rest string)                                     // what the server says of its own accord
+	prepare(ctx context.Context, p *kill.Process) error          // the first life
+	recovered(ctx context.Context, p *kill.Process) error        // waits until all is well again
+	work(ctx context.Context, p *kill.Process) error             // until it is killed, or enough was done
+	ended() error                                                // a server is gone
+	finish(ctx context.Context, p *kill.Process, life int) error // after a life that ended in good order
+	verdict() (kill.Faults, []fact)
 	close()
 }
 
@@ -131,7 +132,7 @@ type result struct {
 	First   []string       `json:"first_faults"`
 	Kept    string         `json:"kept,omitempty"` // the folder, if there are faults
 
-	points     []point
+	points     []kill.Point
 	recoveries []time.Duration
 }
 
@@ -149,7 +150,7 @@ func run(ctx context.Context, o options) (r *result, err error) {
 		return nil, err
 	}
 	defer s.close()
-	if r.points, err = choose(s.points(), o.only); err != nil {
+	if r.points, err = kill.Choose(s.points(), o.only); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "crash")
@@ -160,17 +161,17 @@ func run(ctx context.Context, o options) (r *result, err error) {
 		return nil, err
 	}
 	began := time.Now()
-	c := &crash{options: o, scene: s, rand: random, dir: dir, deck: deck{points: r.points, rand: random}, result: r}
+	c := &crash{options: o, scene: s, rand: random, dir: dir, deck: kill.Deck{Points: r.points, Rand: random}, result: r}
 	err = c.all(ctx)
 	r.Seconds = time.Since(began).Seconds()
 	wrong, facts := s.verdict()
 	slowest := bench.Percentile(r.recoveries, 1)
 	r.Facts = append(facts, fact{"slowest_ms", int(slowest.Milliseconds()), "from a start until everything that was said before is done"})
-	r.Faults, r.First = wrong.kinds, wrong.list
+	r.Faults, r.First = wrong.Kinds, wrong.List
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w; faults: %q; the files are in %s", err, wrong.list, dir)
-	case len(wrong.list) == 0:
+		return nil, fmt.Errorf("%w; faults: %q; the files are in %s", err, wrong.List, dir)
+	case len(wrong.List) == 0:
 		return r, os.RemoveAll(dir)
 	}
 	r.Kept = dir
@@ -187,7 +188,7 @@ func report(r *result, asJSON bool) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "kills\tmissed\t  point\t")
 	for _, p := range r.points {
-		fmt.Fprintf(w, "%d\t%d\t  %s\t\n", r.Kills[p.name], r.Missed[p.name], p.name)
+		fmt.Fprintf(w, "%d\t%d\t  %s\t\n", r.Kills[p.Name], r.Missed[p.Name], p.Name)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -197,7 +198,7 @@ func report(r *result, asJSON bool) error {
 	}
 	played := 0
 	for _, p := range r.points {
-		played += r.Kills[p.name] + r.Missed[p.name]
+		played += r.Kills[p.Name] + r.Missed[p.Name]
 	}
 	fmt.Printf("%d of %d rounds in %.1f s, %.2f s each; -seed %d\n", played, r.Rounds, r.Seconds, r.Seconds/float64(max(played, 1)), r.Seed)
 	for _, f := range r.First {
@@ -218,8 +219,8 @@ func (r *result) verdict() error {
 	}
 	least := min(20, r.Rounds/len(r.points)/2)
 	for _, p := range r.points {
-		if r.Kills[p.name] < least {
-			return fmt.Errorf("%d kills at %q: %d were to be", r.Kills[p.name], p.name, least)
+		if r.Kills[p.Name] < least {
+			return fmt.Errorf("%d kills at %q: %d were to be", r.Kills[p.Name], p.Name, least)
 		}
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fedihook/fedihook/internal/bench/kill"
 )
 
 // The program starts itself as its own server; under test that is this binary.
@@ -53,9 +55,9 @@ func TestAKillAtEachPointLosesNothing(t *testing.T) {
 			}
 			missed := 0
 			for _, p := range r.points {
-				missed += r.Missed[p.name]
-				if r.Kills[p.name]+r.Missed[p.name] != 1 {
-					t.Errorf("%d kills at %q and %d instead of it", r.Kills[p.name], p.name, r.Missed[p.name])
+				missed += r.Missed[p.Name]
+				if r.Kills[p.Name]+r.Missed[p.Name] != 1 {
+					t.Errorf("%d kills at %q and %d instead of it", r.Kills[p.Name], p.Name, r.Missed[p.Name])
 				}
 			}
 			if missed > 3 { // a busy machine may be late for one
@@ -110,7 +112,7 @@ func TestALeaseHoldsUpAStrangerUntilItRunsOut(t *testing.T) {
 
 func TestAPointThatIsNotReachedIsNoSuccess(t *testing.T) {
 	t.Parallel()
-	r := &result{Rounds: 100, Kills: map[string]int{anytime: 50}, points: []point{{name: anytime}, {name: "moved"}}}
+	r := &result{Rounds: 100, Kills: map[string]int{kill.Anytime: 50}, points: []kill.Point{{Name: kill.Anytime}, {Name: "moved"}}}
 	if err := r.verdict(); err == nil || !strings.Contains(err.Error(), "moved") {
 		t.Errorf("the verdict is %v, want one that names the point", err)
 	}

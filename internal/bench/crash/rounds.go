@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"time"
+
+	"github.com/fedihook/fedihook/internal/bench/kill"
 )
 
 // crash is the lives of one server.
@@ -15,7 +17,7 @@ type crash struct {
 	scene  scene
 	rand   *rand.Rand
 	dir    string
-	deck   deck
+	deck   kill.Deck
 	result *result
 	life   int
 }
@@ -26,11 +28,11 @@ func (c *crash) all(ctx context.Context) error {
 		return fmt.Errorf("prepare: %w", err)
 	}
 	for round := range c.rounds {
-		pt := c.deck.next()
+		pt := c.deck.Next()
 		if err := c.round(ctx, pt); err != nil {
-			return fmt.Errorf("round %d, %s: %w", round+1, pt.name, err)
+			return fmt.Errorf("round %d, %s: %w", round+1, pt.Name, err)
 		}
-		if wrong, _ := c.scene.verdict(); len(wrong.list) > 0 {
+		if wrong, _ := c.scene.verdict(); len(wrong.List) > 0 {
 			return nil // the files are worth more as they are now
 		}
 		if (round+1)%100 == 0 {
@@ -40,35 +42,35 @@ func (c *crash) all(ctx context.Context) error {
 	if err := c.calmly(ctx, c.scene.recovered, check); err != nil {
 		return fmt.Errorf("after the last round: %w", err)
 	}
-	finish := func(ctx context.Context, p *process) error { return c.scene.finish(ctx, p, c.life) }
+	finish := func(ctx context.Context, p *kill.Process) error { return c.scene.finish(ctx, p, c.life) }
 	if err := c.calmly(ctx, finish, check); err != nil {
 		return fmt.Errorf("after a stop: %w", err)
 	}
 	return nil
 }
 
-func check(_ context.Context, p *process) error {
-	_, err := p.ask("check")
+func check(_ context.Context, p *kill.Process) error {
+	_, err := p.Ask("check")
 	return err
 }
 
 // start begins a life.
-func (c *crash) start(ctx context.Context, o order) (*process, error) {
+func (c *crash) start(ctx context.Context, o order) (*kill.Process, error) {
 	c.life++
 	o.Dir, o.Life, o.Break, o.Lease = c.dir, c.life, c.broken, c.lease
-	return start(ctx, o, c.scene.heard)
+	return kill.Start(ctx, o, c.scene.heard)
 }
 
 // calmly is a life without a kill.
-func (c *crash) calmly(ctx context.Context, do ...func(context.Context, *process) error) error {
+func (c *crash) calmly(ctx context.Context, do ...func(context.Context, *kill.Process) error) error {
 	var o order
-	c.scene.order(&o, point{})
+	c.scene.order(&o, kill.Point{})
 	p, err := c.start(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer p.wait(0)
-	if err := p.listening(c.patience); err != nil {
+	defer p.Wait(0)
+	if err := p.Listening(c.patience); err != nil {
 		return err
 	}
 	for _, do := range do {
@@ -76,17 +78,17 @@ func (c *crash) calmly(ctx context.Context, do ...func(context.Context, *process
 			return err
 		}
 	}
-	if err := p.quit(); err != nil {
+	if err := p.Quit(); err != nil {
 		return err
 	}
 	return c.scene.ended()
 }
 
 // round is a life that ends by a kill: at a point or, if that is not reached, after the work is done.
-func (c *crash) round(ctx context.Context, pt point) error {
-	o := order{Point: pt.name, Loose: pt.loose}
-	if pt.most > 0 {
-		o.Nth = 1 + c.rand.IntN(pt.most)
+func (c *crash) round(ctx context.Context, pt kill.Point) error {
+	o := order{Point: pt.Name, Loose: pt.Loose}
+	if pt.Most > 0 {
+		o.Nth = 1 + c.rand.IntN(pt.Most)
 	}
 	// Now and then the one who recovers is killed.
 	o.Armed = c.rand.IntN(3) == 0
@@ -95,31 +97,31 @@ func (c *crash) round(ctx context.Context, pt point) error {
 	if err != nil {
 		return err
 	}
-	if pt.name == anytime {
+	if pt.Name == kill.Anytime {
 		o.Armed = true
-		p.reached.Store(true)
-		defer time.AfterFunc(time.Duration(c.rand.Int64N(int64(250*time.Millisecond))), p.kill).Stop()
+		p.Reached.Store(true)
+		defer time.AfterFunc(time.Duration(c.rand.Int64N(int64(250*time.Millisecond))), p.Kill).Stop()
 	}
 	err = c.live(ctx, p, o.Armed)
 	if err == nil {
-		p.wait(time.Second / 2)
-	} else if errors.Is(err, errKilled) {
+		p.Wait(time.Second / 2)
+	} else if errors.Is(err, kill.ErrKilled) {
 		err = nil
 	}
-	p.wait(0)
+	p.Wait(0)
 	if err != nil {
 		return err
 	}
-	if p.reached.Load() {
-		c.result.Kills[pt.name]++
+	if p.Reached.Load() {
+		c.result.Kills[pt.Name]++
 	} else {
-		c.result.Missed[pt.name]++
+		c.result.Missed[pt.Name]++
 	}
 	return c.scene.ended()
 }
 
-func (c *crash) live(ctx context.Context, p *process, armed bool) error {
-	if err := p.listening(c.patience); err != nil {
+func (c *crash) live(ctx context.Context, p *kill.Process, armed bool) error {
+	if err := p.Listening(c.patience); err != nil {
 		return err
 	}
 	if !armed {
@@ -128,13 +130,13 @@ func (c *crash) live(ctx context.Context, p *process, armed bool) error {
 			return err
 		}
 		c.result.recoveries = append(c.result.recoveries, time.Since(began))
-		if _, err := p.ask("arm"); err != nil {
+		if _, err := p.Ask("arm"); err != nil {
 			return err
 		}
 	}
 	err := c.scene.work(ctx, p)
 	if errors.Is(err, context.Canceled) {
-		p.kill()
+		p.Kill()
 	}
 	return err
 }

@@ -1,17 +1,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
-	"net/http/httptrace"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -20,18 +16,17 @@ import (
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/inbox"
-	"github.com/fedihook/fedihook/outbox"
+	"github.com/fedihook/fedihook/internal/bench/kill"
 	"github.com/fedihook/fedihook/storage"
 )
 
-// What stands here touches the library, all of it from outside: stores, a RoundTripper and hooks that stand in front
-// of the usual ones and pass the killer's points. Nothing in the library knows of this.
+// What stands here touches the library, as does kill's: all of it from outside.
 
 // statements tells by their text what transactions are for whose context does not say it, and points inside others.
-var statements = []struct{ text, work, point string }{
-	{text: "INSERT OR FAIL INTO fedihook_entries", work: "journal"},
-	{text: "DELETE FROM fedihook_entries WHERE seq", work: "mark"},                                                      // both may be in one transaction
-	{text: "INSERT INTO fedihook_q_ack (seq, chunk, failed, cancelled, ids) VALUES (?, 1,", point: "inside compaction"}, // all chunks are one
+var statements = []kill.Statement{
+	{Text: "INSERT OR FAIL INTO fedihook_entries", Work: "journal"},
+	{Text: "DELETE FROM fedihook_entries WHERE seq", Work: "mark"},                                                      // both may be in one transaction
+	{Text: "INSERT INTO fedihook_q_ack (seq, chunk, failed, cancelled, ids) VALUES (?, 1,", Point: "inside compaction"}, // all chunks are one
 }
 
 const (
@@ -51,7 +46,7 @@ const (
 )
 
 // open makes the server of one life, as an app would, with the killer in every seam.
-func open(ctx context.Context, o order, k *killer) (*site, error) {
+func open(ctx context.Context, o order, k *kill.Killer) (*site, error) {
 	appFile, app, err := openDatabase(filepath.Join(o.Dir, "app.db"), k, "")
 	if err != nil {
 		return nil, err
@@ -71,8 +66,8 @@ func open(ctx context.Context, o order, k *killer) (*site, error) {
 	if err := s.createTables(ctx); err != nil {
 		return nil, err
 	}
-	store.Intents = &intents{Intents: store.Intents, kill: k, outside: o.Break == "outside-tx"}
-	store.Queue = &queue{Store: store.Queue, split: o.Split, early: o.Break == "early-enqueue", forget: o.Break == "forget-acks", mixed: o.Break == "forget-keys"}
+	store.Intents = &kill.Intents{Intents: store.Intents, Killer: k, Outside: o.Break == "outside-tx"}
+	store.Queue = &kill.Queue{Store: store.Queue, Split: o.Split, Early: o.Break == "early-enqueue", Forgetful: o.Break == "forget-acks", Mixed: o.Break == "forget-keys"}
 	store.Journal = &journal{Journal: store.Journal, ids: map[int64]string{}, early: o.Break == "early-202", forget: o.Break == "forget-marks"}
 
 	names := map[string]string{}
@@ -89,7 +84,7 @@ func open(ctx context.Context, o order, k *killer) (*site, error) {
 		},
 		Transport: func(sender string) (http.RoundTripper, error) {
 			base, err := s.server.Transport(sender)
-			return &transport{base, k}, err
+			return &kill.Transport{Base: base, Killer: k}, err
 		},
 	}
 	if o.Lease > 0 { // a stranger, who has to wait
@@ -107,12 +102,12 @@ func open(ctx context.Context, o order, k *killer) (*site, error) {
 			return actor.Profile{Handle: handle}, nil
 		},
 		Hooks: inbox.Hooks{Create: func(ctx context.Context, m *inbox.Message) error {
-			say("run %s", m.Activity.ID)
-			k.at("hook begun")
-			if err := s.effect(working(ctx, "effect"), m.Activity.ID); err != nil {
+			kill.Say("run %s", m.Activity.ID)
+			k.At("hook begun")
+			if err := s.effect(kill.Working(ctx, "effect"), m.Activity.ID); err != nil {
 				return err
 			}
-			k.at("hook done")
+			k.At("hook done")
 			return nil
 		}},
 	})
@@ -121,113 +116,10 @@ func open(ctx context.Context, o order, k *killer) (*site, error) {
 	}
 	handler := s.server.Handler()
 	s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler.ServeHTTP(&answer{w, k}, r)
+		handler.ServeHTTP(&kill.Answer{ResponseWriter: w, Killer: k}, r)
 	})
 	return s, nil
 }
-
-// intents is an outbox.Intents.
-type intents struct {
-	outbox.Intents
-	kill    *killer
-	outside bool // broken: writes beside the app's transaction
-}
-
-func (i *intents) AddIntent(ctx context.Context, tx outbox.Execer, in outbox.Intent) error {
-	if i.outside {
-		tx = nil
-	}
-	return i.Intents.AddIntent(ctx, tx, in)
-}
-
-func (i *intents) DropIntents(ctx context.Context, seq int64) error {
-	i.kill.at("intent before dropped")
-	return i.Intents.DropIntents(ctx, seq)
-}
-
-// queue is a delivery.Store.
-type queue struct {
-	delivery.Store
-	split  bool // records acks one by one, so that there are enough of them to compact
-	early  bool // broken: says that an activity is kept before it is
-	forget bool // broken: records no ack
-	mixed  bool // broken: knows no order
-}
-
-func (q *queue) Append(ctx context.Context, a delivery.Addition) (delivery.Appended, error) {
-	ctx = working(ctx, "enqueue")
-	if q.early {
-		go func() {
-			time.Sleep(tardy)
-			_, _ = q.Store.Append(context.WithoutCancel(ctx), a)
-		}()
-		return delivery.Appended{Seq: 1, Targets: len(a.Inboxes)}, nil
-	}
-	return q.Store.Append(ctx, a)
-}
-
-func (q *queue) Load(ctx context.Context, what delivery.Query) (delivery.Page, error) {
-	page, err := q.Store.Load(ctx, what)
-	if q.mixed {
-		for i := range page.Records {
-			r := &page.Records[i]
-			r.Key, r.Deferred = "", nil
-			for _, inbox := range r.Targets {
-				r.Deferred = append(r.Deferred, delivery.Deferral{
-					Seq: r.Seq, Inbox: inbox, Attempts: 1, Next: time.Now().Add(rand.N(4 * tardy)),
-				})
-			}
-		}
-	}
-	return page, err
-}
-
-func (q *queue) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone []int64, err error) {
-	ctx = working(ctx, "flush")
-	if q.forget {
-		f.Acks = nil
-	}
-	if q.split {
-		// A store takes all of them or none: of the parts, what was said first has to come first.
-		slices.SortFunc(f.Acks, func(a, b delivery.Ack) int { return cmp.Compare(a.Seq, b.Seq) })
-		for _, a := range f.Acks {
-			for _, inbox := range a.Done {
-				part := delivery.Flush{Now: f.Now, Acks: []delivery.Ack{{Seq: a.Seq, Done: []int64{inbox}, Failed: min(a.Failed, 1)}}}
-				a.Failed -= part.Acks[0].Failed
-				unknown, err := q.Store.Flush(ctx, epoch, part)
-				if err != nil {
-					return nil, err
-				}
-				gone = append(gone, unknown...)
-			}
-		}
-		f.Acks = nil
-	}
-	unknown, err := q.Store.Flush(ctx, epoch, f)
-	gone = append(gone, unknown...)
-	slices.Sort(gone)
-	return slices.Compact(gone), err
-}
-
-// transport posts.
-type transport struct {
-	base http.RoundTripper
-	kill *killer
-}
-
-func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx := httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { t.kill.at("request written") },
-	})
-	resp, err := t.base.RoundTrip(r.WithContext(ctx))
-	if err == nil {
-		t.kill.at("answer read")
-	}
-	return resp, err
-}
-
-// tardy is how much later than they say the broken ones do their work.
-const tardy = 50 * time.Millisecond
 
 // journal is an inbox.Journal.
 type journal struct {
@@ -242,7 +134,7 @@ type journal struct {
 func (j *journal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (inbox.Kept, error) {
 	if j.early {
 		go func() {
-			time.Sleep(tardy)
+			time.Sleep(kill.Tardy)
 			_, _ = j.Journal.Append(context.WithoutCancel(ctx), e, b)
 		}()
 		return inbox.Kept{To: e.To}, nil
@@ -287,11 +179,11 @@ func (j *journal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outc
 		defer j.mu.Unlock()
 		for _, o := range outcomes {
 			if o.State == inbox.Done {
-				say("done %s", j.ids[o.Seq])
+				kill.Say("done %s", j.ids[o.Seq])
 			}
 		}
 	})
-	ctx = context.WithValue(working(ctx, "mark"), committedKey, done)
+	ctx = kill.Committed(kill.Working(ctx, "mark"), done)
 	if j.forget {
 		outcomes := append([]inbox.Outcome(nil), outcomes...)
 		for i := range outcomes {
@@ -306,19 +198,3 @@ func (j *journal) Finish(ctx context.Context, epoch int64, outcomes []inbox.Outc
 	}
 	return more, err
 }
-
-// answer is a http.ResponseWriter.
-type answer struct {
-	http.ResponseWriter
-	kill *killer
-}
-
-func (a *answer) WriteHeader(status int) {
-	if status == http.StatusAccepted {
-		a.kill.at("before the answer")
-	}
-	a.ResponseWriter.WriteHeader(status)
-}
-
-// Unwrap is for http.ResponseController.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -2,18 +2,18 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fedihook/fedihook/internal/bench/kill"
 )
 
 // sink is everyone's inboxes. It takes most of what comes, and tells the ledger of each post that it took.
@@ -87,7 +87,7 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it was killed while it sent
 	}
-	k, rev, create, err := readPost(body)
+	k, rev, create, err := kill.ReadPost(origin, body)
 	life, lifeErr := strconv.Atoi(strings.TrimPrefix(r.UserAgent(), "crash/"))
 	if err != nil || lifeErr != nil || r.Header.Get("Signature") == "" && r.Header.Get("Signature-Input") == "" {
 		s.fault("odd: %s from %q: %.300s", r.URL.Path, r.UserAgent(), body)
@@ -109,48 +109,15 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-var revision = regexp.MustCompile(`post (\d+) rev (\d+)`)
-
-// readPost tells which revision of which post an activity is about.
-func readPost(body []byte) (k, rev int, create bool, err error) {
-	var a struct {
-		Type   string
-		Object json.RawMessage
-	}
-	if err := json.Unmarshal(body, &a); err != nil {
-		return 0, 0, false, err
-	}
-	var object struct{ ID, Content string }
-	if err := json.Unmarshal(a.Object, &object.ID); err != nil {
-		if err := json.Unmarshal(a.Object, &object); err != nil {
-			return 0, 0, false, err
-		}
-	}
-	number, ours := strings.CutPrefix(object.ID, origin+"/posts/")
-	if k, err = strconv.Atoi(number); err != nil || !ours {
-		return 0, 0, false, fmt.Errorf("no post of ours: %q", object.ID)
-	}
-	if a.Type == "Delete" {
-		return k, deleted, false, nil
-	}
-	text := revision.FindStringSubmatch(object.Content)
-	// A post that was edited before it was handed over goes out as it is then.
-	if text == nil || text[1] != number || a.Type != "Create" && text[2] == "0" {
-		return 0, 0, false, fmt.Errorf("a %s of %q", a.Type, object.Content)
-	}
-	rev, err = strconv.Atoi(text[2])
-	return k, rev, a.Type == "Create", err
-}
-
 // until calls done often until it is true, the server has ended or patience is over.
-func until(ctx context.Context, p *process, patience time.Duration, done func() bool) (ok bool, err error) {
+func until(ctx context.Context, p *kill.Process, patience time.Duration, done func() bool) (ok bool, err error) {
 	deadline := time.Now().Add(patience)
 	for !done() {
 		select {
 		case <-ctx.Done():
 			return false, ctx.Err()
-		case <-p.died:
-			return false, p.ended()
+		case <-p.Died:
+			return false, p.Ended()
 		case <-time.After(time.Millisecond):
 		}
 		if time.Now().After(deadline) {

@@ -94,11 +94,11 @@ func (r *runner) bytesOf(ctx context.Context, label string, usePool bool, posts,
 	var e engine
 	var f *file
 	if usePool {
-		p, err := newPool(ctx, folder, m)
+		p, db, err := newPool(ctx, folder, m)
 		if err != nil {
 			return out, err
 		}
-		e, f = p, &file{db: p.db}
+		e, f = p, &file{db: db}
 	} else {
 		if f, err = openFile(ctx, "sqlite", folder); err != nil {
 			return out, err

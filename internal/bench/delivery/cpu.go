@@ -34,13 +34,13 @@ func (r *runner) cpu(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			queue, err := r.engineCPU(ctx, c.what, false, c.store, c.targets)
+			queue, _, err := r.engineCPU(ctx, c.what, false, c.store, c.targets)
 			if err != nil {
 				return err
 			}
 			bares, queues = append(bares, bare...), append(queues, queue...)
 			if r.baseline && c.store == "sqlite" {
-				pool, err := r.engineCPU(ctx, c.what+", pool", true, "", c.targets)
+				pool, _, err := r.engineCPU(ctx, c.what+", pool", true, "", c.targets)
 				if err != nil {
 					return err
 				}
@@ -77,7 +77,7 @@ func personal(n, perHost int) []delivery.Target {
 // bareCPU returns what each request costs, in µs, some times over.
 func (r *runner) bareCPU(ctx context.Context, targets []delivery.Target) (each []float64, err error) {
 	m := measure(null{}, fine, len(targets))
-	return r.sums(targets, func(int) error {
+	each, _, err = r.sums(targets, func(int) error {
 		m.again(len(targets))
 		for _, t := range targets {
 			request, err := newRequest(ctx, t.Inbox, r.body)
@@ -92,15 +92,17 @@ func (r *runner) bareCPU(ctx context.Context, targets []delivery.Target) (each [
 		}
 		return nil
 	}, func() {})
+	return each, err
 }
 
-// engineCPU returns what each delivery costs, in µs, some times over, or endless if that came to no end.
-func (r *runner) engineCPU(ctx context.Context, label string, usePool bool, store string, targets []delivery.Target) (each []float64, err error) {
+// engineCPU returns what each delivery costs here and in the database's server, in µs, some times over, or endless if
+// that came to no end.
+func (r *runner) engineCPU(ctx context.Context, label string, usePool bool, store string, targets []delivery.Target) (each, server []float64, err error) {
 	s, err := r.scene(ctx, usePool, store, null{}, fine, len(targets))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	each, err = r.sums(targets, func(i int) error {
+	each, server, err = r.sums(targets, func(i int) error {
 		s.again(len(targets))
 		if err := s.Enqueue(ctx, post{id: fmt.Sprint(i), body: r.body}, slices.Values(targets)); err != nil {
 			return err
@@ -113,31 +115,39 @@ func (r *runner) engineCPU(ctx context.Context, label string, usePool bool, stor
 	}, func() { time.Sleep(300 * time.Millisecond) }) // until what it did is recorded
 	stopErr := s.end()
 	if errors.Is(err, errEndless) {
-		return []float64{endless}, nil // what it says at its end does not matter any more
+		return []float64{endless}, []float64{endless}, nil // what it says at its end does not matter any more
 	}
-	return each, cmp.Or(err, stopErr)
+	return each, server, cmp.Or(err, stopErr)
 }
 
 var errEndless = errors.New("it came to no end")
 
-// sums does all targets often enough and returns what each cost, in µs. It calls rest before it looks at the clock.
-func (r *runner) sums(targets []delivery.Target, all func(i int) error, rest func()) (each []float64, err error) {
+// sums does all targets often enough and returns what each cost here and in the database's server, in µs. It calls rest
+// before it looks at the clock.
+func (r *runner) sums(targets []delivery.Target, all func(i int) error, rest func()) (each, server []float64, err error) {
 	for i := range cpuFirst {
 		if err := all(i); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	rest()
 	runtime.GC()
+	served := func() (d time.Duration) {
+		if r.server != nil {
+			d = r.server.CPU()
+		}
+		return d
+	}
 	for sum := range cpuTimes {
-		before := bench.CPU()
+		before, servedBefore := bench.CPU(), served()
 		for i := range cpuSum {
 			if err := all(cpuFirst + sum*cpuSum + i); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 		rest()
-		each = append(each, us(bench.CPU()-before)/float64(cpuSum*len(targets)))
+		n := float64(cpuSum * len(targets))
+		each, server = append(each, us(bench.CPU()-before)/n), append(server, us(served()-servedBefore)/n)
 	}
-	return each, nil
+	return each, server, nil
 }

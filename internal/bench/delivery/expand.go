@@ -102,12 +102,12 @@ func (r *runner) poolExpansion(ctx context.Context, list []delivery.Target) (exp
 	if err != nil {
 		return expanded{}, err
 	}
-	p, err := newPool(ctx, folder, null{})
+	p, db, err := newPool(ctx, folder, null{})
 	if err != nil {
 		return expanded{}, err
 	}
-	defer p.db.Close()
-	return r.expandInto(ctx, p.db, filepath.Join(folder, "pool.db"), func(i int) func() error {
+	defer p.close()
+	return r.expandInto(ctx, db, filepath.Join(folder, "pool.db"), func(i int) func() error {
 		return func() error { return p.Enqueue(ctx, post{id: fmt.Sprint(i), body: r.body}, values(list)) }
 	})
 }

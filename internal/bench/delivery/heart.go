@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/fedihook/fedihook/delivery"
+	"github.com/fedihook/fedihook/internal/bench/postgres"
 	"github.com/fedihook/fedihook/storage/queue"
 )
 
@@ -39,9 +41,14 @@ type heart struct{ *delivery.Queue }
 
 // newHeart makes a queue that posts through transport.
 func newHeart(st delivery.Store, transport http.RoundTripper, inFlight int) (heart, error) {
+	return newNode(st, transport, inFlight, "")
+}
+
+// newNode makes a queue that may be one of several on a store, under a name of its own.
+func newNode(st delivery.Store, transport http.RoundTripper, inFlight int, name string) (heart, error) {
 	q, err := delivery.New(delivery.Config{
 		Store: st, Transport: func(string) (http.RoundTripper, error) { return transport, nil },
-		MaxInFlight: inFlight,
+		MaxInFlight: inFlight, Owner: name,
 		// Goal dead asks what a backlog costs, not where it ends.
 		MaxTargets: math.MaxInt32, MaxBytes: 1 << 40,
 		Logger: slog.New(slog.DiscardHandler),
@@ -59,10 +66,11 @@ func (h heart) Enqueue(ctx context.Context, p post, to iter.Seq[delivery.Target]
 	return err
 }
 
-// file is a queue's store in a SQLite file, or in memory.
+// file is a queue's store: in a SQLite file, in memory, or in a schema of PostgreSQL.
 type file struct {
 	delivery.Store
-	db *sql.DB // nil in memory
+	db   *sql.DB // SQLite's; nil if there is none
+	shut func()  // PostgreSQL's; nil if there is none
 }
 
 const queueFile = "queue.db"
@@ -79,7 +87,7 @@ func openFile(ctx context.Context, store, folder string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &file{st, db}, nil
+	return &file{Store: st, db: db}, nil
 }
 
 // openDB opens a SQLite file as it is, without the settings that ours get.
@@ -87,7 +95,23 @@ func openDB(path string) (*sql.DB, error) {
 	return sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: path}).String())
 }
 
+// openTables opens the tables of a queue where an address says, as every node does.
+func openTables(ctx context.Context, address string) (*file, error) {
+	db, err := postgres.Connect(address, 10)
+	if err != nil {
+		return nil, err
+	}
+	st, err := queue.OpenPostgres(ctx, db, postgres.Listen(address))
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &file{Store: st, shut: func() { _ = db.Close() }}, nil // of a schema that will be dropped
+}
+
 func (f *file) close() {
+	if f.shut != nil {
+		f.shut()
+	}
 	if f.db != nil {
 		_ = f.db.Close() // of a folder that will be removed
 	}

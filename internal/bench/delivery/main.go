@@ -10,17 +10,21 @@ import (
 	"os/signal"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/fedihook/fedihook/delivery"
 	"github.com/fedihook/fedihook/internal/bench"
 	"github.com/fedihook/fedihook/internal/bench/crowd"
+	"github.com/fedihook/fedihook/internal/bench/postgres"
 )
 
 type options struct {
 	hosts, posts, inFlight, rounds, samples int
 	dead, tarpit                            float64
-	store, suite, goals                     string
+	store, suite, goals, nodes              string
+	sets                                    []int // -nodes
 	json, baseline                          bool
 	patience, thinks                        time.Duration
 
@@ -39,9 +43,10 @@ func parse(args []string) (options, error) {
 	f.Float64Var(&o.tarpit, "tarpit", 0.02, "`share` of them that take the request and never answer")
 	f.DurationVar(&o.thinks, "think", 250*time.Millisecond, "how `long` a healthy host of goal isolation thinks before it answers")
 	f.IntVar(&o.posts, "posts", 10, "`posts` to each of them")
-	f.StringVar(&o.store, "store", "sqlite", "the queue's `store`, memory or sqlite, where the goal does not name one")
+	f.StringVar(&o.store, "store", "sqlite", "the queue's `store`, memory, sqlite or postgres, where the goal does not name one")
+	f.StringVar(&o.nodes, "nodes", "1,2,4", "of goal nodes: `how many` processes deliver from one database, with commas between")
 	f.StringVar(&o.suite, "suite", "rsa", "how the scenes sign, where the goal does not say: `rsa` or ed25519")
-	f.StringVar(&o.goals, "goals", "", "`names` of goals with commas between; empty: all of "+strings.Join(names(), ","))
+	f.StringVar(&o.goals, "goals", "", "`names` of goals with commas between; empty: all of "+strings.Join(names(false), ",")+"; with -store postgres "+strings.Join(names(true), ","))
 	f.BoolVar(&o.json, "json", false, "print one line of JSON per row")
 	f.BoolVar(&o.baseline, "baseline", false, "also measure a plain pool of workers with one row per delivery")
 	f.IntVar(&o.inFlight, "inflight", 1024, "posts `at once`, of the queue and of the bare loop")
@@ -66,18 +71,31 @@ func parse(args []string) (options, error) {
 		return o, errors.New("all numbers of things must be positive")
 	case o.dead < 0 || o.tarpit < 0 || o.dead+o.tarpit >= 1:
 		return o, errors.New("-dead and -tarpit are shares, together below 1")
-	case o.store != "memory" && o.store != "sqlite":
-		return o, fmt.Errorf("-store %q is neither memory nor sqlite", o.store)
+	case o.store != "memory" && o.store != "sqlite" && o.store != "postgres":
+		return o, fmt.Errorf("-store %q is neither memory, sqlite nor postgres", o.store)
 	case o.suite != "rsa" && o.suite != "ed25519":
 		return o, fmt.Errorf("-suite %q is neither rsa nor ed25519", o.suite)
 	}
+	all := names(o.store == "postgres")
+	said := false
+	f.Visit(func(f *flag.Flag) { said = said || f.Name == "baseline" })
+	if o.store == "postgres" && !said { // what it is to be compared with is beside it in each run
+		o.baseline = true
+	}
 	if o.goals == "" {
-		o.goals = strings.Join(names(), ",")
+		o.goals = strings.Join(all, ",")
 	}
 	for name := range strings.SplitSeq(o.goals, ",") {
-		if !slices.Contains(names(), name) {
-			return o, fmt.Errorf("there is no goal %q, only %s", name, strings.Join(names(), ", "))
+		if !slices.Contains(all, name) {
+			return o, fmt.Errorf("-store %s has no goal %q, only %s", o.store, name, strings.Join(all, ", "))
 		}
+	}
+	for text := range strings.SplitSeq(o.nodes, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > delivery.ShardCount {
+			return o, fmt.Errorf("-nodes %q: no number from 1 to %d", text, delivery.ShardCount)
+		}
+		o.sets = append(o.sets, n)
 	}
 	return o, nil
 }
@@ -102,13 +120,13 @@ func run(ctx context.Context, o options) error {
 	if o.child != "" {
 		return beChild(ctx, o)
 	}
-	r, err := newRunner(o)
+	r, err := newRunner(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(r.dir)
+	defer r.close()
 	before := bench.Load()
-	for _, g := range goals() {
+	for _, g := range goals(o.store == "postgres") {
 		if !slices.Contains(strings.Split(o.goals, ","), g.name) {
 			continue
 		}
@@ -129,7 +147,18 @@ type goal struct {
 	run  func(*runner, context.Context) error
 }
 
-func goals() []goal {
+// goals are those of files, or those of PostgreSQL.
+func goals(tables bool) []goal {
+	if tables {
+		return []goal{
+			{"wal", (*runner).wal},
+			{"cpu", (*runner).tableCPU},
+			{"nodes", (*runner).nodesGoal},
+			{"takeover", (*runner).takeover},
+			{"isolation", (*runner).isolation},
+			{"interactive", (*runner).interactive},
+		}
+	}
 	return []goal{
 		{"rate", (*runner).rate},
 		{"cpu", (*runner).cpu},
@@ -144,8 +173,8 @@ func goals() []goal {
 	}
 }
 
-func names() (list []string) {
-	for _, g := range goals() {
+func names(tables bool) (list []string) {
+	for _, g := range goals(tables) {
 		list = append(list, g.name)
 	}
 	return list
@@ -154,18 +183,25 @@ func names() (list []string) {
 // runner is one run of the program. Its goals are measured one after the other.
 type runner struct {
 	options
-	bar  *bench.Bar
-	dir  string // for files; removed at the end
-	body []byte // what is posted, some 2.7 KB
-	keys map[string]crypto.Signer
-	goal string // that is being measured
-	rows []row
+	bar    *bench.Bar
+	dir    string // for files; removed at the end
+	body   []byte // what is posted, some 2.7 KB
+	keys   map[string]crypto.Signer
+	server *postgres.Server // nil but with -store postgres
+	goal   string           // that is being measured
+	rows   []row
 }
 
 const sender = "http://sender.test/users/alice"
 
-func newRunner(o options) (*runner, error) {
-	keys, err := makeKeys()
+func newRunner(ctx context.Context, o options) (r *runner, err error) {
+	var server *postgres.Server
+	if o.store == "postgres" {
+		if server, err = postgres.Open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	keys, err := makeKeys("rsa", "ed25519")
 	if err != nil {
 		return nil, err
 	}
@@ -175,9 +211,16 @@ func newRunner(o options) (*runner, error) {
 	}
 	c := &crowd.Crowd{Origin: "http://sender.test", Size: 1}
 	return &runner{
-		options: o, bar: bench.NewBar(), dir: dir, keys: keys,
+		options: o, bar: bench.NewBar(), dir: dir, keys: keys, server: server,
 		body: c.Create(0, "bench", "http://receiver.test/users/bob", ""),
 	}, nil
+}
+
+func (r *runner) close() {
+	if r.server != nil {
+		r.server.Close()
+	}
+	_ = os.RemoveAll(r.dir) // of the system's temporary folder
 }
 
 // folder makes a folder for one scene.

@@ -3,13 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -17,9 +15,9 @@ import (
 )
 
 // pool is what one writes first: a row per delivery, workers that take the oldest ones due, and a backoff for
-// each row of its own. Its file is as durable as the queue's.
+// each row of its own. It is as durable as the queue.
 type pool struct {
-	db        *sql.DB
+	jobs
 	transport http.RoundTripper
 	workers   int
 }
@@ -30,62 +28,34 @@ const (
 	poolHold    = 10 * time.Minute
 )
 
-func newPool(ctx context.Context, folder string, transport http.RoundTripper) (*pool, error) {
-	db, err := openDB(filepath.Join(folder, "pool.db"))
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
-	_, err = db.ExecContext(ctx, `PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;
-		CREATE TABLE IF NOT EXISTS body (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
-		CREATE TABLE IF NOT EXISTS job (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, inbox TEXT NOT NULL, attempts INTEGER NOT NULL, next INTEGER NOT NULL);
-		CREATE INDEX IF NOT EXISTS job_next ON job (next, id)`)
-	return &pool{db, transport, poolWorkers}, err
+// jobs are the rows.
+type jobs interface {
+	// add keeps one body for many inboxes.
+	add(ctx context.Context, a post, inboxes []string) error
+
+	// due takes rows that are due, at most poolBatch; nobody else gets them within poolHold.
+	due(ctx context.Context) ([]job, error)
+
+	// settle removes rows that were posted, and puts off the others.
+	settle(ctx context.Context, list []job) error
+
+	close()
 }
 
 func (p *pool) Enqueue(ctx context.Context, a post, to iter.Seq[delivery.Target]) error {
-	return p.write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `INSERT INTO body (body) VALUES (?)`, a.body)
-		if err != nil {
-			return err
+	seen := make(map[string]bool)
+	var inboxes []string
+	for t := range to {
+		inbox := t.SharedInbox
+		if inbox == "" {
+			inbox = t.Inbox
 		}
-		seq, err := res.LastInsertId()
-		if err != nil {
-			return err
-		}
-		insert, err := tx.PrepareContext(ctx, `INSERT INTO job (seq, inbox, attempts, next) VALUES (?, ?, 0, ?)`)
-		if err != nil {
-			return err
-		}
-		seen := make(map[string]bool)
-		now := time.Now().UnixMilli()
-		for t := range to {
-			inbox := t.SharedInbox
-			if inbox == "" {
-				inbox = t.Inbox
-			}
-			if seen[inbox] {
-				continue
-			}
+		if !seen[inbox] {
 			seen[inbox] = true
-			if _, err := insert.ExecContext(ctx, seq, inbox, now); err != nil {
-				return err
-			}
+			inboxes = append(inboxes, inbox)
 		}
-		return nil
-	})
-}
-
-func (p *pool) write(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := p.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
 	}
-	defer tx.Rollback() // after Commit it does nothing
-	if err := fn(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return p.add(ctx, a, inboxes)
 }
 
 type job struct {
@@ -144,29 +114,6 @@ func (p *pool) take(ctx context.Context, jobs chan<- job) error {
 	return nil
 }
 
-func (p *pool) due(ctx context.Context) (list []job, err error) {
-	err = p.write(ctx, func(tx *sql.Tx) error {
-		now := time.Now()
-		rows, err := tx.QueryContext(ctx, `UPDATE job SET next = ?, attempts = attempts + 1
-			WHERE id IN (SELECT id FROM job WHERE next <= ? ORDER BY next, id LIMIT ?)
-			RETURNING id, inbox, attempts, (SELECT body FROM body b WHERE b.seq = job.seq)`,
-			now.Add(poolHold).UnixMilli(), now.UnixMilli(), poolBatch)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var j job
-			if err := rows.Scan(&j.id, &j.inbox, &j.attempts, &j.body); err != nil {
-				return err
-			}
-			list = append(list, j)
-		}
-		return rows.Err()
-	})
-	return list, err
-}
-
 func (p *pool) send(ctx context.Context, j job) bool {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -203,7 +150,8 @@ func (p *pool) record(results <-chan job) error {
 		if len(list) == 0 {
 			continue
 		}
-		if err := p.settle(list); err != nil && failed == nil {
+		// What was sent is recorded, though Run is to end.
+		if err := p.settle(context.Background(), list); err != nil && failed == nil {
 			failed = fmt.Errorf("pool: %w", err)
 		}
 		list = list[:0]
@@ -211,24 +159,8 @@ func (p *pool) record(results <-chan job) error {
 	return failed
 }
 
-func (p *pool) settle(list []job) error {
-	ctx := context.Background() // what was sent is recorded, though Run is to end
-	return p.write(ctx, func(tx *sql.Tx) error {
-		for _, j := range list {
-			var err error
-			if j.ok {
-				_, err = tx.ExecContext(ctx, `DELETE FROM job WHERE id = ?`, j.id)
-			} else {
-				wait := 30 * time.Second << min(j.attempts, 10)
-				_, err = tx.ExecContext(ctx, `UPDATE job SET next = ? WHERE id = ?`, time.Now().Add(wait).UnixMilli(), j.id)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
+// putOff is how long a row waits after so many attempts.
+func putOff(attempts int) time.Duration { return 30 * time.Second << min(attempts, 10) }
 
 // newRequest makes the POST that the bare loop and the pool send.
 func newRequest(ctx context.Context, inbox string, body []byte) (*http.Request, error) {

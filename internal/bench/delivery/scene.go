@@ -18,29 +18,52 @@ type scene struct {
 // scene makes an engine that posts through transport and starts it. The meter counts hosts whose names begin
 // with only.
 func (r *runner) scene(ctx context.Context, usePool bool, store string, transport http.RoundTripper, only string, want int) (*scene, error) {
-	folder, err := r.folder()
-	if err != nil {
-		return nil, err
-	}
 	s := &scene{meter: measure(transport, only, want)}
-	if usePool {
-		p, err := newPool(ctx, folder, s.meter)
-		if err != nil {
-			return nil, err
-		}
-		s.engine, s.shut = p, func() { _ = p.db.Close() } // of a folder that will be removed
-	} else {
-		if s.file, err = openFile(ctx, store, folder); err != nil {
-			return nil, err
-		}
-		h, err := newHeart(s.file, s.meter, r.inFlight)
-		if err != nil {
-			return nil, err
-		}
-		s.engine, s.shut = h, s.file.close
+	var err error
+	if s.engine, s.file, s.shut, err = r.engineOn(ctx, usePool, store, s.meter); err != nil {
+		return nil, err
 	}
 	s.stop = working(ctx, s.engine)
 	return s, nil
+}
+
+// engineOn makes an engine with a fresh store. f is the queue's.
+func (r *runner) engineOn(ctx context.Context, usePool bool, store string, transport http.RoundTripper) (e engine, f *file, shut func(), err error) {
+	if store == "postgres" {
+		address, drop, err := r.server.Schema(ctx)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if usePool {
+			p, err := newTablePool(ctx, address, transport)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			return p, nil, func() { p.close(); drop() }, nil
+		}
+		if f, err = openTables(ctx, address); err != nil {
+			return nil, nil, nil, err
+		}
+		shut = func() { f.close(); drop() }
+	} else {
+		folder, err := r.folder()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		if usePool {
+			p, _, err := newPool(ctx, folder, transport)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			return p, nil, p.close, nil
+		}
+		if f, err = openFile(ctx, store, folder); err != nil {
+			return nil, nil, nil, err
+		}
+		shut = f.close
+	}
+	h, err := newHeart(f, transport, r.inFlight)
+	return h, f, shut, err
 }
 
 // end stops the engine and closes its file.

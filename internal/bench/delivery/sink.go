@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,8 +34,8 @@ type sink struct {
 
 const tarpitHost = "tar" // hosts whose name begins so take requests and never answer
 
-func startSink(ctx context.Context, delay time.Duration, withTLS bool) (*sink, error) {
-	c, err := bench.Start(ctx, "-child", "sink", "-delay", delay.String(), "-tls="+strconv.FormatBool(withTLS))
+func startSink(ctx context.Context, delay time.Duration, withTLS bool, more ...string) (*sink, error) {
+	c, err := bench.Start(ctx, append([]string{"-child", "sink", "-delay", delay.String(), "-tls=" + strconv.FormatBool(withTLS)}, more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -57,13 +58,23 @@ func startSink(ctx context.Context, delay time.Duration, withTLS bool) (*sink, e
 }
 
 // count asks how many posts were taken.
-func (s *sink) count(ctx context.Context) (int, error) {
+func (s *sink) count(ctx context.Context) (int, error) { return s.ask(ctx, "/count") }
+
+// last is when the last post was taken, in nanoseconds.
+func (s *sink) last(ctx context.Context) (int, error) { return s.ask(ctx, "/last") }
+
+// hosts asks how many hosts took something since then. The sink must have been started with -notes.
+func (s *sink) hosts(ctx context.Context, since time.Time) (int, error) {
+	return s.ask(ctx, "/hosts?"+strconv.FormatInt(since.UnixNano(), 10))
+}
+
+func (s *sink) ask(ctx context.Context, what string) (int, error) {
 	transport := &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: s.roots, ServerName: "ok0.test"}}
 	scheme := "http"
 	if s.roots != nil {
 		scheme = "https"
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+s.address+"/count", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+s.address+what, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -80,18 +91,36 @@ func (s *sink) count(ctx context.Context) (int, error) {
 }
 
 // beSink serves until ctx ends.
-func beSink(ctx context.Context, delay time.Duration, withTLS bool) error {
+func beSink(ctx context.Context, o childArgs) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	var taken atomic.Int64
+	var taken, last atomic.Int64
+	var mu sync.Mutex
+	at := make(map[string]int64) // by host, if it is to note that
 	server := &http.Server{
 		// No ReadHeaderTimeout: a connection that the client dialled in vain may wait for its first request.
 		ErrorLog: log.New(io.Discard, "", 0), // of hang-ups
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet {
-				fmt.Fprint(w, taken.Load())
+				switch r.URL.Path {
+				case "/count":
+					fmt.Fprint(w, taken.Load())
+				case "/last":
+					fmt.Fprint(w, last.Load())
+				case "/hosts":
+					since, _ := strconv.ParseInt(r.URL.RawQuery, 10, 64)
+					n := 0
+					mu.Lock()
+					defer mu.Unlock()
+					for _, t := range at {
+						if t >= since {
+							n++
+						}
+					}
+					fmt.Fprint(w, n)
+				}
 				return
 			}
 			if _, err := io.Copy(io.Discard, io.LimitReader(r.Body, 1<<20)); err != nil {
@@ -101,15 +130,22 @@ func beSink(ctx context.Context, delay time.Duration, withTLS bool) error {
 				<-r.Context().Done()
 				return
 			}
-			if delay > 0 {
-				time.Sleep(delay)
+			if o.delay > 0 {
+				time.Sleep(o.delay)
 			}
+			now := time.Now().UnixNano()
+			if o.notes {
+				mu.Lock()
+				at[r.Host] = now
+				mu.Unlock()
+			}
+			last.Store(now)
 			taken.Add(1)
 			w.WriteHeader(http.StatusAccepted)
 		}),
 	}
 	said := l.Addr().String()
-	if withTLS {
+	if o.tls {
 		certificate, err := selfSigned()
 		if err != nil {
 			return err

@@ -55,13 +55,20 @@ func newWire(s *sink, inFlight int, cold bool) *http.Transport {
 	}
 }
 
-func makeKeys() (map[string]crypto.Signer, error) {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
+func makeKeys(suites ...string) (map[string]crypto.Signer, error) {
+	keys := make(map[string]crypto.Signer)
+	for _, suite := range suites {
+		var err error
+		if suite == "rsa" {
+			keys[suite], err = rsa.GenerateKey(rand.Reader, 2048)
+		} else {
+			_, keys[suite], err = ed25519.GenerateKey(rand.Reader)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	_, ed, err := ed25519.GenerateKey(rand.Reader)
-	return map[string]crypto.Signer{"rsa": private, "ed25519": ed}, err
+	return keys, nil
 }
 
 // signed is how the queue and the pool sign: as the façade does.

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/fedihook/fedihook/internal/pgdb/pgtest"
 )
 
 // The program starts itself as its own server; under test that is this binary.
@@ -62,6 +67,67 @@ func TestAStormSaysWhichGoalsItMet(t *testing.T) {
 		}
 		if missed != c.want {
 			t.Errorf("%s: %d goals missed, want %d", c.name, missed, c.want)
+		}
+	}
+}
+
+func TestServersThatSharePostgresTakeEverything(t *testing.T) {
+	t.Parallel()
+	pgtest.URL(t) // skips without a server
+	o := testOptions()
+	o.store, o.nodes, o.rounds, o.warm = "postgres", "1,2", 1, 10
+	if err := shared(t.Context(), o); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNumbersOfNodesThatMakeNoSenseAreSaid(t *testing.T) {
+	t.Parallel()
+	for _, nodes := range []string{"", "0", "65", "1,two"} {
+		o := testOptions()
+		o.store, o.nodes, o.rounds = "postgres", nodes, 1
+		if err := shared(t.Context(), o); err == nil || !strings.Contains(err.Error(), "-nodes") {
+			t.Errorf("%q: %v", nodes, err)
+		}
+	}
+}
+
+func TestNodesAreJudgedByTheMedianOfTheirRounds(t *testing.T) {
+	t.Parallel()
+	f := findings{sets: []int{1, 2}, resume: 20 * time.Second}
+	for _, done := range []float64{100, 10, 1000} {
+		f.rounds = append(f.rounds, turnout{Nodes: 1, Done: done}, turnout{Nodes: 2, Done: 0.9 * done},
+			turnout{Nodes: 1, Rows: true, Done: 7}, turnout{Nodes: 2, Rows: true, Done: 1})
+	}
+	for _, g := range f.goals() {
+		if !g.met {
+			t.Errorf("%s is not met", g.what)
+		}
+	}
+	var table, lines strings.Builder
+	if err := f.print(&table, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(table.String(), "\n"); got != 1+2*2+2 {
+		t.Errorf("the table has %d lines:\n%s", got, table.String())
+	}
+	if err := f.print(&lines, true); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(lines.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("line %q", line)
+		}
+	}
+	f.resume++
+	for i := range f.rounds {
+		if t := &f.rounds[i]; t.Nodes == 2 {
+			t.Done--
+		}
+	}
+	for _, g := range f.goals() {
+		if g.met {
+			t.Errorf("%s is met", g.what)
 		}
 	}
 }

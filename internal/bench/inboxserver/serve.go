@@ -38,6 +38,7 @@ import (
 	"github.com/fedihook/fedihook/actor"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/internal/bench"
+	"github.com/fedihook/fedihook/internal/bench/postgres"
 	"github.com/fedihook/fedihook/storage"
 )
 
@@ -85,6 +86,15 @@ func serve(ctx context.Context, o options) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /__counts", s.serveCounts)
+	if o.serve == "rows" {
+		b, err := newRows(ctx, o.data, s, names)
+		if err != nil {
+			return err
+		}
+		defer b.close()
+		mux.Handle("POST /inbox", b)
+		return s.listen(ctx, l, mux, "", b.run)
+	}
 	if o.serve == "bare" {
 		mux.Handle("POST /inbox", &bare{site: s, names: names})
 		return s.listen(ctx, l, mux, "", nil)
@@ -125,8 +135,16 @@ func openStore(ctx context.Context, o options) (storage.Storage, func(), error) 
 	if o.store == "memory" {
 		return storage.Memory(), func() {}, nil
 	}
+	if o.store == "postgres" {
+		db, err := postgres.Connect(o.data, 10)
+		if err != nil {
+			return storage.Storage{}, nil, err
+		}
+		store, err := storage.OpenPostgres(ctx, db, postgres.Listen(o.data))
+		return store, func() { _ = db.Close() }, err
+	}
 	if o.store != "sqlite" {
-		return storage.Storage{}, nil, fmt.Errorf("-store %q is neither memory nor sqlite", o.store)
+		return storage.Storage{}, nil, fmt.Errorf("-store %q is neither memory, sqlite nor postgres", o.store)
 	}
 	var open [2]*sql.DB
 	for i, name := range []string{"app.db", "federation.db"} {
@@ -162,7 +180,7 @@ func (s *site) federate(store storage.Storage, names map[string]string, address 
 	names[localHost] = address
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	return fedihook.New(fedihook.Config{
-		Origin: "http://" + localHost, Storage: store, InsecureAllowLoopback: names, Logger: logger,
+		Origin: "http://" + localHost, Storage: store, InsecureAllowLoopback: names, Logger: logger, Node: o.node,
 		MaxFetches: o.fetches,
 		Profile: func(_ context.Context, handle string) (actor.Profile, error) {
 			if handle != "bob" {
@@ -245,7 +263,7 @@ type bare struct {
 var parameter = regexp.MustCompile(`(\w+)="([^"]*)"`)
 
 func (b *bare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := b.take(r); err != nil {
+	if _, _, err := b.take(r); err != nil {
 		http.Error(w, err.Error(), http.StatusUnauthorized)
 		return
 	}
@@ -253,14 +271,14 @@ func (b *bare) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-func (b *bare) take(r *http.Request) error {
-	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
-	if err != nil {
-		return err
+// take verifies a request and returns its body, and the id that stands in it.
+func (b *bare) take(r *http.Request) (body []byte, id string, err error) {
+	if body, err = io.ReadAll(io.LimitReader(r.Body, 1<<20)); err != nil {
+		return nil, "", err
 	}
 	sum := sha256.Sum256(body)
 	if r.Header.Get("Digest") != "SHA-256="+base64.StdEncoding.EncodeToString(sum[:]) {
-		return errors.New("the digest is another")
+		return nil, "", errors.New("the digest is another")
 	}
 	p := make(map[string]string)
 	for _, m := range parameter.FindAllStringSubmatch(r.Header.Get("Signature"), -1) {
@@ -268,11 +286,11 @@ func (b *bare) take(r *http.Request) error {
 	}
 	key, err := b.key(p["keyId"])
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	signature, err := base64.StdEncoding.DecodeString(p["signature"])
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	text := "(request-target): post " + r.URL.RequestURI() + "\nhost: " + r.Host
 	for _, name := range []string{"date", "digest", "content-type"} {
@@ -280,10 +298,12 @@ func (b *bare) take(r *http.Request) error {
 	}
 	hash := sha256.Sum256([]byte(text))
 	if err := rsa.VerifyPKCS1v15(key, crypto.SHA256, hash[:], signature); err != nil {
-		return err
+		return nil, "", err
 	}
 	var activity map[string]any
-	return json.Unmarshal(body, &activity)
+	err = json.Unmarshal(body, &activity)
+	id, _ = activity["id"].(string)
+	return body, id, err
 }
 
 func (b *bare) key(id string) (*rsa.PublicKey, error) {

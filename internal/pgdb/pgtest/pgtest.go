@@ -55,6 +55,19 @@ func URL(t testing.TB) string {
 	return u.String()
 }
 
+// Strict is like [URL], of a database where transactions are SERIALIZABLE unless they say otherwise.
+func Strict(t testing.TB) string {
+	t.Helper()
+	u, err := url.Parse(URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	q.Set("default_transaction_isolation", "serializable")
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
 // Open returns a database in a schema of the test's own; see [URL]. It is closed after the test.
 func Open(t testing.TB) *sql.DB {
 	t.Helper()

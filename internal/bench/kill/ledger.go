@@ -1,4 +1,4 @@
-package main
+package kill
 
 import (
 	"fmt"
@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// ledger is the witness of deliveries: what the app has said, what has arrived where, and whether the two agree. It
+// Ledger is the witness of deliveries: what the app has said, what has arrived where, and whether the two agree. It
 // believes the app's posts and the sink, and nothing that the queue says. Its methods may be called by many goroutines.
-type ledger struct {
+type Ledger struct {
 	bound int // of repeats after one kill
 
 	mu      sync.Mutex
@@ -18,12 +18,12 @@ type ledger struct {
 	open    map[int]bool // posts that have not arrived everywhere when last looked at
 	seen    map[arrival]int
 	repeats map[int]int // by the life whose sending was in vain
-	total   counts
-	wrong   faults
+	total   Counts
+	wrong   Faults
 }
 
-// counts is what a ledger has seen.
-type counts struct {
+// Counts is what a ledger has seen.
+type Counts struct {
 	Said, Unsaid, Arrived, Repeated, MostRepeated int
 }
 
@@ -46,12 +46,12 @@ type arrival struct {
 	create bool // a post that was edited before it went out may come as it is twice: as a Create, and as the edit
 }
 
-func newLedger(bound int) *ledger {
-	return &ledger{bound: bound, posts: map[int]*post{}, open: map[int]bool{}, seen: map[arrival]int{}, repeats: map[int]int{}}
+func NewLedger(bound int) *Ledger {
+	return &Ledger{bound: bound, posts: map[int]*post{}, open: map[int]bool{}, seen: map[arrival]int{}, repeats: map[int]int{}}
 }
 
-// asked notes that the app is about to say a revision, or with state unsaid to take it back before its commit.
-func (l *ledger) asked(k, rev int, inboxes []string, state string) {
+// Asked notes that the app is about to say a revision, or with state unsaid to take it back before its commit.
+func (l *Ledger) Asked(k, rev int, inboxes []string, state string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.posts[k]
@@ -65,8 +65,8 @@ func (l *ledger) asked(k, rev int, inboxes []string, state string) {
 	}
 }
 
-// settled notes whether what was asked was committed.
-func (l *ledger) settled(k, rev int, said bool) {
+// Settled notes whether what was asked was committed.
+func (l *Ledger) Settled(k, rev int, said bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	p := l.posts[k]
@@ -77,7 +77,7 @@ func (l *ledger) settled(k, rev int, said bool) {
 		for _, inbox := range p.inboxes {
 			_, created := l.seen[arrival{inbox, k, rev, true}]
 			if _, came := l.seen[arrival{inbox, k, rev, false}]; came || created {
-				l.wrong.add("undead: post %d rev %d was never committed and came to %s", k, rev, inbox)
+				l.wrong.Add("undead: post %d rev %d was never committed and came to %s", k, rev, inbox)
 			}
 		}
 		return
@@ -106,40 +106,40 @@ func (p *post) newest() (rev int, ok bool) {
 	return rev, ok
 }
 
-// arrived notes what came to an inbox, sent in a life of the server.
-func (l *ledger) arrived(inbox string, k, rev int, create bool, life int) {
+// Arrived notes what came to an inbox, sent in a life of the server.
+func (l *Ledger) Arrived(inbox string, k, rev int, create bool, life int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total.Arrived++
 	p := l.posts[k]
 	if p == nil || p.find(rev) == nil || p.find(rev).state == "unsaid" {
-		l.wrong.add("undead: post %d rev %d was never committed and came to %s", k, rev, inbox)
+		l.wrong.Add("undead: post %d rev %d was never committed and came to %s", k, rev, inbox)
 		return
 	}
 	before, again := l.seen[arrival{inbox, k, rev, create}]
 	last, any := p.last[inbox]
 	switch {
 	case again && before == life:
-		l.wrong.add("twice: post %d rev %d came to %s again in life %d", k, rev, inbox, life)
+		l.wrong.Add("twice: post %d rev %d came to %s again in life %d", k, rev, inbox, life)
 	case again:
 		l.total.Repeated++
 		l.repeats[before]++
 		l.total.MostRepeated = max(l.total.MostRepeated, l.repeats[before])
 		if l.repeats[before] == l.bound+1 {
-			l.wrong.add("repeats: more than %d of life %d", l.bound, before)
+			l.wrong.Add("repeats: more than %d of life %d", l.bound, before)
 		}
 	case any && rev < last.newest:
-		l.wrong.add("order: post %d rev %d came to %s for the first time after rev %d", k, rev, inbox, last.newest)
+		l.wrong.Add("order: post %d rev %d came to %s for the first time after rev %d", k, rev, inbox, last.newest)
 	}
 	if any && last.life == life && rev < last.rev {
-		l.wrong.add("order: post %d rev %d came to %s after rev %d, both in life %d", k, rev, inbox, last.rev, life)
+		l.wrong.Add("order: post %d rev %d came to %s after rev %d, both in life %d", k, rev, inbox, last.rev, life)
 	}
 	l.seen[arrival{inbox, k, rev, create}] = life
 	p.last[inbox] = lastOf{rev, max(rev, last.newest), life}
 }
 
-// arrivedAll tells whether the newest revision of each open post is the last that came to each inbox.
-func (l *ledger) arrivedAll() bool {
+// ArrivedAll tells whether the newest revision of each open post is the last that came to each inbox.
+func (l *Ledger) ArrivedAll() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for k := range l.open {
@@ -159,7 +159,7 @@ func (p *post) missing(limit int) (list []string) {
 	}
 	for _, inbox := range p.inboxes {
 		last, any := p.last[inbox]
-		if !any && rev == deleted {
+		if !any && rev == Deleted {
 			continue // who was never told of a post need not be told that it is gone
 		}
 		if !any || last.rev != rev {
@@ -171,38 +171,55 @@ func (p *post) missing(limit int) (list []string) {
 	return list
 }
 
-// lost notes what is missing of all that was ever said.
-func (l *ledger) lost() {
+// Lost notes what is missing of all that was ever said.
+func (l *Ledger) Lost() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, k := range slices.Sorted(maps.Keys(l.posts)) {
 		rev, _ := l.posts[k].newest()
 		for _, inbox := range l.posts[k].missing(1000) {
-			l.wrong.add("lost: post %d rev %d was said and is not the last that came to %s, but %v", k, rev, inbox, l.posts[k].last[inbox])
+			l.wrong.Add("lost: post %d rev %d was said and is not the last that came to %s, but %v", k, rev, inbox, l.posts[k].last[inbox])
 		}
 	}
 }
 
-func (l *ledger) fault(format string, args ...any) {
+func (l *Ledger) Fault(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.wrong.add(format, args...)
+	l.wrong.Add(format, args...)
 }
 
-// faults lists what must not be: the first hundred, and how many there are of each kind, the word before the colon.
-type faults struct {
-	list  []string
-	kinds map[string]int
+// Faults lists what must not be: the first hundred, and how many there are of each kind, the word before the colon.
+type Faults struct {
+	List  []string
+	Kinds map[string]int
 }
 
-func (f *faults) add(format string, args ...any) {
+func (f *Faults) Add(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	if len(f.list) < 100 {
-		f.list = append(f.list, text)
+	if len(f.List) < 100 {
+		f.List = append(f.List, text)
 	}
-	if f.kinds == nil {
-		f.kinds = map[string]int{}
+	if f.Kinds == nil {
+		f.Kinds = map[string]int{}
 	}
 	kind, _, _ := strings.Cut(text, ":")
-	f.kinds[kind]++
+	f.Kinds[kind]++
 }
+
+// Verdict is what the ledger has seen, and what must not be.
+func (l *Ledger) Verdict() (Faults, Counts) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.wrong, l.total
+}
+
+// RepeatsOf is how many repeats there were of what was sent in a life.
+func (l *Ledger) RepeatsOf(life int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.repeats[life]
+}
+
+// Bound is how many repeats are allowed after one kill.
+func (l *Ledger) Bound() int { return l.bound }

@@ -1,49 +1,11 @@
-package main
+package kill
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"fmt"
 	"strings"
-	"sync/atomic"
-
-	"modernc.org/sqlite"
 )
-
-// database is one SQLite file whose transactions pass the killer's points.
-type database struct {
-	path       string
-	kill       *killer
-	checkpoint string                 // the point of a write to the file itself, "" for none
-	committing atomic.Pointer[string] // the work whose commit is under way
-}
-
-// openDatabase opens a file through a driver that tells the killer of commits.
-func openDatabase(path string, k *killer, checkpoint string) (*database, *sql.DB, error) {
-	// A small write-ahead log, so that checkpoints are seen in lives as short as these.
-	base, err := sqlite.NewConnector("file:" + path +
-		"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=wal_autocheckpoint(200)")
-	if err != nil {
-		return nil, nil, err
-	}
-	d := &database{path: path, kill: k, checkpoint: checkpoint}
-	return d, sql.OpenDB(connector{base, d}), nil
-}
-
-// wrote is called before SQLite writes to a file of this database or its log.
-func (d *database) wrote(path string) {
-	switch path {
-	case d.path + "-wal":
-		if work := d.committing.Load(); work != nil {
-			d.kill.at(*work + " inside commit")
-		}
-	case d.path:
-		if d.checkpoint != "" {
-			d.kill.at(d.checkpoint)
-		}
-	}
-}
 
 type contextKey int
 
@@ -52,16 +14,30 @@ const (
 	committedKey                   // a func(): to be called when it is committed
 )
 
-func working(ctx context.Context, work string) context.Context {
+// Working says what the transactions of a context are for: the killer's points are named after it.
+func Working(ctx context.Context, work string) context.Context {
 	return context.WithValue(ctx, workKey, work)
 }
 
-type connector struct {
-	driver.Connector
-	db *database
+// Committed has done called when a transaction of the context is committed.
+func Committed(ctx context.Context, done func()) context.Context {
+	return context.WithValue(ctx, committedKey, done)
 }
 
-func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+// Statement tells by its text what a transaction is for whose context does not say it, or is a point itself.
+type Statement struct{ Text, Work, Point string }
+
+// Connector is a driver whose transactions pass the killer's points "… before commit", "… commit, loosely" and "… after commit".
+type Connector struct {
+	driver.Connector
+	Killer     *Killer
+	Statements []Statement
+	Rewrite    func(query string) string // nil: nothing is
+	Committing func(work *string)        // the work whose commit is under way, or nil. Nil: nobody is told
+}
+
+// Connect makes a connection.
+func (c Connector) Connect(ctx context.Context) (driver.Conn, error) {
 	base, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -70,7 +46,7 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if !ok {
 		return nil, fmt.Errorf("the driver's connection lacks a method that database/sql uses: %T", base)
 	}
-	return &conn{fullConn: full, db: c.db}, nil
+	return &conn{fullConn: full, db: c}, nil
 }
 
 type fullConn interface {
@@ -81,31 +57,45 @@ type fullConn interface {
 	driver.QueryerContext
 	driver.Pinger
 	driver.SessionResetter
-	driver.Validator
 }
 
 // conn is used by one goroutine at a time.
 type conn struct {
 	fullConn
-	db   *database
+	db   Connector
 	work string // what its transaction is for
+}
+
+// IsValid and CheckNamedValue are the driver's own, if it has them.
+func (c *conn) IsValid() bool {
+	v, ok := c.fullConn.(driver.Validator)
+	return !ok || v.IsValid()
+}
+
+func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
+	if own, ok := c.fullConn.(driver.NamedValueChecker); ok {
+		return own.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
 }
 
 // ran looks at a statement that has run.
 func (c *conn) ran(query string) {
-	for _, s := range statements {
+	for _, s := range c.db.Statements {
 		switch {
-		case !strings.Contains(query, s.text):
-		case s.point != "":
-			c.db.kill.at(s.point)
+		case !strings.Contains(query, s.Text):
+		case s.Point != "":
+			c.db.Killer.At(s.Point)
 		default:
-			c.work = s.work
+			c.work = s.Work
 		}
 	}
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	query = strings.ReplaceAll(query, "wal_autocheckpoint = 4000", "wal_autocheckpoint = 200")
+	if c.db.Rewrite != nil {
+		query = c.db.Rewrite(query)
+	}
 	r, err := c.fullConn.ExecContext(ctx, query, args)
 	if err == nil {
 		c.ran(query)
@@ -181,12 +171,12 @@ func (t *tx) Commit() error {
 	d, work := t.conn.db, t.conn.work
 	t.conn.work = ""
 	if work != "" {
-		d.kill.at(work + " before commit")
-		d.kill.at(work + " commit, loosely")
-		d.committing.Store(&work)
+		d.Killer.At(work + " before commit")
+		d.Killer.At(work + " commit, loosely")
+		d.committing(&work)
 	}
 	err := t.Tx.Commit()
-	d.committing.Store(nil)
+	d.committing(nil)
 	if err != nil {
 		return err
 	}
@@ -194,7 +184,13 @@ func (t *tx) Commit() error {
 		t.committed()
 	}
 	if work != "" {
-		d.kill.at(work + " after commit")
+		d.Killer.At(work + " after commit")
 	}
 	return nil
+}
+
+func (c Connector) committing(work *string) {
+	if c.Committing != nil {
+		c.Committing(work)
+	}
 }

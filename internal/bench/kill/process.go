@@ -1,4 +1,4 @@
-package main
+package kill
 
 import (
 	"bufio"
@@ -10,32 +10,38 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// errKilled is returned by what was under way when the server was killed.
-var errKilled = errors.New("the server was killed")
+// ErrKilled is returned by what was under way when the server was killed.
+var ErrKilled = errors.New("the server was killed")
 
-// process is one life of the server.
-type process struct {
-	address string // where it listens
+// Process is one life of the server.
+type Process struct {
+	Address string // where it listens
 	cmd     *exec.Cmd
 	stdin   io.WriteCloser
 	ready   chan string   // its address
-	answers chan string   // of ask
-	died    chan struct{} // closed when it is gone and all that it has said was heard
+	answers chan string   // of Ask
+	Died    chan struct{} // closed when it is gone and all that it has said was heard
 	bye     bool          // it has ended by itself; after died
 	killing atomic.Bool
-	reached atomic.Bool // its point
+	Reached atomic.Bool // its point
 }
 
 // loosely is within what time after a loose point a server is killed.
 const loosely = 4 * time.Millisecond
 
-// start starts this program as a server. heard is called with each line that it says of its own accord.
-func start(ctx context.Context, o order, heard func(word, rest string)) (*process, error) {
+// Start starts this program as a server. heard is called with each line that it says of its own accord.
+func Start(ctx context.Context, o any, heard func(word, rest string)) (*Process, error) {
+	return StartBy(ctx, nil, o, heard)
+}
+
+// StartBy is Start by a command that becomes the one after it, such as "ip netns exec name".
+func StartBy(ctx context.Context, command []string, o any, heard func(word, rest string)) (*Process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -44,9 +50,10 @@ func start(ctx context.Context, o order, heard func(word, rest string)) (*proces
 	if err != nil {
 		return nil, err
 	}
-	p := &process{
-		cmd: exec.CommandContext(ctx, self, "-child", string(text)), ready: make(chan string, 1), answers: make(chan string, 1),
-		died: make(chan struct{}),
+	args := append(slices.Clone(command), self, "-child", string(text))
+	p := &Process{
+		cmd: exec.CommandContext(ctx, args[0], args[1:]...), ready: make(chan string, 1), answers: make(chan string, 1),
+		Died: make(chan struct{}),
 	}
 	p.cmd.Stderr = os.Stderr
 	// The server ends when this pipe does, whatever becomes of us.
@@ -61,7 +68,7 @@ func start(ctx context.Context, o order, heard func(word, rest string)) (*proces
 		return nil, err
 	}
 	go func() {
-		defer close(p.died)
+		defer close(p.Died)
 		lines := bufio.NewScanner(out)
 		for lines.Scan() {
 			switch word, rest, _ := strings.Cut(lines.Text(), " "); word {
@@ -72,65 +79,68 @@ func start(ctx context.Context, o order, heard func(word, rest string)) (*proces
 			case "bye":
 				p.bye = true
 			case "at":
-				p.reached.Store(true)
-				if !o.Loose {
-					p.kill()
-					continue
-				}
-				time.AfterFunc(rand.N(loosely), p.kill)
+				p.Reached.Store(true)
+				p.Kill()
+			case "near":
+				p.Reached.Store(true)
+				time.AfterFunc(rand.N(loosely), p.Kill)
 			default:
 				heard(word, rest)
 			}
 		}
 		// Killed is how it is meant to end.
 		if err := p.cmd.Wait(); err != nil && !p.killing.Load() && ctx.Err() == nil {
-			fmt.Fprintln(os.Stderr, "crash: the server has ended by itself:", err)
+			fmt.Fprintln(os.Stderr, "kill: the server has ended by itself:", err)
 		}
 	}()
 	return p, nil
 }
 
-// kill sends SIGKILL.
-func (p *process) kill() {
+// Kill sends SIGKILL.
+func (p *Process) Kill() {
 	p.killing.Store(true)
 	_ = p.cmd.Process.Kill() // it may be gone already
 }
 
-// wait waits until the server is gone, and kills it if that takes longer than d.
-func (p *process) wait(d time.Duration) {
+// PID is the process's number.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Wait waits until the server is gone, and kills it if that takes longer than d.
+func (p *Process) Wait(d time.Duration) {
 	select {
-	case <-p.died:
+	case <-p.Died:
 	case <-time.After(d):
-		p.kill()
-		<-p.died
+		p.Kill()
+		<-p.Died
 	}
 }
 
-// listening waits until the server has started.
-func (p *process) listening(patience time.Duration) error {
+// Listening waits until the server has started.
+func (p *Process) Listening(patience time.Duration) error {
 	select {
-	case p.address = <-p.ready:
+	case p.Address = <-p.ready:
 		return nil
-	case <-p.died:
-		return p.ended()
+	case <-p.Died:
+		return p.Ended()
 	case <-time.After(patience):
 		return errors.New("the server does not start")
 	}
 }
 
-func (p *process) ended() error {
+// Ended is why it has ended.
+func (p *Process) Ended() error {
 	if p.killing.Load() {
-		return errKilled
+		return ErrKilled
 	}
 	return errors.New("the server has ended by itself")
 }
 
-// ask has the server do something. One goroutine at a time may ask.
-func (p *process) ask(format string, args ...any) (string, error) {
+// Ask has the server do something. One goroutine at a time may ask.
+func (p *Process) Ask(format string, args ...any) (string, error) {
 	line := fmt.Sprintf(format, args...)
 	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
-		<-p.died
-		return "", p.ended()
+		<-p.Died
+		return "", p.Ended()
 	}
 	select {
 	case answer := <-p.answers:
@@ -138,7 +148,7 @@ func (p *process) ask(format string, args ...any) (string, error) {
 			return strings.TrimSpace(result), nil
 		}
 		return "", errors.New("the server: " + answer)
-	case <-p.died:
+	case <-p.Died:
 		select {
 		case answer := <-p.answers: // said with its last breath
 			if result, ok := strings.CutPrefix(answer, "ok"); ok {
@@ -146,16 +156,16 @@ func (p *process) ask(format string, args ...any) (string, error) {
 			}
 		default:
 		}
-		return "", p.ended()
+		return "", p.Ended()
 	}
 }
 
-// quit has the server end in good order.
-func (p *process) quit() error {
+// Quit has the server end in good order.
+func (p *Process) Quit() error {
 	if _, err := io.WriteString(p.stdin, "quit\n"); err != nil {
 		return err
 	}
-	p.wait(30 * time.Second)
+	p.Wait(30 * time.Second)
 	if !p.bye {
 		return errors.New("the server did not end in good order")
 	}

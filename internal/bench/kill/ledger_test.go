@@ -1,4 +1,4 @@
-package main
+package kill
 
 import (
 	"maps"
@@ -28,10 +28,10 @@ func TestTheLedgerFindsWhatIsWrongAndNothingElse(t *testing.T) {
 		{"a replay in order after a kill", []int{0, 1}, nil,
 			[]came{{there, 0, 1}, {there, 1, 1}, {here, 0, 1}, {here, 1, 1}, {here, 0, 2}, {here, 1, 2}}, ""},
 		{"an update that a later one replaced", []int{0, 1, 2}, nil, []came{{here, 0, 1}, {here, 2, 1}, {there, 0, 1}, {there, 2, 1}}, ""},
-		{"a deletion that was not needed", []int{0, deleted}, nil, []came{{here, 0, 1}, {here, deleted, 1}}, ""},
+		{"a deletion that was not needed", []int{0, Deleted}, nil, []came{{here, 0, 1}, {here, Deleted, 1}}, ""},
 		{"one inbox was left out", []int{0}, nil, []came{{here, 0, 1}}, "lost"},
 		{"an update was left out", []int{0, 1}, nil, []came{{here, 0, 1}, {here, 1, 1}, {there, 0, 1}}, "lost"},
-		{"a deletion was left out", []int{0, deleted}, nil, []came{{here, 0, 1}, {here, deleted, 1}, {there, 0, 1}}, "lost"},
+		{"a deletion was left out", []int{0, Deleted}, nil, []came{{here, 0, 1}, {here, Deleted, 1}, {there, 0, 1}}, "lost"},
 		{"a replay that stops half-way", []int{0, 1}, nil,
 			[]came{{there, 0, 1}, {there, 1, 1}, {here, 0, 1}, {here, 1, 1}, {here, 0, 2}}, "lost"},
 		{"late for the first time", []int{0, 1}, nil, []came{{here, 1, 1}, {here, 0, 2}, {here, 1, 3}, {there, 0, 1}, {there, 1, 1}}, "order"},
@@ -47,23 +47,23 @@ func TestTheLedgerFindsWhatIsWrongAndNothingElse(t *testing.T) {
 			if c.want == "repeats" {
 				bound = 1
 			}
-			l := newLedger(bound)
+			l := NewLedger(bound)
 			both := []string{here, there}
 			for _, rev := range c.said {
-				l.asked(7, rev, both, "asked")
-				l.settled(7, rev, true)
+				l.Asked(7, rev, both, "asked")
+				l.Settled(7, rev, true)
 			}
 			for _, rev := range c.unsaid {
-				l.asked(7, rev, both, "unsaid")
+				l.Asked(7, rev, both, "unsaid")
 			}
 			for _, a := range c.came {
-				l.arrived(a.inbox, 7, a.rev, a.rev == 0, a.life)
+				l.Arrived(a.inbox, 7, a.rev, a.rev == 0, a.life)
 			}
-			all := l.arrivedAll()
-			l.lost()
-			kinds := slices.Sorted(maps.Keys(l.wrong.kinds))
+			all := l.ArrivedAll()
+			l.Lost()
+			kinds := slices.Sorted(maps.Keys(l.wrong.Kinds))
 			if c.want == "" && len(kinds) > 0 || c.want != "" && !slices.Equal(kinds, []string{c.want}) {
-				t.Errorf("found %q, want only %q", l.wrong.list, c.want)
+				t.Errorf("found %q, want only %q", l.wrong.List, c.want)
 			}
 			if all == (c.want == "lost") {
 				t.Errorf("all have arrived: %v", all)
@@ -74,14 +74,14 @@ func TestTheLedgerFindsWhatIsWrongAndNothingElse(t *testing.T) {
 
 func TestWhatCameBeforeAKillMustHaveBeenCommitted(t *testing.T) {
 	t.Parallel()
-	l := newLedger(1)
-	l.asked(7, 0, []string{here}, "asked")
-	l.arrived(here, 7, 0, true, 1)
-	if len(l.wrong.list) > 0 {
-		t.Fatalf("nobody knows yet whether it was committed: %q", l.wrong.list)
+	l := NewLedger(1)
+	l.Asked(7, 0, []string{here}, "asked")
+	l.Arrived(here, 7, 0, true, 1)
+	if len(l.wrong.List) > 0 {
+		t.Fatalf("nobody knows yet whether it was committed: %q", l.wrong.List)
 	}
-	l.settled(7, 0, false)
-	if l.wrong.kinds["undead"] != 1 {
-		t.Errorf("it was not, and found was %q", l.wrong.list)
+	l.Settled(7, 0, false)
+	if l.wrong.Kinds["undead"] != 1 {
+		t.Errorf("it was not, and found was %q", l.wrong.List)
 	}
 }
