@@ -360,3 +360,20 @@ func TestEveryExportedNameIsDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryRoomHasAnExample looks for one in the tests of each package; of storagetest every test of a store is one.
+func TestEveryRoomHasAnExample(t *testing.T) {
+	t.Parallel()
+	for dir := range rooms(t) {
+		files, err := filepath.Glob(filepath.Join("..", dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if dir != "storage/storagetest" && !slices.ContainsFunc(files, func(name string) bool {
+			text, err := os.ReadFile(name)
+			return err == nil && strings.Contains(string(text), "\nfunc Example")
+		}) {
+			t.Errorf("package %s has no Example", dir)
+		}
+	}
+}
