@@ -338,7 +338,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 
 var (
 	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
-	dropped = regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
 // headings are the names by which links lead to a page's headings.
