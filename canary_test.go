@@ -19,8 +19,11 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/fedihook/fedihook"
 	"github.com/fedihook/fedihook/activity"
@@ -63,6 +66,11 @@ func TestWhatIsPrivateIsFoundOnlyWhereItBelongs(t *testing.T) {
 	v.walk()
 	v.stop()
 	passages := v.wire.passages()
+	for _, said := range []string{"far.test", "fedihook.delivery.outcome"} { // what telemetry does say was looked through
+		if !slices.ContainsFunc(passages, func(p passage) bool { return p.place == "telemetry" && p.holds(said) }) {
+			t.Errorf("telemetry does not say %q", said)
+		}
+	}
 	for _, c := range canaries {
 		found := make(map[string]bool)
 		for _, p := range passages {
@@ -106,13 +114,14 @@ type aviary struct {
 	wire       *wire
 	blog       *site
 	far, other *site
+	observed   *sdk
 	stop       func()
 
 	told string // what the app's own page shows to who runs it
 }
 
 func newAviary(t *testing.T) *aviary {
-	v := &aviary{t: t, wire: newWire(t)}
+	v := &aviary{t: t, wire: newWire(t), observed: newSDK(sdktrace.ParentBased(sdktrace.AlwaysSample()))}
 	listen := func() net.Listener {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -156,8 +165,9 @@ func newAviary(t *testing.T) *aviary {
 	var err error
 	v.blog.Server, err = fedihook.New(fedihook.Config{
 		Origin: v.blog.origin, Storage: v.blog.store, InsecureAllowLoopback: names, PicturesDir: t.TempDir(), OfferPosts: 5,
-		Logger:  slog.New(slog.NewJSONHandler(v.wire.writer("log"), nil)), // at Info
-		Proxies: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
+		Telemetry: &v.observed.Telemetry,
+		Logger:    slog.New(slog.NewJSONHandler(v.wire.writer("log"), nil)), // at Info
+		Proxies:   []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
 		Profile: func(_ context.Context, handle string) (actor.Profile, error) {
 			switch handle {
 			case "alice":
@@ -188,6 +198,7 @@ func newAviary(t *testing.T) *aviary {
 		if err := <-done; err != nil {
 			t.Errorf("Run = %v", err)
 		}
+		v.observed.tell(t, v.wire.writer("telemetry"))
 		v.stop = func() {}
 	}
 	t.Cleanup(func() { v.stop() })

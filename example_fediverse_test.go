@@ -60,6 +60,7 @@ func Example_misbehaviour() {
 	bob, eve := there.Actor("bob"), there.Actor("eve")
 
 	fmt.Println("a foreign key:", bob.With(inboxtest.Manner{ForeignKey: eve}).Follow(anna))
+	fmt.Println("another server's id:", bob.With(inboxtest.Manner{ID: "https://evil.example/1"}).Follow(anna))
 	fmt.Println("a day late:", bob.With(inboxtest.Manner{Late: 24 * time.Hour}).Follow(anna))
 	fmt.Println("2 MiB:", bob.With(inboxtest.Manner{Pad: 2 << 20}).Follow(anna))
 	fmt.Println("in order:", bob.Follow(anna), "again:", bob.Replay())
@@ -68,6 +69,7 @@ func Example_misbehaviour() {
 	fmt.Println("gone:", errors.Is(err, actor.ErrGone))
 	// Output:
 	// a foreign key: 401
+	// another server's id: 403
 	// a day late: 401
 	// 2 MiB: 413
 	// in order: 202 again: 202

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -131,7 +132,8 @@ func TestAGroupUnderAFloodForgetsAndGoesOn(t *testing.T) {
 			t.Errorf("the words of %d posts are kept, and %d votes and answers of a month ago", whole, votes)
 		}
 		shown, err := c.Collection(t.Context(), actor.Query{Name: "outbox", Owner: cats, Limit: 100})
-		if err != nil || len(shown.Items) != 100 || !bytes.Contains(shown.Items[0].Raw, []byte("meow")) && !bytes.Contains(shown.Items[1].Raw, []byte("meow")) {
+		newest := func(it activity.Ref) bool { return bytes.Contains(it.Raw, []byte("meow")) }
+		if err != nil || len(shown.Items) != 100 || !slices.ContainsFunc(shown.Items[:8], newest) { // four posts of the last day, and four likes
 			t.Errorf("the outbox shows %d, %v", len(shown.Items), err)
 		}
 

@@ -2,6 +2,9 @@ package fedihook_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -11,6 +14,7 @@ import (
 	"testing/synctest"
 
 	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
@@ -100,6 +104,29 @@ func (s *sdk) named(name string) (list tracetest.SpanStubs) {
 		}
 	}
 	return list
+}
+
+// tell writes all that was exported, as an exporter would send it.
+func (s *sdk) tell(t *testing.T, w io.Writer) {
+	for _, span := range s.spans.GetSpans() {
+		fmt.Fprintln(w, span.Name, span.Status.Code, span.Status.Description, span.SpanContext.TraceID())
+		for _, a := range span.Attributes {
+			fmt.Fprintln(w, a.Key, a.Value.Emit())
+		}
+		for _, e := range span.Events {
+			fmt.Fprintln(w, e.Name)
+			for _, a := range e.Attributes {
+				fmt.Fprintln(w, a.Key, a.Value.Emit())
+			}
+		}
+	}
+	var all metricdata.ResourceMetrics
+	if err := s.reader.Collect(context.Background(), &all); err != nil {
+		t.Error(err)
+	}
+	if err := json.NewEncoder(w).Encode(all); err != nil {
+		t.Error(err)
+	}
 }
 
 func text(span tracetest.SpanStub, name string) string {

@@ -217,3 +217,33 @@ func TestGuardedTransportReachesNothingPrivate(t *testing.T) {
 		t.Errorf("it was dialled: %v", err)
 	}
 }
+
+func TestGuardedTransportReachesLoopbackForTheHostsOfATrial(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) }))
+	defer srv.Close()
+	post := func(rt http.RoundTripper, url string) (status int, err error) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader("x"))
+		if err != nil {
+			return 0, err
+		}
+		resp, err := rt.RoundTrip(req)
+		if err != nil {
+			return 0, err
+		}
+		return resp.StatusCode, resp.Body.Close()
+	}
+	rt, err := delivery.Config{InsecureAllowLoopback: map[string]string{"a.test": srv.Listener.Addr().String()}}.Guarded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, err := post(rt, "http://a.test/inbox"); status != http.StatusAccepted || err != nil {
+		t.Errorf("the host of the trial: %d, %v", status, err)
+	}
+	if status, err := post(rt, srv.URL); err == nil {
+		t.Errorf("the address by itself: %d", status)
+	}
+	if _, err := (delivery.Config{InsecureAllowLoopback: map[string]string{"a.test": "192.0.2.1:80"}}).Guarded(); err == nil {
+		t.Error("an address that is none of loopback is taken")
+	}
+}

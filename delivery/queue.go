@@ -125,6 +125,10 @@ type Config struct {
 	// UserAgent goes with each post. Empty means "Fedihook (+https://github.com/fedihook/fedihook)".
 	UserAgent string
 
+	// InsecureAllowLoopback is for tests and trials: hosts that the guarded transport may reach on loopback, as
+	// "a.test" → "127.0.0.1:8080". Their inboxes may have http URLs. Nil: public addresses alone.
+	InsecureAllowLoopback map[string]string
+
 	// Logger is told of hosts that fail and return, and of what is given up. Nil means slog.Default().
 	Logger *slog.Logger
 }
@@ -209,7 +213,8 @@ func New(c Config) (*Queue, error) {
 
 // Guarded returns what a nil Transport posts through: it reaches public addresses only, whatever a name resolves to, and
 // keeps as many connections to a host as MaxWindow allows posts. Wrap it in what signs, such as a signature.Transport, to
-// make a Transport. It looks at MaxWindow, Policy.Timeout and UserAgent only, and may be used by many goroutines at once.
+// make a Transport. It looks at MaxWindow, Policy.Timeout, UserAgent and InsecureAllowLoopback only, and may be used by many
+// goroutines at once.
 func (c Config) Guarded() (http.RoundTripper, error) {
 	zero(&c.MaxWindow, 8)
 	c.Policy = c.Policy.withDefaults()
@@ -226,5 +231,6 @@ func (c Config) guarded() safehttp.Config {
 	return safehttp.Config{
 		ConnectTimeout: 5 * time.Second, TLSTimeout: 5 * time.Second, HeaderTimeout: 20 * time.Second,
 		Timeout: c.Policy.Timeout, MaxIdlePerHost: c.MaxWindow, UserAgent: c.UserAgent,
+		InsecureAllowLoopback: c.InsecureAllowLoopback,
 	}
 }

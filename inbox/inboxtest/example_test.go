@@ -85,6 +85,64 @@ func ExampleServer_documents() {
 	// Output: 3145728 true true true
 }
 
+// What an actor sends is spoilt for as long as the result of With is used. A server that looks at signatures and sizes alone answers so.
+func ExampleManner() {
+	n := inboxtest.NewNet(nil) // in a test: NewNet(t), which also closes it
+	defer n.Close()
+	there := n.Server("there.example")
+	ann, bob, eve := n.Server("a.example").Actor("ann"), there.Actor("bob"), there.Actor("eve")
+	for _, m := range []inboxtest.Manner{
+		{}, {Unsigned: true}, {Signer: eve}, {ForeignKey: eve}, {Late: 24 * time.Hour}, {Pad: 2 << 20}, {Nest: 5000},
+	} {
+		fmt.Print(bob.With(m).Follow(ann.ID()), " ")
+	}
+	fmt.Print(bob.Follow(ann.ID()))
+	// Output: 202 401 401 401 401 413 400 202
+}
+
+// Networks reorder what is sent, and servers send it again.
+func ExampleServer_Hold() {
+	n := inboxtest.NewNet(nil) // in a test: NewNet(t), which also closes it
+	defer n.Close()
+	ann, bob := n.Server("a.example").Actor("ann"), n.Server("there.example").Actor("bob")
+	note := bob.Mention(ann.ID(), "<p>Hello</p>")
+
+	bob.Server().Hold()
+	fmt.Println(bob.Create(note), bob.Delete(note.ID)) // no answer yet
+	fmt.Println(bob.Server().Release(1, 0))
+	fmt.Println(bob.Replay()) // what was said last, byte by byte
+	for _, d := range ann.Server().Received("") {
+		fmt.Print(d.Activity.Type, " ")
+	}
+	// Output:
+	// 0 0
+	// [202 202]
+	// 202
+	// Delete Create Delete
+}
+
+// Accounts get new keys, move and end.
+func ExampleActor() {
+	n := inboxtest.NewNet(nil) // in a test: NewNet(t), which also closes it
+	defer n.Close()
+	ann, bob := n.Server("a.example").Actor("ann"), n.Server("there.example").Actor("bob")
+	other := n.Server("other.example").Actor("bob")
+	fmt.Println("Follow", bob.Follow(ann.ID()))
+	bob.RotateKey()
+	fmt.Println("with a new key", bob.Undo("Follow", ann.ID()))
+	other.Alias(bob.ID()) // without it nobody believes the Move
+	fmt.Println("Move", bob.Move(other.ID()), ann.Server().Wait("Move").Activity.Target.ID)
+	status, _, _ := ann.Get(bob.ID())
+	fmt.Print("Delete ", bob.DeleteSelf(), ", before it ", status)
+	status, _, _ = ann.Get(bob.ID())
+	fmt.Println(", after it", status)
+	// Output:
+	// Follow 202
+	// with a new key 202
+	// Move 202 https://other.example/users/bob
+	// Delete 202, before it 200, after it 410
+}
+
 // A hook of one's own needs neither a network nor keys to be tested.
 func ExampleMessage() {
 	const alice, bob = "https://blog.example/ap/users/alice", "https://there.example/users/bob"
@@ -122,4 +180,36 @@ func ExampleTwice() {
 	}
 	fmt.Println("counted:", likes, "noted:", len(likers))
 	// Output: counted: 2 noted: 1
+}
+
+// Readers are tested in the same way. These keep a comment under its id, and a like under who likes: both are there once.
+func ExampleTwice_readers() {
+	comments, likes := map[string]string{}, map[string]bool{}
+	readers := inboxtest.Twice(inbox.Readers{
+		Posts:   "https://blog.example/posts/",
+		Comment: func(_ context.Context, c inbox.Comment) error { comments[c.ID] = c.Content; return nil },
+		React: func(_ context.Context, post, kind, by string, yes bool) error {
+			likes[post+" "+kind+" "+by] = yes
+			return nil
+		},
+	})
+	const bob = "https://there.example/users/bob"
+	reply := activity.Note("https://there.example/posts/1", bob, "<p>Well said</p>", time.Now())
+	reply.InReplyTo = activity.IRI("https://blog.example/posts/hello")
+	reply.Address(activity.VisibilityPublic, bob+"/followers")
+	like := &activity.Activity{
+		ID: "https://there.example/likes/1", Type: activity.Types{activity.TypeLike}, Actor: activity.IRI(bob),
+		Object: activity.Refs{activity.IRI("https://blog.example/posts/hello")},
+	}
+	hooks := readers.Hooks(inbox.Hooks{})
+	for _, err := range []error{
+		hooks.Create(context.Background(), inboxtest.Message(nil, activity.Create("https://there.example/posts/1/create", reply))),
+		hooks.Like(context.Background(), inboxtest.Message(nil, like)),
+	} {
+		if err != nil {
+			fmt.Println(err)
+		}
+	}
+	fmt.Println(comments, likes)
+	// Output: map[https://there.example/posts/1:<p>Well said</p>] map[hello like https://there.example/users/bob:true]
 }

@@ -25,23 +25,25 @@ type Manner struct {
 	// Scheme signs with RFC 9421 rather than draft-cavage-12; Ed25519 does so with the actor's second key.
 	Scheme  signature.Scheme
 	Ed25519 bool
-	// Unsigned leaves the signature out.
-	Unsigned bool
 	// Proof adds an object integrity proof (FEP-8b32), by which an activity can be believed that another one forwards.
 	Proof bool
 	// LDSignature adds an LD signature to what is for everyone, as Mastodon does.
 	LDSignature bool
 	// Header is sent too, and signed if the scheme signs such fields. Added comes after that: no signature covers it.
 	Header, Added http.Header
-	// Late signs with a time so long ago, as if the request had been under way since. It is for draft-cavage-12.
-	Late time.Duration
 
+	// What follows is done wrong.
+
+	// Unsigned leaves the signature out.
+	Unsigned bool
 	// Signer signs in the actor's place, in its own name: the one who forwards, or a liar.
 	Signer *Actor
 	// ForeignKey signs with the key of another actor and says that it is this one's.
 	ForeignKey *Actor
 	// ID is the activity's id, whatever it should be.
 	ID string
+	// Late signs with a time so long ago, as if the request had been under way since. It is for draft-cavage-12.
+	Late time.Duration
 	// Pad makes the body so many bytes long. Nest puts so many lists into each other in it. Zero leaves it as it is.
 	Pad, Nest int
 }

@@ -1,7 +1,6 @@
 package inboxtest
 
 import (
-	"context"
 	"reflect"
 	"testing"
 	"time"
@@ -61,33 +60,25 @@ func Message(t testing.TB, a *activity.Activity, to ...string) *inbox.Message {
 	return m
 }
 
-// Twice makes hooks that run each of h's two times, one after the other with the same Message, as happens when a process dies
-// after a hook and before that is noted. What the second run returns counts; if the first fails there is none, for then the
-// inbox tries again itself. A hook that is nil stays so. Put it around the hooks of an app in every test, and what is not idempotent shows.
-func Twice(h inbox.Hooks) inbox.Hooks {
+// Twice makes hooks, or readers, that run each of h's funcs two times, one after the other with the same values, as happens when a
+// process dies after a hook and before that is noted. What the second run returns counts; if the first fails there is none, for then
+// the inbox tries again itself. A func that is nil stays so, and so does one that returns no error, which only looks something up. Put
+// it around the hooks of an app in every test, and what is not idempotent shows.
+func Twice[H inbox.Hooks | inbox.Readers](h H) H {
 	hooks := reflect.ValueOf(&h).Elem()
 	for i := range hooks.NumField() {
-		if hooks.Field(i).IsNil() {
+		hook := hooks.Field(i)
+		if hook.Kind() != reflect.Func || hook.IsNil() || !hook.Type().Out(hook.Type().NumOut()-1).Implements(reflect.TypeFor[error]()) {
 			continue
 		}
-		switch run := hooks.Field(i).Interface().(type) {
-		case inbox.Hook:
-			hooks.Field(i).Set(reflect.ValueOf(inbox.Hook(func(ctx context.Context, m *inbox.Message) error {
-				if err := run(ctx, m); err != nil {
-					return err
-				}
-				return run(ctx, m)
-			})))
-		case func(context.Context, string, []*inbox.Message) error:
-			hooks.Field(i).Set(reflect.ValueOf(func(ctx context.Context, objectID string, ms []*inbox.Message) error {
-				if err := run(ctx, objectID, ms); err != nil {
-					return err
-				}
-				return run(ctx, objectID, ms)
-			}))
-		default:
-			panic("inboxtest: Twice does not know how to run hook " + hooks.Type().Field(i).Name) // a test runs it over all
-		}
+		run := reflect.ValueOf(hook.Interface()) // hook itself is about to be another one
+		hook.Set(reflect.MakeFunc(hook.Type(), func(in []reflect.Value) []reflect.Value {
+			out := run.Call(in)
+			if !out[len(out)-1].IsNil() {
+				return out
+			}
+			return run.Call(in)
+		}))
 	}
 	return h
 }

@@ -219,6 +219,25 @@ func TestTwiceRunsEveryHook(t *testing.T) {
 	}
 }
 
+func TestTwiceRunsReadersButLooksUpOnce(t *testing.T) {
+	t.Parallel()
+	removed, asked := 0, 0
+	r := inboxtest.Twice(inbox.Readers{
+		Posts:  "https://blog.example/posts/",
+		Remove: func(context.Context, string, string) error { removed++; return nil },
+		Who:    func(context.Context, string) inbox.Person { asked++; return inbox.Person{Handle: "bob@b.example"} },
+	})
+	if err := r.Remove(t.Context(), "https://b.example/1", "https://b.example/users/bob"); err != nil || removed != 2 {
+		t.Errorf("Remove ran %d times and returned %v", removed, err)
+	}
+	if who := r.Who(t.Context(), ""); who.Handle != "bob@b.example" || asked != 1 {
+		t.Errorf("Who ran %d times and returned %+v", asked, who)
+	}
+	if r.Posts != "https://blog.example/posts/" || r.Comment != nil || r.React != nil {
+		t.Errorf("what is no func, or nil, has changed: %q", r.Posts)
+	}
+}
+
 func TestAMessageThatTheInboxWouldRefuseIsNotMade(t *testing.T) {
 	t.Parallel()
 	const bob = "https://b.example/users/bob"

@@ -20,6 +20,8 @@ func TestTheCheckerTellsGoodEdgesFromBadOnes(t *testing.T) {
 		{"the façade may import sub-packages", "server.go", "/signature/ldsig", true},
 		{"the façade may import the guarded client", "server.go", "/internal/safehttp", true},
 		{"an example may import the façade", "examples/blog/main.go", "", true},
+		{"the example that goes without the façade does not import it", "examples/toolkit/wire.go", "", false},
+		{"nor do its tests", "examples/toolkit/wire_test.go", "", false},
 		{"an example may import its own packages", "examples/blog/main.go", "/examples/blog/page", true},
 		{"telemetry knows the rooms that it observes", "telemetry/inbox.go", "/inbox", true},
 		{"and is known by the façade", "server.go", "/telemetry", true},

@@ -27,6 +27,9 @@ var rooms = map[string][]string{
 	".":            {"exported", "internal/safehttp"},
 	"examples/...": {"exported"},
 
+	// The blog without the façade.
+	"examples/toolkit": {"activity", "activity/html", "signature", "moderation", "delivery", "media", "actor", "inbox", "outbox", "storage"},
+
 	"activity/html":   {"activity"},
 	"actor/check":     {"activity", "signature", "actor", "internal/safehttp"},
 	"signature/ldsig": {"signature"},

@@ -2,4 +2,4 @@
 
 package ldsig_test
 
-const slowness = 20
+const slowness = 100

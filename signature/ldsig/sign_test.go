@@ -203,7 +203,7 @@ func TestWhatVerifyWouldRefuseIsNotSigned(t *testing.T) {
 		{"no context", strings.Replace(good, `"@context":"https://www.w3.org/ns/activitystreams",`, "", 1), ours, ldsig.ErrContext},
 		{"an unknown context", strings.Replace(good, "www.w3.org/ns", "evil.example", 1), ours, ldsig.ErrContext},
 		{"an undefined term", strings.Replace(good, `"to"`, `"evil":1,"to"`, 1), ours, ldsig.ErrUnprotected},
-		{"a proof", strings.Replace(good, `"to"`, `"proof":{"type":"DataIntegrityProof"},"to"`, 1), ours, ldsig.ErrUnprotected},
+		{"a proof of the object", strings.Replace(good, `"https://a.example/2"`, `{"id":"https://a.example/2","proof":{"type":"DataIntegrityProof"}}`, 1), ours, ldsig.ErrUnprotected},
 		{"a relative id", strings.Replace(good, "https://a.example/2", "2", 1), ours, ldsig.ErrUnprotected},
 		{"no id", strings.Replace(good, `"id":"https://a.example/1",`, "", 1), ours, nil},
 		{"nothing but an id", context + `"id":"https://a.example/1"}`, ours, ldsig.ErrKind},

@@ -1,0 +1,115 @@
+// Command toolkit is the blog of examples/blog, federated by hand: with the rooms of the library and without the façade that wires
+// them.
+//
+//	go run ./examples/toolkit -listen 127.0.0.1:8081
+//
+// All but the files below is examples/blog/before as it stands. Read them in this order: federation.go says what the blog has, wire.go
+// makes the rooms, and the others each fit one room to what another declares:
+//
+//	federation.go  the blog's side: what one file does in examples/blog
+//	wire.go        every room, and what it is given
+//	say.go         from a saved post to the delivery queue
+//	show.go        what others may read, and at which URLs
+//	follow.go      who follows whom
+//	peer.go        what is known of other servers
+//	visit.go       how people elsewhere are shown, and led to their own server
+//
+// It leaves out what this blog has no use for: who moves or is moved, groups, relays, quotes and leave to answer, followers that
+// are compared (FEP-8fcf), and replies that are forwarded to followers (ActivityPub §7.1.2). Each is one more field of [inbox.Config] or
+// [outbox.Config], and fedihook.New fills them all.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// options is the command line.
+type options struct {
+	listen, origin, data, db string
+	trial                    loopback
+	net                      http.RoundTripper // of a test; nil: the rooms reach public addresses alone, and trial
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` to listen on")
+	flag.StringVar(&o.origin, "origin", "", "where visitors find the blog, like https://blog.example (default http://localhost and the port)")
+	flag.StringVar(&o.data, "data", "", "`folder` with posts/*.md, where databases go, too (default a temporary one with some posts)")
+	flag.StringVar(&o.db, "db", "", "SQLite `file` or postgres:// address (default blog.db in the data folder)")
+	flag.Var(&o.trial, "insecure-allow-loopback", "for trials: `host=address` of a server on this machine")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "blog:", err)
+		os.Exit(1)
+	}
+}
+
+// parts are what a site is made of, in this order.
+var parts = []func(context.Context, *site) (part, error){tags, feed, discussion, federation}
+
+// run serves a blog until ctx ends.
+func run(ctx context.Context, o options) error {
+	if flag.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flag.Arg(0))
+	}
+	listener, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	if o.origin == "" {
+		o.origin = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
+	}
+	if o.data == "" {
+		if o.data, err = os.MkdirTemp("", "blog"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(o.data)
+		if err := os.CopyFS(o.data, samples); err != nil {
+			return err
+		}
+	}
+	if o.db == "" {
+		o.db = filepath.Join(o.data, "blog.db")
+	}
+	s, err := newSite(ctx, o)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	g, ctx := errgroup.WithContext(ctx)
+	for _, p := range s.parts {
+		if p.run != nil {
+			g.Go(func() error { return p.run(ctx) })
+		}
+	}
+	g.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return server.Shutdown(ctx)
+	})
+	slog.Info("blog: serving", "origin", o.origin, "address", listener.Addr(), "data", o.data)
+	return g.Wait()
+}
