@@ -227,6 +227,7 @@ type Error struct {
 	Err       error
 }
 
+// Error names the inbox and the cause.
 func (e *Error) Error() string { return fmt.Sprintf("delivery: %s: %v", e.Inbox, e.Err) }
 
 // Unwrap returns the cause.
@@ -239,6 +240,7 @@ type TargetError struct {
 	Count   int
 }
 
+// Error names the first of them, and how many there are.
 func (e *TargetError) Error() string {
 	return fmt.Sprintf("delivery: %d malformed inbox URLs: %.1000q", e.Count, e.Inboxes)
 }

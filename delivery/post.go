@@ -151,7 +151,7 @@ func (w *worker) header(contentType string) http.Header {
 		h = http.Header{
 			"Content-Type": {contentType},
 			"User-Agent":   {w.q.UserAgent},
-			// A host that closes an idle connection just as we use it would look like one that
+			// A host that closes an idle connection just as we use it, as snac may, would look like one that
 			// fails. net/http tries such a request again on a new connection if it may be sent
 			// twice, and this is how to tell it; a header without values is not sent.
 			"Idempotency-Key": {},

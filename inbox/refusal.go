@@ -16,6 +16,7 @@ type Refusal struct {
 	Err      error
 }
 
+// Error names the activity, where its id is known, and the reason.
 func (e *Refusal) Error() string {
 	if e.Activity == "" {
 		return fmt.Sprintf("inbox: %v", e.Err)
@@ -23,6 +24,7 @@ func (e *Refusal) Error() string {
 	return fmt.Sprintf("inbox: activity %s: %v", e.Activity, e.Err)
 }
 
+// Unwrap returns the reason.
 func (e *Refusal) Unwrap() error { return e.Err }
 
 // Reasons that a [Refusal] may wrap, beside those of packages signature and moderation.

@@ -52,6 +52,7 @@ type Error struct {
 	Err    error
 }
 
+// Error names the remote address, so mind where it is logged, and the reason.
 func (e *Error) Error() string {
 	if e.Status != 0 {
 		return fmt.Sprintf("media: %s: %v: status %d", e.URL, e.Err, e.Status)
@@ -59,6 +60,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("media: %s: %v", e.URL, e.Err)
 }
 
+// Unwrap returns the reason.
 func (e *Error) Unwrap() error { return e.Err }
 
 // gone tells whether the other server has the picture no longer, or something in its place that is not one.

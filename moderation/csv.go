@@ -37,6 +37,7 @@ type LineError struct {
 	Err   error
 }
 
+// Error names the line, the column and what is wrong there.
 func (e *LineError) Error() string {
 	if e.Field == "" {
 		return fmt.Sprintf("moderation: line %d: %v", e.Line, e.Err)
@@ -44,6 +45,7 @@ func (e *LineError) Error() string {
 	return fmt.Sprintf("moderation: line %d: %s: %v", e.Line, e.Field, e.Err)
 }
 
+// Unwrap returns what is wrong.
 func (e *LineError) Unwrap() error { return e.Err }
 
 // columns are those of Mastodon's list of blocked domains (seen 4.6.5), in its order.

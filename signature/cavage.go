@@ -27,7 +27,7 @@ func isCavageAlgorithm(name string) bool {
 }
 
 // cavageAlgorithm returns what a key and the label together mean. The key decides; a label that
-// is neither absent nor hs2019 must fit it. With RSA, hs2019 is SHA-256: the draft left it to the
+// is neither absent, as Shuttlecraft leaves it, nor hs2019 must fit it. With RSA, hs2019 is SHA-256: the draft left it to the
 // key's metadata, of which actors have none, and all peers mean this.
 func cavageAlgorithm(key crypto.PublicKey, label string) (httpsig.Algorithm, error) {
 	switch key.(type) {
