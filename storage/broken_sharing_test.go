@@ -19,7 +19,7 @@ type sharedJournal interface {
 type brokenSharing struct {
 	sharedJournal
 	share  func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (inbox.Share, error)
-	dueOf  func(ctx context.Context, epoch int64, shards inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error)
+	dueOf  func(ctx context.Context, epoch int64, shards inbox.Shards, held []int64, now time.Time, limit int) ([]inbox.Entry, error)
 	lease  func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error)
 	finish func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) (bool, error)
 }
@@ -31,11 +31,11 @@ func (b *brokenSharing) Share(ctx context.Context, owner string, now time.Time, 
 	return b.sharedJournal.Share(ctx, owner, now, ttl)
 }
 
-func (b *brokenSharing) DueOf(ctx context.Context, epoch int64, shards inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error) {
+func (b *brokenSharing) DueOf(ctx context.Context, epoch int64, shards inbox.Shards, held []int64, now time.Time, limit int) ([]inbox.Entry, error) {
 	if b.dueOf != nil {
-		return b.dueOf(ctx, epoch, shards, now, limit)
+		return b.dueOf(ctx, epoch, shards, held, now, limit)
 	}
-	return b.sharedJournal.DueOf(ctx, epoch, shards, now, limit)
+	return b.sharedJournal.DueOf(ctx, epoch, shards, held, now, limit)
 }
 
 func (b *brokenSharing) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error) {
@@ -108,8 +108,8 @@ var brokenSharings = []struct {
 			mine = s.Shards
 			return s, err
 		}
-		b.dueOf = func(ctx context.Context, epoch int64, _ inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error) {
-			return j.DueOf(ctx, epoch, mine, now, limit)
+		b.dueOf = func(ctx context.Context, epoch int64, _ inbox.Shards, held []int64, now time.Time, limit int) ([]inbox.Entry, error) {
+			return j.DueOf(ctx, epoch, mine, held, now, limit)
 		}
 		return b
 	}},
