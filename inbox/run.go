@@ -19,7 +19,7 @@ const (
 	askTime = 5 * time.Second
 
 	// Who has looked so lately for what others have appended waits for more of it: busy nodes append many times in that.
-	lookEvery = 20 * time.Millisecond
+	lookEvery = 50 * time.Millisecond
 
 	// maxReady bounds the entries that wait in memory for a worker.
 	maxReady = 512

@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/fedihook/fedihook/inbox"
@@ -112,6 +113,12 @@ var brokenSharings = []struct {
 			return j.DueOf(ctx, epoch, mine, held, now, limit)
 		}
 		return b
+	}},
+	{"what is in hand is not listed, and does not count", func(j sharedJournal) inbox.Journal {
+		return &brokenSharing{sharedJournal: j, dueOf: func(ctx context.Context, epoch int64, shards inbox.Shards, held []int64, now time.Time, limit int) ([]inbox.Entry, error) {
+			list, err := j.DueOf(ctx, epoch, shards, nil, now, limit)
+			return slices.DeleteFunc(list, func(e inbox.Entry) bool { return slices.Contains(held, e.Seq) }), err
+		}}
 	}},
 	{"no shard is two workers' while they come, go and die", shareFault(func(s *inbox.Share) { s.Shards, s.Spare = inbox.AllShards, 0 })},
 	{"of many simultaneous shares none has another's", shareFault(func(s *inbox.Share) { s.Shards, s.Spare = inbox.AllShards, 0 })},

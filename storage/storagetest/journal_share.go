@@ -151,6 +151,34 @@ var sharingChecks = []check[sharers]{
 		_, err := s[0].DueOf(ctx, a.Epoch, a.Shards&^some, nil, start, 100)
 		ok(t, err)
 	}},
+	{"what is in hand is not listed, and does not count", func(t *testing.T, ctx context.Context, s sharers) {
+		const n = 700 // more than are looked at one by one
+		for i := range n {
+			e := entry(i, "")
+			e.Turn = start.Add(time.Duration(i) * time.Second)
+			add(t, ctx, s[i%2], e)
+		}
+		a := shareOf(t, ctx, s[0], "a", start)
+		var held []int64
+		for _, limit := range []int{3, 200, n} { // of few and of many
+			list, err := s[0].DueOf(ctx, a.Epoch, a.Shards, held, start, limit)
+			ok(t, err)
+			equal(t, "entries that are listed", len(list), min(limit, n-len(held)))
+			for i, e := range list {
+				equal(t, "what the next one says", string(e.Body), string(entry(len(held)+i, "").Body))
+			}
+			for _, e := range list {
+				held = append(held, e.Seq)
+			}
+			ok(t, finish(ctx, s[0], a.Epoch, []inbox.Outcome{{Seq: held[0]}})) // it may be gone
+		}
+		list, err := s[0].DueOf(ctx, a.Epoch, a.Shards, held, start, 10)
+		ok(t, err)
+		equal(t, "entries that are listed with all in hand", len(list), 0)
+		list, err = s[0].DueOf(ctx, a.Epoch, a.Shards, held[2:], start, 10)
+		ok(t, err)
+		equal(t, "entries that are listed when one is let go", len(list), 1)
+	}},
 	{"no shard is two workers' while they come, go and die", func(t *testing.T, ctx context.Context, s sharers) {
 		r := rand.New(rand.NewPCG(1, 2))
 		type worker struct {
