@@ -34,16 +34,19 @@
 // signed.
 //
 // On one PostgreSQL (15, on the same two cores), 3000 activities over 32 connections; to reach 0.9 is the goal. Before (a) and after (b)
-// a node stopped to read what it has in hand and transactions asked for less, in one run beside others' work (load 10 to 16; WAL and
-// the number of statements do not depend on that):
+// a node stopped to read what it has in hand and transactions asked for less. Each line is one round, of one and then of two nodes,
+// beside others' work, which is why rates differ so; the last two of (b) were not in one run with (a), the third looks every 50 ms, as
+// now, and the others every 20:
 //
-//	   nodes  done/s  to the first  CPU µs each  PostgreSQL's  WAL B each
-//	a      1    2981          1.00          307           115        1903
-//	a      2    1644          0.55          607           387        1874
-//	b      1    3933          1.00          210           120        1897
-//	b      2    2521          0.64          353           258        1909  NOT met
+//	     load   done/s       of one  CPU µs each  PostgreSQL's
+//	a      21   1268, 1290     1.02     450, 683      178, 360
+//	a      13   2981, 1644     0.55     307, 607      115, 387
+//	b      16   3933, 2521     0.64     210, 353      120, 258  NOT met
+//	b      21   1008,  678     0.67     277, 470      151, 342  NOT met; with pg_stat_statements
+//	b      59    688,  425     0.62     297, 467      156, 293  NOT met
 //
-// Where the rest goes, by the statements of the server for each activity of (b), and what they took under a load of 20:
+// Where the rest goes, by the statements for each activity in the second round of (b), and how long they took, waiting for
+// a core included:
 //
 //	                                            1 node          2 nodes
 //	transactions of the journal                  0.037            0.073  32 senders divided by two: 29 and 15 activities in each
