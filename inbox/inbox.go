@@ -170,7 +170,7 @@ type Inbox struct {
 	arrived chan struct{} // wakes Run
 	offers  chan offer    // what Run need not look for
 	taking  atomic.Bool   // it takes offers
-	looks   atomic.Int64  // how often it began or ended to look for what is due
+	leases  atomic.Int64  // how often it began or ended to change what it may work at
 	filters chan struct{} // one for each that runs
 	busy    atomic.Int64  // when it was last said, in nanoseconds
 }

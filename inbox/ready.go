@@ -33,8 +33,8 @@ func (t *task) activity() (*activity.Activity, error) {
 // again. What becomes of an offer matters to nobody, for the entry is in the journal.
 type offer struct {
 	task
-	ready bool
-	looks int64 // [Inbox].looks before it was kept: if it is another now, the entry may have been found in the journal
+	ready  bool
+	leases int64 // [Inbox].leases before it was kept: if it is another now, another process may have run the entry
 }
 
 // offer tells whoever works the journal that something came.

@@ -63,14 +63,16 @@ func TestAnOfferIsTakenOnlyIfNothingElseCanHaveTakenIt(t *testing.T) {
 		"as it comes":                {func(*shift, *offer) {}, true, false},
 		"behind one of its key":      {func(_ *shift, o *offer) { o.ready = false }, false, false},
 		"in hand already":            {func(s *shift, o *offer) { s.held[o.Seq] = 0 }, false, false},
-		"somebody looked meanwhile":  {func(s *shift, _ *offer) { s.in.looks.Add(2) }, false, true},
+		"the lease was renewed":      {func(s *shift, _ *offer) { s.in.leases.Add(2) }, false, true},
+		"it may have been found":     {func(s *shift, o *offer) { s.found = o.Seq }, false, true},
+		"an older one was found":     {func(s *shift, o *offer) { s.found = o.Seq - 1 }, true, false},
 		"the lease may be another's": {func(s *shift, _ *offer) { s.turf.leased = time.Now().Add(-leaseTTL) }, false, true},
 		"its shard is another's":     {func(s *shift, o *offer) { s.turf.Shards &^= 1 << o.Shard() }, false, false},
 		"its shard is to be left":    {func(s *shift, o *offer) { s.turf.leaving = 1 << o.Shard() }, false, false},
 	} {
 		in := &Inbox{}
 		s := &shift{in: in, held: make(map[int64]int), turf: turf{Share: Share{Shards: AllShards}, leased: time.Now(), ttl: leaseTTL}}
-		o := offer{task: taskAt(1, 1), ready: true, looks: in.looks.Load()}
+		o := offer{task: taskAt(1, 1), ready: true, leases: in.leases.Load()}
 		c.change(s, &o)
 		s.take(o)
 		if taken := len(s.ready.jobs) == 1; taken != c.taken || s.look != c.look {

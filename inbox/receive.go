@@ -98,7 +98,7 @@ func (in *Inbox) keep(ctx context.Context, c *matter) error {
 	}
 	interactive := isInteractive(c.a, &c.audience) && (c.group == "" || len(c.To) > 0)
 	in.gate.turn(&e, c.lane(), interactive)
-	looks := in.looks.Load()
+	leases := in.leases.Load()
 	kept, err := in.Journal.Append(ctx, e, in.bounds(interactive))
 	if err != nil {
 		return c.refuse(http.StatusServiceUnavailable, err)
@@ -117,7 +117,7 @@ func (in *Inbox) keep(ctx context.Context, c *matter) error {
 		}
 	}
 	e.Seq, e.Key, e.To, e.Alone, e.Rules = kept.Seq, kept.Key, kept.To, kept.Alone, Rules{}
-	in.offer(offer{task: task{Entry: e, a: c.a, object: c.object}, ready: kept.Ready, looks: looks})
+	in.offer(offer{task: task{Entry: e, a: c.a, object: c.object}, ready: kept.Ready, leases: leases})
 	return nil
 }
 

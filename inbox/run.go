@@ -18,6 +18,9 @@ const (
 	// Who waits longer for the journal asks anew: a connection may be dead without anybody having been told, and the lease is to be kept.
 	askTime = 5 * time.Second
 
+	// Who has looked so lately for what others have appended waits for more of it: busy nodes append many times in that.
+	lookEvery = 50 * time.Millisecond
+
 	// maxReady bounds the entries that wait in memory for a worker.
 	maxReady = 512
 )
@@ -70,17 +73,20 @@ func (in *Inbox) hear(ctx context.Context) {
 type shift struct {
 	in        *Inbox
 	turf      turf
-	ready     ready          // jobs that wait for a worker
-	held      map[int64]int  // entries that are ready, run or are being recorded, and their shards
-	look      bool           // something may be due that is not in hand
-	workers   int            // that were started
-	running   int            // jobs, those that are away too
-	places    *places        // of the others
-	jobs      chan []task    // that run
-	outcomes  chan []Outcome // of a job that ran
-	batches   chan batch     // to be recorded, one at a time
-	recorded  chan recorded  // what the journal has now
-	pending   []Outcome      // what it has not yet
+	ready     ready            // jobs that wait for a worker
+	held      map[int64]int    // entries that are ready, run or are being recorded, and their shards
+	look      bool             // something may be due that is not in hand
+	looked    time.Time        // when it last did
+	soon      <-chan time.Time // it is to look then, for others have appended something; nil: they have not
+	found     int64            // the highest Seq that it has found when it looked: whatever is above can only have been offered
+	workers   int              // that were started
+	running   int              // jobs, those that are away too
+	places    *places          // of the others
+	jobs      chan []task      // that run
+	outcomes  chan []Outcome   // of a job that ran
+	batches   chan batch       // to be recorded, one at a time
+	recorded  chan recorded    // what the journal has now
+	pending   []Outcome        // what it has not yet
 	recording bool
 	ticks     int // of this shift, if it counts what the journal holds
 }
@@ -106,6 +112,7 @@ func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 		jobs: make(chan []task, most), outcomes: make(chan []Outcome, most), places: places,
 		batches: make(chan batch, 1), recorded: make(chan recorded, 1),
 	}
+	in.leases.Add(1)         // what was kept before the lease began another process may have run
 	for len(in.offers) > 0 { // of the last shift
 		<-in.offers
 	}
@@ -150,6 +157,8 @@ func (in *Inbox) work(ctx context.Context, share Share, leased time.Time) {
 				s.take(<-in.offers)
 			}
 		case <-in.arrived:
+			s.heard()
+		case <-s.soon:
 			s.look = true
 		case <-poll.C:
 			s.look = true
@@ -194,30 +203,33 @@ func (s *shift) run(ctx context.Context, workers *errgroup.Group) {
 
 // fill takes in hand what is due.
 func (s *shift) fill(ctx context.Context) error {
-	limit := len(s.held) + maxReady/2
-	s.in.looks.Add(1)
 	asking, cancel := context.WithTimeout(ctx, askTime)
-	entries, err := s.in.due(asking, &s.turf, limit)
+	entries, more, err := s.due(asking, maxReady/2)
 	cancel()
-	s.in.looks.Add(1)
-	if err != nil {
-		s.look = false
-		return err
-	}
-	s.look = len(entries) == limit
+	s.look, s.looked, s.soon = err == nil && more, time.Now(), nil
 	for _, e := range entries {
-		if _, held := s.held[e.Seq]; !held {
-			s.put(task{Entry: e})
-		}
+		s.found = max(s.found, e.Seq)
+		s.put(task{Entry: e})
 	}
-	return nil
+	return err
+}
+
+// heard has it look for what others have appended: at once if it has not looked for a while, else a little later for all that
+// comes until then.
+func (s *shift) heard() {
+	switch wait := lookEvery - time.Since(s.looked); {
+	case wait <= 0:
+		s.look = true
+	case s.soon == nil:
+		s.soon = time.After(wait)
+	}
 }
 
 // take takes in hand what was offered, if nothing can have taken it before.
 func (s *shift) take(o offer) {
 	switch _, held := s.held[o.Seq]; {
 	case held, !o.ready, !s.turf.open().Has(o.Shard()): // who lets it run says so, and who has its shard finds it
-	case o.looks != s.in.looks.Load(), !s.turf.sure():
+	case o.Seq <= s.found, o.leases != s.in.leases.Load(), !s.turf.sure():
 		s.look = true
 	default:
 		s.put(o.task)

@@ -27,9 +27,10 @@ type Sharing interface {
 	// is not current it returns [ErrLeaseLost].
 	Yield(ctx context.Context, epoch int64, s Shards) error
 
-	// DueOf is [Journal.Due] of these shards, or [ErrLeaseLost] if not all of them are the lease's. Due regards all that are, and
+	// DueOf is [Journal.Due] of these shards, without the entries in held, which the caller has in hand: neither are they listed nor
+	// do they count in limit. It returns [ErrLeaseLost] if not all of the shards are the lease's. Due regards all that are, and
 	// Finish returns ErrLeaseLost for an entry of any other.
-	DueOf(ctx context.Context, epoch int64, s Shards, now time.Time, limit int) ([]Entry, error)
+	DueOf(ctx context.Context, epoch int64, s Shards, held []int64, now time.Time, limit int) ([]Entry, error)
 }
 
 // Watcher is what a [Journal] may be besides, so that a process learns at once what another one has appended.

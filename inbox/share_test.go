@@ -68,11 +68,11 @@ func (j *mortalJournal) Finish(ctx context.Context, epoch int64, out []inbox.Out
 	return j.sharingJournal.Finish(ctx, epoch, out)
 }
 
-func (j *mortalJournal) DueOf(ctx context.Context, epoch int64, s inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error) {
+func (j *mortalJournal) DueOf(ctx context.Context, epoch int64, s inbox.Shards, held []int64, now time.Time, limit int) ([]inbox.Entry, error) {
 	if j.dead.Load() {
 		return nil, errDead
 	}
-	return j.sharingJournal.DueOf(ctx, epoch, s, now, limit)
+	return j.sharingJournal.DueOf(ctx, epoch, s, held, now, limit)
 }
 
 func (j *mortalJournal) Release(ctx context.Context, epoch int64) error {

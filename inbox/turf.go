@@ -2,6 +2,8 @@ package inbox
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -68,16 +70,19 @@ func (in *Inbox) lease(ctx context.Context, now time.Time) (s Share, ok bool, er
 	return Share{Epoch: epoch, Shards: AllShards}, ok, err
 }
 
-// due lists what may be begun.
-func (in *Inbox) due(ctx context.Context, t *turf, limit int) ([]Entry, error) {
-	sharing, ok := in.Journal.(Sharing)
-	if !ok {
-		return in.Journal.Due(ctx, t.Epoch, time.Now(), limit)
+// due lists up to so many entries that may be begun and are not in hand, and tells whether there may be more.
+func (s *shift) due(ctx context.Context, limit int) (list []Entry, more bool, err error) {
+	sharing, ok := s.in.Journal.(Sharing)
+	switch {
+	case !ok:
+		limit += len(s.held)
+		list, err = s.in.Journal.Due(ctx, s.turf.Epoch, time.Now(), limit)
+		more = len(list) == limit
+	case s.turf.open() != 0:
+		list, err = sharing.DueOf(ctx, s.turf.Epoch, s.turf.open(), slices.Collect(maps.Keys(s.held)), time.Now(), limit)
+		more = len(list) == limit
 	}
-	if t.open() == 0 {
-		return nil, nil
-	}
-	return sharing.DueOf(ctx, t.Epoch, t.open(), time.Now(), limit)
+	return slices.DeleteFunc(list, func(e Entry) bool { _, held := s.held[e.Seq]; return held }), more, err
 }
 
 // renew renews the lease when a third of its time is over, and leaves what others wait for. It returns false if the lease
@@ -88,9 +93,9 @@ func (s *shift) renew(ctx context.Context) bool {
 		return false
 	}
 	if now.Sub(t.leased) >= t.ttl/3 {
-		s.in.looks.Add(1) // what was offered before may be another's by now, or have been meanwhile
+		s.in.leases.Add(1) // what was offered before may be another's by now, or have been meanwhile
 		share, ok, err := s.in.lease(ctx, now)
-		s.in.looks.Add(1)
+		s.in.leases.Add(1)
 		switch {
 		case err != nil:
 			s.in.Logger.WarnContext(ctx, "inbox: lease on the journal not renewed", "error", err)
@@ -116,8 +121,8 @@ func (s *shift) yield(ctx context.Context, idle Shards) {
 	if !ok {
 		return
 	}
-	s.in.looks.Add(1)
-	defer s.in.looks.Add(1)
+	s.in.leases.Add(1)
+	defer s.in.leases.Add(1)
 	if err := sharing.Yield(ctx, s.turf.Epoch, idle); err != nil {
 		s.in.Logger.WarnContext(ctx, "inbox: shards not given to others", "error", err)
 		return // the next renewal tells whether they are

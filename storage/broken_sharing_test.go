@@ -3,6 +3,7 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/fedihook/fedihook/inbox"
@@ -19,7 +20,7 @@ type sharedJournal interface {
 type brokenSharing struct {
 	sharedJournal
 	share  func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (inbox.Share, error)
-	dueOf  func(ctx context.Context, epoch int64, shards inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error)
+	dueOf  func(ctx context.Context, epoch int64, shards inbox.Shards, held []int64, now time.Time, limit int) ([]inbox.Entry, error)
 	lease  func(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error)
 	finish func(ctx context.Context, epoch int64, outcomes []inbox.Outcome) (bool, error)
 }
@@ -31,11 +32,11 @@ func (b *brokenSharing) Share(ctx context.Context, owner string, now time.Time, 
 	return b.sharedJournal.Share(ctx, owner, now, ttl)
 }
 
-func (b *brokenSharing) DueOf(ctx context.Context, epoch int64, shards inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error) {
+func (b *brokenSharing) DueOf(ctx context.Context, epoch int64, shards inbox.Shards, held []int64, now time.Time, limit int) ([]inbox.Entry, error) {
 	if b.dueOf != nil {
-		return b.dueOf(ctx, epoch, shards, now, limit)
+		return b.dueOf(ctx, epoch, shards, held, now, limit)
 	}
-	return b.sharedJournal.DueOf(ctx, epoch, shards, now, limit)
+	return b.sharedJournal.DueOf(ctx, epoch, shards, held, now, limit)
 }
 
 func (b *brokenSharing) Lease(ctx context.Context, owner string, now time.Time, ttl time.Duration) (int64, bool, error) {
@@ -108,10 +109,16 @@ var brokenSharings = []struct {
 			mine = s.Shards
 			return s, err
 		}
-		b.dueOf = func(ctx context.Context, epoch int64, _ inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error) {
-			return j.DueOf(ctx, epoch, mine, now, limit)
+		b.dueOf = func(ctx context.Context, epoch int64, _ inbox.Shards, held []int64, now time.Time, limit int) ([]inbox.Entry, error) {
+			return j.DueOf(ctx, epoch, mine, held, now, limit)
 		}
 		return b
+	}},
+	{"what is in hand is not listed, and does not count", func(j sharedJournal) inbox.Journal {
+		return &brokenSharing{sharedJournal: j, dueOf: func(ctx context.Context, epoch int64, shards inbox.Shards, held []int64, now time.Time, limit int) ([]inbox.Entry, error) {
+			list, err := j.DueOf(ctx, epoch, shards, nil, now, limit)
+			return slices.DeleteFunc(list, func(e inbox.Entry) bool { return slices.Contains(held, e.Seq) }), err
+		}}
 	}},
 	{"no shard is two workers' while they come, go and die", shareFault(func(s *inbox.Share) { s.Shards, s.Spare = inbox.AllShards, 0 })},
 	{"of many simultaneous shares none has another's", shareFault(func(s *inbox.Share) { s.Shards, s.Spare = inbox.AllShards, 0 })},

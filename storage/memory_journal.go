@@ -230,14 +230,14 @@ func (m *memoryJournal) Release(ctx context.Context, epoch int64) error {
 }
 
 func (m *memoryJournal) Due(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
-	return m.due(ctx, epoch, now, limit, func(l *lease) (inbox.Shards, bool) { return l.shards, true })
+	return m.due(ctx, epoch, nil, now, limit, func(l *lease) (inbox.Shards, bool) { return l.shards, true })
 }
 
-func (m *memoryJournal) DueOf(ctx context.Context, epoch int64, s inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error) {
-	return m.due(ctx, epoch, now, limit, func(l *lease) (inbox.Shards, bool) { return s, s&^l.shards == 0 })
+func (m *memoryJournal) DueOf(ctx context.Context, epoch int64, s inbox.Shards, held []int64, now time.Time, limit int) ([]inbox.Entry, error) {
+	return m.due(ctx, epoch, held, now, limit, func(l *lease) (inbox.Shards, bool) { return s, s&^l.shards == 0 })
 }
 
-func (m *memoryJournal) due(ctx context.Context, epoch int64, now time.Time, limit int, of func(*lease) (inbox.Shards, bool)) ([]inbox.Entry, error) {
+func (m *memoryJournal) due(ctx context.Context, epoch int64, held []int64, now time.Time, limit int, of func(*lease) (inbox.Shards, bool)) ([]inbox.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -252,14 +252,24 @@ func (m *memoryJournal) due(ctx context.Context, epoch int64, now time.Time, lim
 		return nil, inbox.ErrLeaseLost
 	}
 	now = kept(now)
-	fresh := m.fresh.first(limit, shards, func(*item) bool { return true })
-	waited := m.waiting.first(limit, shards, func(it *item) bool { return !it.NotBefore.After(now) })
+	inHand, most := setOf(held), max(limit, 0)+len(held)
+	isHeld := func(it *item) bool { return inHand[it.Seq] }
+	fresh := slices.DeleteFunc(m.fresh.first(most, shards, func(*item) bool { return true }), isHeld)
+	waited := slices.DeleteFunc(m.waiting.first(most, shards, func(it *item) bool { return !it.NotBefore.After(now) }), isHeld)
 	var due []inbox.Entry
 	for _, it := range share(fresh, waited, limit) {
 		due = append(due, keptEntry(it.Entry))
 	}
 	slices.SortFunc(due, byTurn)
 	return due, nil
+}
+
+func setOf(list []int64) map[int64]bool {
+	set := make(map[int64]bool, len(list))
+	for _, v := range list {
+		set[v] = true
+	}
+	return set
 }
 
 // share takes limit of two lists, and of each at least half of that if it has so many.

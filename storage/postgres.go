@@ -142,22 +142,3 @@ func blobs[T ~string | ~[]byte](list []T) string {
 	b.WriteByte('}')
 	return b.String()
 }
-
-// rowsOf makes the VALUES of a statement with n rows of so many parameters.
-func rowsOf(n, columns int) string {
-	var b strings.Builder
-	b.WriteString(" VALUES ")
-	for i := range n * columns {
-		switch {
-		case i == 0:
-			b.WriteString("(")
-		case i%columns == 0:
-			b.WriteString("), (")
-		default:
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "$%d", i+1)
-	}
-	b.WriteString(")")
-	return b.String()
-}

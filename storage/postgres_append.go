@@ -38,13 +38,13 @@ func (s *postgresJournal) Finish(ctx context.Context, epoch int64, outcomes []in
 	return w.more, nil
 }
 
-// commit is one transaction for all of them.
-func (s *postgresJournal) commit(some []*write) error {
-	return s.begin(len(some), func(b *postgresBatch) error { return b.write(some) })
+// commit is one transaction for all of them, those too who come while others write.
+func (s *postgresJournal) commit(take func() []*write) error {
+	return s.begin(func(b *postgresBatch) error { return b.write(take()) })
 }
 
-// begin runs fn in a transaction that may add so many entries.
-func (s *postgresJournal) begin(adds int, fn func(*postgresBatch) error) error {
+// begin runs fn in a transaction while nobody else writes entries.
+func (s *postgresJournal) begin(fn func(*postgresBatch) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), postgresTime)
 	defer cancel()
 	counts := s.counts.take()
@@ -53,13 +53,9 @@ func (s *postgresJournal) begin(adds int, fn func(*postgresBatch) error) error {
 			ctx: ctx, tx: tx, journal: s, counts: counts, held: -1,
 			seen: map[markKey]*batchMark{}, keys: map[string]bool{},
 		}
-		// As quiet does, in the statement that takes numbers: others wait for as long as this transaction asks and answers. Numbers
-		// are the order of commits, for nobody else writes.
-		if err := b.row(`WITH held AS MATERIALIZED (SELECT `+bounded+`, `+quiet+`)
-			SELECT setval('fedihook_entries_order', nextval('fedihook_entries_order') + $2 - 1) FROM held`, int64(writing), adds).Scan(&b.last); err != nil {
+		if err := s.quiet(ctx, tx); err != nil {
 			return err
 		}
-		b.seq = b.last - int64(adds)
 		if err := fn(b); err != nil {
 			return err
 		}
@@ -109,6 +105,7 @@ func (b *postgresBatch) exec(query string, args ...any) (changed int64, err erro
 func (b *postgresBatch) write(some []*write) error {
 	var marks []inbox.Mark
 	var keys []string
+	adds := 0
 	for _, w := range some {
 		w.kept, w.more, w.err = inbox.Kept{}, false, nil // of a try that failed
 		if w.finish {
@@ -126,8 +123,9 @@ func (b *postgresBatch) write(some []*write) error {
 			marks = append(marks, r.Over)
 		}
 		keys = append(keys, w.entry.Key)
+		adds++
 	}
-	if err := b.load(marks, keys); err != nil {
+	if err := b.load(marks, keys, adds); err != nil {
 		return err
 	}
 	for _, w := range some {
@@ -144,27 +142,14 @@ func (b *postgresBatch) write(some []*write) error {
 	return nil
 }
 
-// load reads what is stored of marks and keys.
-func (b *postgresBatch) load(marks []inbox.Mark, keys []string) error {
+// load reads what is stored of marks and keys, and takes numbers for so many entries, which are the order of commits, for nobody
+// else writes. Others wait for as long as this asks and answers, so that it is one statement.
+func (b *postgresBatch) load(marks []inbox.Mark, keys []string, adds int) error {
 	var asked [][]byte
 	for _, m := range marks {
 		if key := keyOf(m); b.seen[key] == nil {
 			b.seen[key] = &batchMark{}
 			asked = append(asked, key[:])
-		}
-	}
-	if len(asked) > 0 {
-		rows, err := b.tx.QueryContext(b.ctx, `SELECT mark, seq, owners FROM fedihook_marks WHERE mark = ANY ($1::bytea[])`, blobs(asked))
-		if _, err := list(rows, err, func(row scanner) (_ struct{}, err error) {
-			var mark, owners []byte
-			var seq int64
-			if err = row.Scan(&mark, &seq, &owners); err == nil {
-				m := b.seen[markKey(mark)]
-				m.stored, m.seq, m.owners = true, seq, readOwners(owners)
-			}
-			return struct{}{}, err
-		}); err != nil {
-			return err
 		}
 	}
 	var unknown []string
@@ -174,14 +159,33 @@ func (b *postgresBatch) load(marks []inbox.Mark, keys []string) error {
 			unknown = append(unknown, key)
 		}
 	}
-	if len(unknown) == 0 {
+	if len(asked)+len(unknown)+adds == 0 {
 		return nil
 	}
-	found, err := all(b.ctx, b.tx, scanBlob, `SELECT k.okey FROM unnest($1::bytea[]) AS k (okey)
-		WHERE EXISTS (SELECT 1 FROM fedihook_entries AS e WHERE sha256(e.okey) = sha256(k.okey) AND e.okey <> '')`, blobs(unknown))
-	for _, key := range found {
-		b.keys[string(key)] = true
-	}
+	rows, err := b.tx.QueryContext(b.ctx, `SELECT 'last', ''::bytea, setval('fedihook_entries_order', nextval('fedihook_entries_order') + $3::bigint - 1), ''::bytea
+			WHERE $3::bigint > 0
+		UNION ALL SELECT 'mark', mark, seq, owners FROM fedihook_marks WHERE mark = ANY ($1::bytea[])
+		UNION ALL SELECT 'key', k.okey, 0, '' FROM unnest($2::bytea[]) AS k (okey)
+			WHERE EXISTS (SELECT 1 FROM fedihook_entries AS e WHERE sha256(e.okey) = sha256(k.okey) AND e.okey <> '')`,
+		blobs(asked), blobs(unknown), adds)
+	_, err = list(rows, err, func(row scanner) (_ struct{}, err error) {
+		var what string
+		var of, owners []byte
+		var seq int64
+		if err = row.Scan(&what, &of, &seq, &owners); err != nil {
+			return struct{}{}, err
+		}
+		switch what {
+		case "last":
+			b.seq, b.last = seq-int64(adds), seq
+		case "mark":
+			m := b.seen[markKey(of)]
+			m.stored, m.seq, m.owners = true, seq, readOwners(owners)
+		case "key":
+			b.keys[string(of)] = true
+		}
+		return struct{}{}, nil
+	})
 	return err
 }
 
@@ -233,7 +237,7 @@ func (m *batchMark) drop() {
 
 func (b *postgresBatch) mark(m inbox.Mark) (*batchMark, error) {
 	if b.seen[keyOf(m)] == nil {
-		if err := b.load([]inbox.Mark{m}, nil); err != nil {
+		if err := b.load([]inbox.Mark{m}, nil, 0); err != nil {
 			return nil, err
 		}
 	}
@@ -340,7 +344,7 @@ func (b *postgresBatch) add(e inbox.Entry) (ready bool, err error) {
 		b.entries = append(b.entries, postgresEntry{Entry: e})
 		return false, nil
 	}
-	if err := b.load(nil, []string{e.Key}); err != nil {
+	if err := b.load(nil, []string{e.Key}, 0); err != nil {
 		return false, err
 	}
 	head := e.Key == "" || !b.keys[e.Key]

@@ -36,8 +36,8 @@ type candidate struct {
 	head                 bool
 }
 
-// probe returns the oldest unfinished entries, and from where there may be others.
-func (s *postgresJournal) probe(ctx context.Context) (found []candidate, floor int64, all bool, err error) {
+// probe returns the oldest unfinished entries, from where there may be others, and the shards of a lease.
+func (s *postgresJournal) probe(ctx context.Context, epoch int64) (found []candidate, floor int64, all bool, mine inbox.Shards, err error) {
 	for {
 		f := &s.floor
 		f.mu.Lock()
@@ -46,20 +46,24 @@ func (s *postgresJournal) probe(ctx context.Context) (found []candidate, floor i
 		f.mu.Unlock()
 		found = nil
 		var now int64
-		rows, err := s.db.QueryContext(ctx, `SELECT -1::bigint, 0::smallint, false, (extract(epoch FROM pg_postmaster_start_time()) * 1e6)::bigint, 0::bigint
-			UNION ALL SELECT seq, shard, head, turn, not_before FROM fedihook_entries WHERE seq = ANY ($1::bigint[])
-			UNION ALL (SELECT seq, shard, head, turn, not_before FROM fedihook_entries WHERE seq > $2 ORDER BY seq LIMIT $3)`,
-			pgdb.Ints(left), floor, probed+1)
+		rows, err := s.db.QueryContext(ctx, `SELECT -1::bigint, 0::smallint, `+leased+`, (extract(epoch FROM pg_postmaster_start_time()) * 1e6)::bigint
+			UNION ALL SELECT seq, shard, head, turn, not_before FROM fedihook_entries WHERE seq = ANY ($3::bigint[])
+			UNION ALL (SELECT seq, shard, head, turn, not_before FROM fedihook_entries WHERE seq > $4 ORDER BY seq LIMIT $5)`,
+			s.shares.room, epoch, pgdb.Ints(left), floor, probed+1)
+		there := false
 		if _, err := list(rows, err, func(row scanner) (_ struct{}, err error) {
 			var c candidate
 			if err = row.Scan(&c.seq, &c.shard, &c.head, &c.turn, &c.notBefore); err == nil && c.seq < 0 {
-				now = c.turn
+				there, mine, now = c.head, inbox.Shards(c.turn), c.notBefore
 			} else if err == nil {
 				found = append(found, c)
 			}
 			return struct{}{}, err
 		}); err != nil {
-			return nil, 0, false, err
+			return nil, 0, false, 0, err
+		}
+		if !there {
+			return nil, 0, false, 0, inbox.ErrLeaseLost
 		}
 		slices.SortFunc(found, func(a, b candidate) int { return cmp.Compare(a.seq, b.seq) })
 		f.mu.Lock()
@@ -69,7 +73,7 @@ func (s *postgresJournal) probe(ctx context.Context) (found []candidate, floor i
 			if born != 0 || floor != 0 {
 				continue
 			}
-			return found, 0, len(found) <= probed, nil
+			return found, 0, len(found) <= probed, mine, nil
 		}
 		if f.born == born {
 			f.raise(floor, high, found)
@@ -81,7 +85,7 @@ func (s *postgresJournal) probe(ctx context.Context) (found []candidate, floor i
 				above++
 			}
 		}
-		return found, floor, above <= probed, nil
+		return found, floor, above <= probed, mine, nil
 	}
 }
 
@@ -116,16 +120,8 @@ func (f *postgresFloor) raise(floor, high int64, found []candidate) {
 }
 
 // due takes what comes first: of few entries by looking at all, of many from each shard, since no index has the order of some shards.
-func (s *postgresJournal) due(ctx context.Context, epoch int64, shards inbox.Shards, strict bool, now time.Time, limit int) ([]inbox.Entry, error) {
-	limit = max(limit, 0)
-	mine, err := s.shares.of(ctx, s.db, epoch)
-	if err == nil && strict && shards&^mine != 0 {
-		err = inbox.ErrLeaseLost
-	}
-	var list []inbox.Entry
-	if err == nil {
-		list, err = s.dueOf(ctx, shards&mine, now, limit)
-	}
+func (s *postgresJournal) due(ctx context.Context, epoch int64, shards inbox.Shards, strict bool, held []int64, now time.Time, limit int) ([]inbox.Entry, error) {
+	list, err := s.dueOf(ctx, epoch, shards, strict, held, now, max(limit, 0))
 	if err != nil {
 		return nil, fmt.Errorf("storage: due entries: %w", err)
 	}
@@ -133,11 +129,15 @@ func (s *postgresJournal) due(ctx context.Context, epoch int64, shards inbox.Sha
 	return list, nil
 }
 
-func (s *postgresJournal) dueOf(ctx context.Context, shards inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error) {
-	found, floor, few, err := s.probe(ctx)
+func (s *postgresJournal) dueOf(ctx context.Context, epoch int64, shards inbox.Shards, strict bool, held []int64, now time.Time, limit int) ([]inbox.Entry, error) {
+	found, floor, few, mine, err := s.probe(ctx, epoch)
+	if err == nil && strict && shards&^mine != 0 {
+		err = inbox.ErrLeaseLost
+	}
 	if err != nil {
 		return nil, err
 	}
+	shards &= mine
 	at := toMicros(now)
 	var first []candidate // that may run
 	for _, c := range found {
@@ -146,14 +146,18 @@ func (s *postgresJournal) dueOf(ctx context.Context, shards inbox.Shards, now ti
 		}
 	}
 	if !few {
-		more, err := s.firstOf(ctx, shards, floor, at, limit)
+		more, err := s.firstOf(ctx, shards, floor, at, limit+len(held))
 		if err != nil {
 			return nil, err
 		}
 		first = append(first, more...)
 	}
 	var fresh, waited []candidate
+	inHand := setOf(held)
 	for _, c := range first {
+		if inHand[c.seq] {
+			continue
+		}
 		if c.notBefore == 0 {
 			fresh = append(fresh, c)
 		} else {

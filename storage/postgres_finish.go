@@ -7,10 +7,6 @@ import (
 
 // finish is [inbox.Journal.Finish]. Whoever takes a lease away waits for it, see quiet.
 func (b *postgresBatch) finish(epoch int64, outcomes []inbox.Outcome) (more bool, err error) {
-	mine, err := b.journal.shares.of(b.ctx, b.tx, epoch)
-	if err != nil || len(outcomes) == 0 {
-		return false, err
-	}
 	var seqs, over []int64
 	var again, shelved outcomeLists
 	dead := false
@@ -26,9 +22,11 @@ func (b *postgresBatch) finish(epoch int64, outcomes []inbox.Outcome) (more bool
 		}
 		over = append(over, o.Seq)
 	}
-	var foreign bool
-	if err := b.row(`SELECT EXISTS (SELECT 1 FROM fedihook_entries WHERE seq = ANY ($1::bigint[]) AND $2::bigint >> shard & 1 = 0)`,
-		pgdb.Ints(seqs), int64(mine)).Scan(&foreign); err != nil || foreign {
+	var there, foreign bool
+	if err := b.row(`SELECT EXISTS (SELECT 1 FROM fedihook_workers WHERE room = $1 AND epoch = $2), EXISTS (
+			SELECT 1 FROM fedihook_entries AS e WHERE seq = ANY ($3::bigint[]) AND NOT EXISTS (
+				SELECT 1 FROM fedihook_shards AS s WHERE s.room = $1 AND s.shard = e.shard AND s.epoch = $2))`,
+		b.journal.shares.room, epoch, pgdb.Ints(seqs)).Scan(&there, &foreign); err != nil || !there || foreign {
 		return false, orLeaseLost(err)
 	}
 	if len(again.seqs) > 0 {
@@ -85,12 +83,10 @@ func (b *postgresBatch) delete(seqs []int64) (more bool, err error) {
 	if len(seqs) == 0 {
 		return false, nil
 	}
-	keys, err := all(b.ctx, b.tx, scanBlob, `WITH gone AS (DELETE FROM fedihook_entries WHERE seq = ANY ($1::bigint[]) RETURNING okey, head)
-		SELECT DISTINCT okey FROM gone WHERE head AND okey <> ''`, pgdb.Ints(seqs))
-	if err != nil || len(keys) == 0 {
-		return false, err
-	}
-	next, err := b.exec(`UPDATE fedihook_entries SET head = true WHERE NOT head AND seq IN (
-		SELECT (SELECT min(e.seq) FROM fedihook_entries AS e WHERE sha256(e.okey) = sha256(k.okey) AND e.okey <> '') FROM unnest($1::bytea[]) AS k (okey))`, blobs(keys))
+	// All of one statement see what was there before it: the next of a key is the oldest that is not deleted here.
+	next, err := b.exec(`WITH gone AS (DELETE FROM fedihook_entries WHERE seq = ANY ($1::bigint[]) RETURNING okey, head)
+		UPDATE fedihook_entries SET head = true WHERE NOT head AND seq IN (
+			SELECT (SELECT min(e.seq) FROM fedihook_entries AS e WHERE sha256(e.okey) = sha256(k.okey) AND e.okey <> '' AND e.seq <> ALL ($1::bigint[]))
+			FROM (SELECT DISTINCT okey FROM gone WHERE head AND okey <> '') AS k)`, pgdb.Ints(seqs))
 	return next > 0, err
 }

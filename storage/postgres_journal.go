@@ -148,11 +148,11 @@ func (s *postgresJournal) Watch(ctx context.Context, heard func()) error {
 }
 
 func (s *postgresJournal) Due(ctx context.Context, epoch int64, now time.Time, limit int) ([]inbox.Entry, error) {
-	return s.due(ctx, epoch, inbox.AllShards, false, now, limit)
+	return s.due(ctx, epoch, inbox.AllShards, false, nil, now, limit)
 }
 
-func (s *postgresJournal) DueOf(ctx context.Context, epoch int64, shards inbox.Shards, now time.Time, limit int) ([]inbox.Entry, error) {
-	return s.due(ctx, epoch, shards, true, now, limit)
+func (s *postgresJournal) DueOf(ctx context.Context, epoch int64, shards inbox.Shards, held []int64, now time.Time, limit int) ([]inbox.Entry, error) {
+	return s.due(ctx, epoch, shards, true, held, now, limit)
 }
 
 func listOf(s inbox.Shards) (list []int) {

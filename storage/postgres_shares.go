@@ -106,12 +106,15 @@ func (s postgresShares) shards(ctx context.Context, q querier, epoch int64) (has
 	return inbox.Shards(mine), inbox.Shards(nobodys), err
 }
 
+// leased tells whether there is a lease of an epoch in a room, and which shards it has.
+const leased = `EXISTS (SELECT 1 FROM fedihook_workers WHERE room = $1 AND epoch = $2),
+	(SELECT coalesce(bit_or(1::bigint << shard), 0) FROM fedihook_shards WHERE room = $1 AND epoch = $2)`
+
 // of are the shards of a lease, or ErrLeaseLost.
 func (s postgresShares) of(ctx context.Context, q querier, epoch int64) (inbox.Shards, error) {
 	var there bool
 	var mine int64
-	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM fedihook_workers WHERE epoch = $2 AND room = $1),
-		(SELECT coalesce(bit_or(1::bigint << shard), 0) FROM fedihook_shards WHERE room = $1 AND epoch = $2)`, s.room, epoch).Scan(&there, &mine)
+	err := q.QueryRowContext(ctx, `SELECT `+leased, s.room, epoch).Scan(&there, &mine)
 	if err == nil && !there {
 		err = inbox.ErrLeaseLost
 	}

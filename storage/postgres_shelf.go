@@ -26,7 +26,7 @@ func (s *postgresJournal) Shelved(ctx context.Context, shelf inbox.Shelf, before
 func (s *postgresJournal) Unshelve(ctx context.Context, shelf inbox.Shelf, seq int64, again *inbox.Entry) error {
 	err := ctx.Err()
 	if err == nil {
-		err = s.begin(1, func(b *postgresBatch) error { return b.unshelve(shelf, seq, again) })
+		err = s.begin(func(b *postgresBatch) error { return b.unshelve(shelf, seq, again) })
 	}
 	if err != nil {
 		return fmt.Errorf("storage: take back entry %d: %w", seq, err)
@@ -44,6 +44,9 @@ func (b *postgresBatch) unshelve(shelf inbox.Shelf, seq int64, again *inbox.Entr
 	}
 	over, err := b.isOver(inbox.Rules{Unless: again.Rules.Unless})
 	if err != nil || over {
+		return err
+	}
+	if err := b.load(nil, nil, 1); err != nil {
 		return err
 	}
 	e := *again

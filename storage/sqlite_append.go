@@ -32,6 +32,7 @@ func (s *sqliteJournal) Finish(ctx context.Context, epoch int64, outcomes []inbo
 }
 
 // commit is one transaction for all of them.
-func (s *sqliteJournal) commit(some []*write) error {
+func (s *sqliteJournal) commit(take func() []*write) error {
+	some := take()
 	return s.begin(func(b *batch) error { return b.write(some) })
 }

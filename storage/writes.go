@@ -55,8 +55,9 @@ type write struct {
 	err  error
 }
 
-// share has w written by commit, alone or with others.
-func (q *writes) share(ctx context.Context, w *write, commit func([]*write) error) {
+// share has w written by commit, alone or with others: those whom take returns, the same each time. Who has to wait for other
+// processes calls it after that, for more have come by then.
+func (q *writes) share(ctx context.Context, w *write, commit func(take func() []*write) error) {
 	if w.err = ctx.Err(); w.err != nil {
 		return
 	}
@@ -204,17 +205,17 @@ var errPanicked = errors.New("the transaction panicked")
 
 // write commits what waits, tells everyone in it and wakes the next writer. No one's context may end what the others
 // wait for.
-func (q *writes) write(commit func([]*write) error) {
+func (q *writes) write(commit func(take func() []*write) error) {
 	defer q.done()
 	q.gather()
-	some, err := q.take(), errPanicked
+	take, err := sync.OnceValue(q.take), errPanicked
 	defer func() {
-		for _, w := range some {
+		for _, w := range take() {
 			if err != nil {
 				w.kept, w.more, w.err = inbox.Kept{}, false, err
 			}
 			w.wake <- false
 		}
 	}()
-	err = commit(some)
+	err = commit(take)
 }

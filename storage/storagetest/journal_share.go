@@ -110,7 +110,7 @@ var sharingChecks = []check[sharers]{
 		done := 0
 		for round := 0; done < n && round < n; round++ {
 			for i, mine := range shares {
-				list, err := s[i].DueOf(ctx, mine.Epoch, mine.Shards, start, 7)
+				list, err := s[i].DueOf(ctx, mine.Epoch, mine.Shards, nil, start, 7)
 				ok(t, err)
 				for _, e := range list {
 					if !mine.Shards.Has(e.Shard()) {
@@ -136,7 +136,7 @@ var sharingChecks = []check[sharers]{
 		some := a.Shards.First(20)
 		n := 0
 		for _, part := range []inbox.Shards{some, a.Shards &^ some, 0} {
-			list, err := s[0].DueOf(ctx, a.Epoch, part, start, 100)
+			list, err := s[0].DueOf(ctx, a.Epoch, part, nil, start, 100)
 			ok(t, err)
 			for _, e := range list {
 				if !part.Has(e.Shard()) {
@@ -148,8 +148,36 @@ var sharingChecks = []check[sharers]{
 		equal(t, "entries in two parts", n, 40)
 		ok(t, s[0].Yield(ctx, a.Epoch, some))
 		want(t, "what was yielded", dueOfErr(ctx, s[0], a, start), inbox.ErrLeaseLost)
-		_, err := s[0].DueOf(ctx, a.Epoch, a.Shards&^some, start, 100)
+		_, err := s[0].DueOf(ctx, a.Epoch, a.Shards&^some, nil, start, 100)
 		ok(t, err)
+	}},
+	{"what is in hand is not listed, and does not count", func(t *testing.T, ctx context.Context, s sharers) {
+		const n = 700 // more than are looked at one by one
+		for i := range n {
+			e := entry(i, "")
+			e.Turn = start.Add(time.Duration(i) * time.Second)
+			add(t, ctx, s[i%2], e)
+		}
+		a := shareOf(t, ctx, s[0], "a", start)
+		var held []int64
+		for _, limit := range []int{3, 200, n} { // of few and of many
+			list, err := s[0].DueOf(ctx, a.Epoch, a.Shards, held, start, limit)
+			ok(t, err)
+			equal(t, "entries that are listed", len(list), min(limit, n-len(held)))
+			for i, e := range list {
+				equal(t, "what the next one says", string(e.Body), string(entry(len(held)+i, "").Body))
+			}
+			for _, e := range list {
+				held = append(held, e.Seq)
+			}
+			ok(t, finish(ctx, s[0], a.Epoch, []inbox.Outcome{{Seq: held[0]}})) // it may be gone
+		}
+		list, err := s[0].DueOf(ctx, a.Epoch, a.Shards, held, start, 10)
+		ok(t, err)
+		equal(t, "entries that are listed with all in hand", len(list), 0)
+		list, err = s[0].DueOf(ctx, a.Epoch, a.Shards, held[2:], start, 10)
+		ok(t, err)
+		equal(t, "entries that are listed when one is let go", len(list), 1)
 	}},
 	{"no shard is two workers' while they come, go and die", func(t *testing.T, ctx context.Context, s sharers) {
 		r := rand.New(rand.NewPCG(1, 2))
@@ -233,6 +261,6 @@ func shareOf(t *testing.T, ctx context.Context, j inbox.Sharing, owner string, n
 }
 
 func dueOfErr(ctx context.Context, j inbox.Sharing, s inbox.Share, now time.Time) error {
-	_, err := j.DueOf(ctx, s.Epoch, s.Shards, now, 1)
+	_, err := j.DueOf(ctx, s.Epoch, s.Shards, nil, now, 1)
 	return err
 }

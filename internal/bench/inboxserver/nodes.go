@@ -117,7 +117,10 @@ func (t *town) open(ctx context.Context, n int, rows bool) (h *houses, err error
 		kind = "rows"
 	}
 	for i := range n {
-		c, err := start(ctx, "-serve", kind, "-store", "postgres", "-data", address, "-names", crowdHost+"="+t.documents, "-node", fmt.Sprint("node", i))
+		node := fmt.Sprint("node", i)
+		args := []string{"-serve", kind, "-store", "postgres", "-data", address, "-names", crowdHost + "=" + t.documents, "-node", node}
+		args = append(args, t.profiles(fmt.Sprintf("%s-%s-of-%d", kind, node, n))...)
+		c, err := start(ctx, args...)
 		if err != nil {
 			return nil, errors.Join(err, h.close())
 		}

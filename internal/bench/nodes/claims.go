@@ -148,9 +148,9 @@ func (j *journal) Append(ctx context.Context, e inbox.Entry, b inbox.Bounds) (in
 }
 
 // DueOf of a broken node has what is everybody's.
-func (j *journal) DueOf(ctx context.Context, epoch int64, s inbox.Shards, now time.Time, limit int) (list []inbox.Entry, err error) {
+func (j *journal) DueOf(ctx context.Context, epoch int64, s inbox.Shards, held []int64, now time.Time, limit int) (list []inbox.Entry, err error) {
 	if j.node.Break != "everybodys" {
-		return j.Sharing.DueOf(ctx, epoch, s, now, limit)
+		return j.Sharing.DueOf(ctx, epoch, s, held, now, limit)
 	}
 	rows, err := j.node.db.QueryContext(ctx, `SELECT epoch FROM fedihook_workers WHERE room = 'journal'`)
 	if err != nil {
