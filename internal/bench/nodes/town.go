@@ -24,7 +24,7 @@ import (
 
 // How many follow the two users, spread over how many hosts.
 const (
-	bobs, carols = 24, 96
+	bobs, carols = 16, 64
 	hosts        = 64
 )
 
@@ -322,9 +322,13 @@ func (t *town) until(ctx context.Context, patience time.Duration, done func() bo
 	return time.Since(began), true, nil
 }
 
-// settle waits until all that was said has arrived, and notes what has not.
+// settle waits until all that was said has arrived, and notes what has not. It is less patient if something is wrong already.
 func (t *town) settle(ctx context.Context) error {
-	_, all, err := t.until(ctx, t.patience, t.ledger.ArrivedAll)
+	patience := t.patience
+	if wrong, _ := t.ledger.Verdict(); len(wrong.List) > 0 {
+		patience = min(patience, 5*time.Second)
+	}
+	_, all, err := t.until(ctx, patience, t.ledger.ArrivedAll)
 	if err == nil && !all {
 		t.ledger.Lost()
 	}
