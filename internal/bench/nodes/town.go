@@ -322,17 +322,25 @@ func (t *town) until(ctx context.Context, patience time.Duration, done func() bo
 	return time.Since(began), true, nil
 }
 
-// settle waits until all that was said has arrived, and notes what has not. It is less patient if something is wrong already.
+// settle waits until all that was said has arrived, and notes what has not once nothing has come for as long as patience lasts: how
+// fast the machine is is no matter. It is less patient if something is wrong already.
 func (t *town) settle(ctx context.Context) error {
 	patience := t.patience
 	if wrong, _ := t.ledger.Verdict(); len(wrong.List) > 0 {
 		patience = min(patience, 5*time.Second)
 	}
-	_, all, err := t.until(ctx, patience, t.ledger.ArrivedAll)
-	if err == nil && !all {
-		t.ledger.Lost()
+	for before := -1; ; {
+		_, all, err := t.until(ctx, patience, t.ledger.ArrivedAll)
+		if err != nil || all {
+			return err
+		}
+		wrong, c := t.ledger.Verdict()
+		if c.Arrived == before || len(wrong.List) > 0 {
+			t.ledger.Lost()
+			return nil
+		}
+		before = c.Arrived
 	}
-	return err
 }
 
 // quit ends all nodes in good order, and looks at everything once more.
