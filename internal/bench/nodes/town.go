@@ -329,7 +329,8 @@ func (t *town) settle(ctx context.Context) error {
 	if wrong, _ := t.ledger.Verdict(); len(wrong.List) > 0 {
 		patience = min(patience, 5*time.Second)
 	}
-	for before := -1; ; {
+	_, c := t.ledger.Verdict()
+	for before := c.Arrived; ; {
 		_, all, err := t.until(ctx, patience, t.ledger.ArrivedAll)
 		if err != nil || all {
 			return err
