@@ -111,13 +111,14 @@ func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	k, rev, create, err := kill.ReadPost(origin, body)
 	var life int
 	var term, turn, began int64
-	_, headerErr := fmt.Sscan(r.Header.Get(header), &life, &term, &turn, &began)
+	var again bool
+	_, headerErr := fmt.Sscan(r.Header.Get(header), &life, &term, &turn, &began, &again)
 	if err != nil || headerErr != nil || turn == 0 {
 		w.ledger.Fault("odd: %s with %q: %.300s", r.URL.Path, r.Header.Get(header), body)
 		http.Error(rw, "not understood", http.StatusBadRequest)
 		return
 	}
-	status := w.post(r, arrival{k: k, rev: rev, create: create, life: life, term: term, turn: turn, began: time.Unix(0, began)})
+	status := w.post(r, arrival{k: k, rev: rev, create: create, life: life, term: term, turn: turn, began: time.Unix(0, began), again: again})
 	if w.slow > 0 {
 		time.Sleep(rand.N(w.slow))
 	}
@@ -134,6 +135,7 @@ type arrival struct {
 	life       int
 	term, turn int64
 	began      time.Time
+	again      bool // its process has tried it before and got no answer
 }
 
 func (w *witness) post(r *http.Request, a arrival) (status int) {
@@ -172,6 +174,9 @@ func (w *witness) post(r *http.Request, a arrival) (status int) {
 			w.seen.Refused++
 			return http.StatusInternalServerError
 		}
+	}
+	if a.again {
+		w.ledger.Unanswered(inbox, a.k, a.rev, a.create)
 	}
 	w.ledger.Arrived(inbox, a.k, a.rev, a.create, int(a.term))
 	return http.StatusAccepted
