@@ -184,7 +184,7 @@ func TestATransactionThatAnotherOneEndsRunsAgain(t *testing.T) {
 	}
 	g.Wait()
 	var sum int
-	if err := db.QueryRow(`SELECT sum(n) FROM fedihook_a`).Scan(&sum); err != nil || sum != 4 || tries.Load() != 3 {
+	if err := db.QueryRow(`SELECT sum(n) FROM fedihook_a`).Scan(&sum); err != nil || sum != 4 || tries.Load() < 3 { // on a slow machine it may happen once more
 		t.Errorf("the sum is %d after %d tries, %v", sum, tries.Load(), err)
 	}
 }

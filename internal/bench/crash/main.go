@@ -217,10 +217,20 @@ func (r *result) verdict() error {
 	if len(r.Faults) > 0 {
 		return fmt.Errorf("faults: %v; the files are in %s", r.Faults, r.Kept)
 	}
-	least := min(20, r.Rounds/len(r.points)/2)
-	for _, p := range r.points {
-		if r.Kills[p.Name] < least {
-			return fmt.Errorf("%d kills at %q: %d were to be", r.Kills[p.Name], p.Name, least)
+	if p := r.behind(); p != nil {
+		return fmt.Errorf("%d kills at %q: %d were to be", r.Kills[p.Name], p.Name, r.least())
+	}
+	return nil
+}
+
+// least is how often to kill at each point at least.
+func (r *result) least() int { return min(20, r.Rounds/len(r.points)/2) }
+
+// behind is a point that was not tried so often, nil if each was.
+func (r *result) behind() *kill.Point {
+	for i, p := range r.points {
+		if r.Kills[p.Name] < r.least() {
+			return &r.points[i]
 		}
 	}
 	return nil

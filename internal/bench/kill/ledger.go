@@ -123,6 +123,9 @@ func (l *Ledger) Arrived(inbox string, k, rev int, create bool, life int) {
 		l.wrong.Add("twice: post %d rev %d came to %s again in life %d", k, rev, inbox, life)
 	case again:
 		l.total.Repeated++
+		if before == unanswered {
+			break
+		}
 		l.repeats[before]++
 		l.total.MostRepeated = max(l.total.MostRepeated, l.repeats[before])
 		if l.repeats[before] == l.bound+1 {
@@ -137,6 +140,19 @@ func (l *Ledger) Arrived(inbox string, k, rev int, create bool, life int) {
 	l.seen[arrival{inbox, k, rev, create}] = life
 	p.last[inbox] = lastOf{rev, max(rev, last.newest), life}
 }
+
+// Unanswered notes that who sent a revision to an inbox got no answer and sends it again: that it comes twice is nobody's fault, if
+// it has come at all.
+func (l *Ledger) Unanswered(inbox string, k, rev int, create bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, came := l.seen[arrival{inbox, k, rev, create}]; came {
+		l.seen[arrival{inbox, k, rev, create}] = unanswered
+	}
+}
+
+// unanswered stands for a life; the first one is 1.
+const unanswered = 0
 
 // ArrivedAll tells whether the newest revision of each open post is the last that came to each inbox.
 func (l *Ledger) ArrivedAll() bool {

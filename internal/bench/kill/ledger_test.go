@@ -85,3 +85,21 @@ func TestWhatCameBeforeAKillMustHaveBeenCommitted(t *testing.T) {
 		t.Errorf("it was not, and found was %q", l.wrong.List)
 	}
 }
+
+func TestWhatGotNoAnswerMayComeAgain(t *testing.T) {
+	t.Parallel()
+	for _, unanswered := range []bool{false, true} {
+		l := NewLedger(0)
+		l.Asked(1, 0, []string{here}, "asked")
+		l.Settled(1, 0, true)
+		l.Arrived(here, 1, 0, true, 1)
+		if unanswered {
+			l.Unanswered(here, 1, 0, true)
+		}
+		l.Arrived(here, 1, 0, true, 1)
+		wrong, c := l.Verdict()
+		if got := wrong.Kinds["twice"] > 0; got == unanswered || unanswered && (len(wrong.List) > 0 || c.Repeated != 1) {
+			t.Errorf("without an answer %v: %q is wrong and %d were repeated", unanswered, wrong.List, c.Repeated)
+		}
+	}
+}

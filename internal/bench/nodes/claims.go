@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -28,6 +29,8 @@ type claims struct {
 	lease delivery.Lease
 	term  int64 // the first turn of the lease: what was sent under one lease and not recorded goes again under another
 	turns [delivery.ShardCount]int64
+
+	unanswered sync.Map // posts that got no answer, inbox and body
 }
 
 func newClaims(n *node, s delivery.Store) *claims {
@@ -102,7 +105,8 @@ func (c *claims) turn(inbox string) (term, turn int64) {
 	return c.term, c.turns[delivery.ShardOf(inbox)]
 }
 
-// header of a post says who sends it: the process, its term, its turn and when the post was handed to the client.
+// header of a post says who sends it: the process, its term, its turn, when the post was handed to the client, and whether the same
+// one was before and got no answer.
 const header = "Bench-Node"
 
 // named posts under its node's name.
@@ -113,9 +117,23 @@ type named struct {
 
 func (t *named) RoundTrip(r *http.Request) (*http.Response, error) {
 	term, turn := t.claims.turn(r.URL.String())
+	body, err := r.GetBody()
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err // the lease is over
+	}
+	what := r.URL.String() + " " + string(text)
+	_, again := t.claims.unanswered.Load(what)
 	r = r.Clone(r.Context())
-	r.Header.Set(header, fmt.Sprintf("%d %d %d %d", t.claims.node.Life, term, turn, time.Now().UnixNano()))
-	return t.RoundTripper.RoundTrip(r)
+	r.Header.Set(header, fmt.Sprintf("%d %d %d %d %v", t.claims.node.Life, term, turn, time.Now().UnixNano(), again))
+	resp, err := t.RoundTripper.RoundTrip(r)
+	if err != nil {
+		t.claims.unanswered.Store(what, true)
+	}
+	return resp, err
 }
 
 // intents is an outbox.Intents.

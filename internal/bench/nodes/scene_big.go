@@ -12,9 +12,6 @@ import (
 // bigHosts is over how many hosts the big fan-out goes.
 const bigHosts = 1000
 
-// resumes is within what time other nodes go on with what a dead one had.
-const resumes = 20 * time.Second
-
 // playBig kills a node in the middle of a fan-out to many. Nothing is signed, since that is what would take the time.
 func playBig(ctx context.Context, o options) (*result, error) {
 	if o.targets == 0 {
@@ -61,7 +58,7 @@ func (t *town) big(ctx context.Context, r *result) error {
 	left := t.hostsOf(victim.Life)
 	t.kill(victim)
 	killed := time.Now()
-	slowest, ok, err := t.until(ctx, resumes, func() bool {
+	slowest, ok, err := t.until(ctx, t.resumes, func() bool {
 		left = slices.DeleteFunc(left, func(host string) bool { return t.lastTo(host) != victim.Life })
 		return len(left) == 0
 	})
@@ -69,10 +66,10 @@ func (t *town) big(ctx context.Context, r *result) error {
 		return err
 	}
 	if !ok {
-		t.ledger.Fault("unresumed: %d hosts were posted to by the dead node last, %v ago", len(left), resumes)
+		t.ledger.Fault("unresumed: %d hosts were posted to by the dead node last, %v ago", len(left), t.resumes)
 		return nil
 	}
-	r.fact("resumed_ms", slowest.Milliseconds(), fmt.Sprintf("from the kill until others had posted to all hosts of the dead node; %v are allowed", resumes))
+	r.fact("resumed_ms", slowest.Milliseconds(), fmt.Sprintf("from the kill until others had posted to all hosts of the dead node; %v are allowed", t.resumes))
 	if err := t.settle(ctx); err != nil {
 		return err
 	}

@@ -146,7 +146,8 @@ func (h *hooks) runsIn(life int) (n int) {
 
 // done waits until a hook has run for all that was sent so far.
 func (s *letters) done(ctx context.Context) error {
-	_, ok, err := s.until(ctx, s.patience, func() bool { return len(s.hooks.left()) == 0 })
+	wrong := func() bool { w, _ := s.ledger.Verdict(); return len(w.List) > 0 }
+	_, ok, err := s.until(ctx, s.patience, func() bool { return len(s.hooks.left()) == 0 || wrong() })
 	if err == nil && !ok {
 		for _, id := range s.hooks.left() {
 			s.ledger.Fault("lost: %s was answered 202, and its hook has not run", id)

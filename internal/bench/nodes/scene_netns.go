@@ -146,15 +146,9 @@ func (t *town) alone(ctx context.Context, r *result, n *network, name, note stri
 		return errors.Join(err, fmt.Errorf("node %s does not post (%v)", victim.Node, ok), stop())
 	}
 	before := t.sightings().TakenOver
-	if len(links) == len(n.links) { // what is under way comes when it can
-		t.witness.stopped(victim.Life)
-	}
 	err = n.set("down", links...)
 	time.Sleep(2 * t.options.lease)
-	if t.sightings().TakenOver == before {
-		t.ledger.Fault("kept: nobody has posted to a host that was the cut node's")
-	}
-	err = errors.Join(err, n.set("up", links...))
+	err = errors.Join(err, t.takenOver(ctx, before, "cut"), n.set("up", links...))
 	posted, _ := t.posts(victim.Life)
 	began := time.Now()
 	_, ok, e := t.until(ctx, t.patience, func() bool { n, _ := t.posts(victim.Life); return n > posted })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -171,11 +172,11 @@ func (t *town) pause(ctx context.Context, victim *process) (back time.Duration, 
 	switch now, err := t.leases(ctx); {
 	case err != nil:
 		return 0, err
-	case len(now) != t.options.nodes-1:
-		t.ledger.Fault("kept: %d nodes have leases while one of %d stands still", len(now), t.options.nodes)
+	case slices.ContainsFunc(now, func(l lease) bool { return l.epoch == old.epoch }):
+		t.ledger.Fault("kept: a node that stands still has a lease still after twice its length")
 	}
-	if t.sightings().TakenOver == before {
-		t.ledger.Fault("kept: nobody has posted to a host that was the stopped node's")
+	if err := t.takenOver(ctx, before, "stopped"); err != nil {
+		return 0, err
 	}
 	if err := t.tryStale(ctx, old.epoch); err != nil {
 		return 0, err
@@ -190,6 +191,15 @@ func (t *town) pause(ctx context.Context, victim *process) (back time.Duration, 
 		return 0, err
 	}
 	return back, t.settle(ctx)
+}
+
+// takenOver waits until another node has posted to a host that was the stopped one's, or the cut one's.
+func (t *town) takenOver(ctx context.Context, before int, how string) error {
+	_, ok, err := t.until(ctx, t.patience, func() bool { return t.sightings().TakenOver > before })
+	if err == nil && !ok {
+		t.ledger.Fault("kept: nobody has posted to a host that was the %s node's", how)
+	}
+	return err
 }
 
 // tryStale flushes under an epoch that is over, as a node would that does not know.

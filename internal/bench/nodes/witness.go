@@ -34,21 +34,21 @@ type witness struct {
 // sightings is what a witness has seen.
 type sightings struct {
 	Refused   int // posts that it answered 500 or 503
-	Late      int // of a process that was stopped when it was about to post, or was dead already
+	Late      int // posts that were begun before another process began to post to their host, and came after that
 	TakenOver int // hosts that another process posted to than the one before, or the same one under another lease
 }
 
+// claim is a turn of a host's, and when the first post under it that came was begun, and the last.
 type claim struct {
-	turn int64
-	life int
+	turn        int64
+	life        int
+	first, last time.Time
 }
 
-// lifetime is what was done to a process.
+// lifetime is what a process does.
 type lifetime struct {
-	dead    bool
-	stopped []time.Time // when it was stopped
-	posts   int
-	open    int // posts that are being answered
+	posts int
+	open  int // posts that are being answered
 }
 
 func newWitness(address string, inFlight int, other http.Handler) (*witness, error) {
@@ -76,21 +76,10 @@ func (w *witness) life(n int) *lifetime {
 }
 
 // killed notes that a process is dead, or will be in a moment.
-func (w *witness) killed(life int) {
-	w.mu.Lock()
-	w.life(life).dead = true
-	w.mu.Unlock()
-	w.hooks.gone(life)
-}
+func (w *witness) killed(life int) { w.hooks.gone(life) }
 
 // stopped notes that a process is stopped for longer than its leases last.
-func (w *witness) stopped(life int) {
-	w.mu.Lock()
-	l := w.life(life)
-	l.stopped = append(l.stopped, time.Now())
-	w.mu.Unlock()
-	w.hooks.gone(life)
-}
+func (w *witness) stopped(life int) { w.hooks.gone(life) }
 
 func (w *witness) sightings() sightings {
 	w.mu.Lock()
@@ -122,13 +111,14 @@ func (w *witness) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	k, rev, create, err := kill.ReadPost(origin, body)
 	var life int
 	var term, turn, began int64
-	_, headerErr := fmt.Sscan(r.Header.Get(header), &life, &term, &turn, &began)
+	var again bool
+	_, headerErr := fmt.Sscan(r.Header.Get(header), &life, &term, &turn, &began, &again)
 	if err != nil || headerErr != nil || turn == 0 {
 		w.ledger.Fault("odd: %s with %q: %.300s", r.URL.Path, r.Header.Get(header), body)
 		http.Error(rw, "not understood", http.StatusBadRequest)
 		return
 	}
-	status := w.post(r, arrival{k: k, rev: rev, create: create, life: life, term: term, turn: turn, began: time.Unix(0, began)})
+	status := w.post(r, arrival{k: k, rev: rev, create: create, life: life, term: term, turn: turn, began: time.Unix(0, began), again: again})
 	if w.slow > 0 {
 		time.Sleep(rand.N(w.slow))
 	}
@@ -145,6 +135,7 @@ type arrival struct {
 	life       int
 	term, turn int64
 	began      time.Time
+	again      bool // its process has tried it before and got no answer
 }
 
 func (w *witness) post(r *http.Request, a arrival) (status int) {
@@ -154,17 +145,25 @@ func (w *witness) post(r *http.Request, a arrival) (status int) {
 	l := w.life(a.life)
 	l.posts++
 	l.open++
-	switch had := w.hosts[r.Host]; {
-	case a.turn >= had.turn:
-		if a.turn > had.turn && had.turn != 0 {
+	const fence = "fence: process %d began to post to %s under turn %d, %v after process %d had under turn %d"
+	had := w.hosts[r.Host]
+	switch {
+	case a.turn == had.turn:
+		had.last = later(had.last, a.began)
+		w.hosts[r.Host] = had
+	case a.turn > had.turn:
+		if had.turn != 0 {
 			w.seen.TakenOver++
 		}
-		w.hosts[r.Host] = claim{a.turn, a.life}
-	case l.dead || l.stoppedAfter(a.began):
+		if had.last.After(a.began) {
+			w.ledger.Fault(fence, had.life, r.Host, had.turn, had.last.Sub(a.began), a.life, a.turn)
+		}
+		w.hosts[r.Host] = claim{a.turn, a.life, a.began, a.began}
+	case !a.began.After(had.first): // it was under way for so long, or its process was stopped, or is dead
 		w.seen.Late++
 		return http.StatusAccepted // whoever took over has sent it, or will
 	default:
-		w.ledger.Fault("fence: process %d began to post to %s under turn %d, after process %d had under turn %d", a.life, r.Host, a.turn, had.life, had.turn)
+		w.ledger.Fault(fence, a.life, r.Host, a.turn, a.began.Sub(had.first), had.life, had.turn)
 	}
 	if !w.fair {
 		switch rand.IntN(50) {
@@ -176,16 +175,16 @@ func (w *witness) post(r *http.Request, a arrival) (status int) {
 			return http.StatusInternalServerError
 		}
 	}
+	if a.again {
+		w.ledger.Unanswered(inbox, a.k, a.rev, a.create)
+	}
 	w.ledger.Arrived(inbox, a.k, a.rev, a.create, int(a.term))
 	return http.StatusAccepted
 }
 
-// stoppedAfter says whether a process was stopped when what began at a time may have been under way.
-func (l *lifetime) stoppedAfter(began time.Time) bool {
-	for _, at := range l.stopped {
-		if at.After(began) {
-			return true
-		}
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
-	return false
+	return a
 }
