@@ -309,6 +309,7 @@ func (r *runner) bereft(ctx context.Context, s *sink) (took time.Duration, err e
 		return 0, err
 	}
 	killed := time.Now()
+	time.Sleep(settling) // what is said now arrives later than that at every host, however quick the other node is
 	if err := f.Enqueue(ctx, post{id: "after", body: r.body}, slices.Values(targets)); err != nil {
 		return 0, err
 	}
