@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -21,7 +22,8 @@ import (
 // endorsed are the types of activities that others pass on.
 var endorsed = []string{"Create", "Announce", "Update", "Delete", "Undo"}
 
-// endorse is the body of d with an LD signature and a proof, as far as it is to have them.
+// endorse is the body of d with a proof and an LD signature, as far as it is to have them. The proof comes first, for the LD
+// signature covers it: FEP-8b32.
 func (s *Server) endorse(ctx context.Context, d outbox.Delivery, sender string) ([]byte, error) {
 	if s.config.NoLDSignatures && s.config.NoProofs || !d.Public || sender != d.Sender || !slices.Contains(endorsed, d.Type) {
 		return d.Body, nil
@@ -35,14 +37,7 @@ func (s *Server) endorse(ctx context.Context, d outbox.Delivery, sender string) 
 	}
 	body := d.Body
 	if !s.config.NoLDSignatures {
-		key, err := s.keys.Private(ctx, d.Sender)
-		if err == nil {
-			var signed []byte
-			if signed, err = ldsig.Sign(signable(d), key, 0); err == nil {
-				body = signed
-			}
-		}
-		s.unendorsed(ctx, d, "LD signature", err)
+		body = signable(d)
 	}
 	if !s.config.NoProofs {
 		proved, err := s.withProof(ctx, d.Sender, body)
@@ -50,6 +45,16 @@ func (s *Server) endorse(ctx context.Context, d outbox.Delivery, sender string) 
 			body = proved
 		}
 		s.unendorsed(ctx, d, "proof", err)
+	}
+	if !s.config.NoLDSignatures {
+		key, err := s.keys.Private(ctx, d.Sender)
+		if err == nil {
+			var signed []byte
+			if signed, err = ldsig.Sign(body, key, 0); err == nil {
+				body = signed
+			}
+		}
+		s.unendorsed(ctx, d, "LD signature", err)
 	}
 	return body, nil
 }
@@ -81,49 +86,48 @@ func (s *Server) endsPublic(ctx context.Context, d outbox.Delivery) (bool, error
 	}
 }
 
-// withProof adds a proof by the actor's Ed25519 key, if it has one. The LD signature is put aside meanwhile: no proof covers it,
-// and a processor of JSON-LD that checks it does not see the proof, which no context defines. FEP-8b32
+// withProof adds a proof by the actor's Ed25519 key, if it has one. The proof covers @context, so what an LD signature needs is
+// there before it.
 func (s *Server) withProof(ctx context.Context, actorID string, body []byte) ([]byte, error) {
 	key, err := s.keys.Ed25519(ctx, actorID)
 	if err != nil || key.Private == nil {
 		return body, err
 	}
-	body, ld, err := takeOut(body, "signature")
-	if err != nil {
+	contexts := []string{proofContext}
+	if !s.config.NoLDSignatures {
+		contexts = append(contexts, signatureContext)
+	}
+	if body, err = withContexts(body, contexts); err != nil {
 		return nil, err
 	}
-	if ld == nil {
-		if body, err = withProofContext(body); err != nil {
-			return nil, err
-		}
-	}
-	proved, err := signature.Prove(body, key, signature.ProofOptions{})
-	if err != nil || ld == nil {
-		return proved, err
-	}
-	end := bytes.LastIndexByte(proved, '}')
-	return slices.Concat(proved[:end], []byte(`,"signature":`), ld, []byte{'}'}), nil
+	return signature.Prove(body, key, signature.ProofOptions{})
 }
 
-// proofContext defines the terms of proofs.
-const proofContext = "https://w3id.org/security/data-integrity/v2"
+// The contexts that define the terms of proofs and of LD signatures.
+const (
+	proofContext     = "https://w3id.org/security/data-integrity/v1"
+	signatureContext = "https://w3id.org/security/v1"
+)
 
-// withProofContext makes a document's @context define the proof, for peers that read it with a processor of JSON-LD. All else
-// stays as it is, byte by byte.
-func withProofContext(document []byte) ([]byte, error) {
+// withContexts adds what is not there to a document's @context. All else stays as it is, byte by byte. A document that holds another
+// with an @context of its own, as a group passes it on, is left alone: the contexts of proofs protect their terms, and a processor of
+// JSON-LD would refuse all of it where the inner one defines them in another way. A reader of JSON needs none of them.
+func withContexts(document []byte, add []string) ([]byte, error) {
 	rest, value, err := takeOut(document, "@context")
-	if err != nil {
-		return nil, err
+	if err != nil || bytes.Contains(rest, []byte(`"@context"`)) {
+		return document, err
 	}
 	var list []json.RawMessage
 	if value != nil && json.Unmarshal(value, &list) != nil {
 		list = []json.RawMessage{value}
 	}
-	const quoted = `"` + proofContext + `"`
-	if slices.ContainsFunc(list, func(c json.RawMessage) bool { return string(c) == quoted }) {
-		return document, nil
+	for _, context := range add {
+		quoted := json.RawMessage(strconv.Quote(context))
+		if !slices.ContainsFunc(list, func(c json.RawMessage) bool { return bytes.Equal(c, quoted) }) {
+			list = append(list, quoted)
+		}
 	}
-	if value, err = json.Marshal(append(list, json.RawMessage(quoted))); err != nil {
+	if value, err = json.Marshal(list); err != nil {
 		return nil, err
 	}
 	start := bytes.IndexByte(rest, '{') + 1

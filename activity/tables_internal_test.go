@@ -36,7 +36,7 @@ func TestEveryNameOfOursIsDefined(t *testing.T) {
 	as := definitions(t, "activitystreams.json")
 	remote := map[string]map[string]any{
 		securityContext:  definitions(t, "security-v1.json"),
-		integrityContext: definitions(t, "security-data-integrity-v2.json"),
+		integrityContext: definitions(t, "security-data-integrity-v1.json"),
 	}
 	var all []string
 	for _, list := range [][]string{names(objectFields), names(activityFields), names(actorFields), names(collectionFields), names(linkFields)} {

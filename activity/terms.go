@@ -7,7 +7,7 @@ import (
 // Contexts that every peer has built in.
 const (
 	securityContext  = "https://w3id.org/security/v1"
-	integrityContext = "https://w3id.org/security/data-integrity/v2"
+	integrityContext = "https://w3id.org/security/data-integrity/v1"
 )
 
 // term is the definition of a name that the ActivityStreams context lacks. Names are defined in

@@ -41,7 +41,7 @@ type ProofOptions struct {
 // What a [ProofVerifier] would not read Prove does not sign: a document of more than 1 MiB, with members of
 // one name, with numbers of 2^53 and beyond, nested more than 64 deep. Nor does it sign one that has a proof already
 // or a member signature: the proof comes before an LD signature, and covers none. A processor of JSON-LD
-// sees the proof only if the document's @context lists "https://w3id.org/security/data-integrity/v2" or
+// sees the proof only if the document's @context lists "https://w3id.org/security/data-integrity/v1" or
 // another one that defines it; Prove does not add that.
 //
 // The error wraps [ErrBadKey], [ErrMalformed], [ErrTooLarge] or [ErrExpired]. Prove may be called by many

@@ -148,7 +148,7 @@ func (s *site) start(ctx context.Context) (err error) {
 }
 
 func (s *site) shut() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) // for a connection that never had a request it waits 5
 	defer cancel()
 	err := s.server.Shutdown(ctx)
 	s.stop()

@@ -1,6 +1,6 @@
 // What Fedify finds elsewhere, through its own functions: the reading half of the control API.
-import { parseNodeInfo } from "@fedify/fedify";
-import { Collection, isActor } from "@fedify/vocab";
+import { parseNodeInfo, verifyJsonLd, verifyObject } from "@fedify/fedify";
+import { Activity, Collection, isActor } from "@fedify/vocab";
 import { getDocumentLoader } from "@fedify/vocab-runtime";
 import { name } from "./peer.mjs";
 import { describe } from "./reading.mjs";
@@ -57,6 +57,14 @@ export class Looking {
       if (items.length > maxItems) throw new Refusal(422, `${id} has over ${maxItems} items`);
     }
     return { type: collection.constructor.name, totalItems: collection.totalItems ?? -1, items };
+  }
+
+  // believe tells which of what a document carries proves whose it is. Its signature comes off before the proof is looked at.
+  async believe({ document }) {
+    const { signature, ...rest } = document;
+    const ld = signature !== undefined && (await verifyJsonLd(document, this.#loaders()));
+    const proof = rest.proof !== undefined && (await verifyObject(Activity, rest, this.#loaders())) !== null;
+    return { ld, proof };
   }
 
   async find(what, signed) {

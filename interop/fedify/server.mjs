@@ -42,7 +42,7 @@ await configure({
 
 // verbs are what the test may call.
 const verbs = new Map([
-  [Looking, ["lookup", "webfinger", "nodeinfo", "traverse"]],
+  [Looking, ["lookup", "webfinger", "nodeinfo", "traverse", "believe"]],
   [Control, [
     "firstknock", "answer", "strict", "rotate", "rename", "alias", "move", "leave", "drain", "follow", "accept", "reject", "dismiss", "post", "reply",
     "like", "react", "announce", "vote", "tally", "pin", "unpin", "block", "flag", "update", "delete", "undo", "forge",

@@ -26,7 +26,7 @@ var published = map[string]string{
 const securityContext = "https://w3id.org/security/v1"
 
 // term is what a context says of a name: its IRI, the type of its values and the container they
-// stand in. A type is "", "@id", an IRI or, in no context that documents have, "@vocab", a container "", "@list" or "@language": a "@set" changes
+// stand in. A type is "", "@id", an IRI or, in no context that documents have, "@vocab", a container "", "@list", "@language" or, of proofs, "@graph": a "@set" changes
 // nothing in what is signed. The names id and type have the IRIs "@id" and "@type".
 type term struct{ iri, kind, container string }
 
@@ -60,6 +60,9 @@ var know = sync.OnceValues(func() (*knowledge, error) {
 		}
 		k.contexts[address] = v
 		k.learn(v)
+	}
+	for address, suite := range integrity {
+		k.contexts[address] = integrityTerms(suite) // not learned: nobody brings it along
 	}
 	var err error
 	if k.options, err = readFile("identity-v1"); err != nil {
@@ -141,6 +144,9 @@ func (k *knowledge) read(context any) (vocabulary, error) {
 			remote, ok := k.contexts[entry]
 			if !ok || seen[entry] {
 				return nil, fail(ErrContext, "%.200q is not compiled in, or there twice", entry)
+			}
+			if v["proof"] != (term{}) && remote["proof"] != (term{}) {
+				return nil, fail(ErrContext, "a second context of proofs")
 			}
 			seen[entry] = true
 			maps.Copy(v, remote)

@@ -170,7 +170,13 @@ func (g *graph) canonical() (text string, err error) {
 	options.Algorithm = ld.AlgorithmURDNA2015
 	options.Format = "application/n-quads"
 	dataset := ld.NewRDFDataset()
-	dataset.Graphs["@default"] = g.statements
+	for _, q := range g.statements {
+		name := "@default"
+		if q.Graph != nil {
+			name = q.Graph.GetValue()
+		}
+		dataset.Graphs[name] = append(dataset.Graphs[name], q)
+	}
 	out, err := ld.NewJsonLdApi().Normalize(dataset, options)
 	if err != nil {
 		return "", malformed("canonicalisation: %v", err)

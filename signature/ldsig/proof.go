@@ -8,6 +8,8 @@ import (
 	"encoding/hex"
 	"time"
 
+	"github.com/piprate/json-gold/ld"
+
 	"github.com/fedihook/fedihook/signature"
 )
 
@@ -78,7 +80,7 @@ func digest(k *knowledge, options map[string]any, s *shape) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	second, err := canonical(s.tree, s.used, s.statements, s.sameAs)
+	second, err := canonical(s.tree, s.used, s.statements, s.sameAs, s.proof...)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +89,8 @@ func digest(k *knowledge, options map[string]any, s *shape) ([]byte, error) {
 }
 
 // canonical writes the statements of a tree that makes n of them. If check is not nil it is shown
-// what the library understood.
-func canonical(tree map[string]any, used vocabulary, n int, check func(compacted any) error) (string, error) {
+// what the library understood. Of the further statements the library need not be told.
+func canonical(tree map[string]any, used vocabulary, n int, check func(compacted any) error, further ...*ld.Quad) (string, error) {
 	r, err := understand(tree, used)
 	if err != nil {
 		return "", err
@@ -111,6 +113,7 @@ func canonical(tree map[string]any, used vocabulary, n int, check func(compacted
 	if len(g.statements) != n {
 		return "", fail(ErrUnprotected, "its values make %d statements, not %d", len(g.statements), n)
 	}
+	g.statements = append(g.statements, further...)
 	return g.canonical()
 }
 

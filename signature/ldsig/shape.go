@@ -3,6 +3,8 @@ package ldsig
 import (
 	"math"
 	"strings"
+
+	"github.com/piprate/json-gold/ld"
 )
 
 // RDF is a set of statements. It does not say in which order values came, whether one stood in an
@@ -35,6 +37,8 @@ type shape struct {
 	tree       map[string]any // the document as its statements have it
 	statements int            // that it makes
 	ordered    bool           // no order that is not signed could matter
+
+	proof []*ld.Quad // the statements of its proof, which are a graph of their own, and that it has this proof
 
 	described map[string]bool // ids of nodes that have more than an id
 	mentioned map[string]int  // ids, how often in one of the places
@@ -69,8 +73,8 @@ func inspect(document map[string]any, terms vocabulary) (*shape, error) {
 func (s *shape) node(m map[string]any, property string, root bool) (map[string]any, error) {
 	out := make(map[string]any, len(m))
 	for name, value := range m {
-		if root && (name == "@context" || name == "proof" && s.terms[name] == term{}) {
-			continue // a proof that no context defines is no part of the graph, and proves itself (FEP-8b32)
+		if root && name == "@context" {
+			continue
 		}
 		if strings.HasPrefix(name, "@") {
 			return nil, fail(ErrRestructured, "keyword %.80q", name)
@@ -78,6 +82,15 @@ func (s *shape) node(m map[string]any, property string, root bool) (map[string]a
 		t, ok := s.terms[name]
 		if !ok || t.isPrefix() {
 			return nil, fail(ErrUnprotected, "%.80q is not defined", name)
+		}
+		if t.container == "@graph" {
+			if !root {
+				return nil, fail(ErrUnprotected, "a proof of something inside")
+			}
+			if err := s.integrity(t, m, value); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		s.used[name] = t
 		v, err := s.member(name, t, value)

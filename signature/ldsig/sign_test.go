@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -269,20 +270,97 @@ type oneKey struct{ key signature.PublicKey }
 
 func (k oneKey) PublicKey(context.Context, string) (signature.PublicKey, error) { return k.key, nil }
 
-// FEP-8b32: who adds a proof too signs the same statements, and a proof that a context defines is not passed over.
-func TestAProofThatNoContextDefinesIsNoPartOfWhatIsSigned(t *testing.T) {
+// What Sign makes of a document with a proof a whole JSON-LD processor finds too, which loads the contexts as published.
+func TestASignatureCoversTheProof(t *testing.T) {
 	t.Parallel()
 	key := must[*vectors](t)(readVectors()).private
+	contexts := maps.Clone(must[offline](t)(contexts()))
+	for _, version := range []string{"v1", "v2"} {
+		var doc any
+		text := must[[]byte](t)(os.ReadFile("testdata/contexts/security-data-integrity-" + version + ".json"))
+		if err := json.Unmarshal(text, &doc); err != nil {
+			t.Fatal(err)
+		}
+		contexts["https://w3id.org/security/data-integrity/"+version] = doc
+	}
 	v := &ldsig.Verifier{Keys: keyring{wireKey: &key.PublicKey}}
-	signed := must[[]byte](t)(ldsig.Sign(wire(t, "create-note-public"), signature.Key{ID: wireKey, Private: key}, 0))
-	with := func(text string) []byte {
-		return bytes.Replace(signed, []byte(`,"signature":`), []byte(text+`,"signature":`), 1)
+	proved := func(version string, edits ...func(proof map[string]any)) []byte {
+		return edit(t, wire(t, "create-note-public"), func(doc map[string]any) {
+			doc["@context"] = append(doc["@context"].([]any), "https://w3id.org/security/data-integrity/"+version, "https://w3id.org/security/v1")
+			proof := map[string]any{
+				"type": "DataIntegrityProof", "cryptosuite": "eddsa-jcs-2022", "created": "2026-06-20T12:00:00Z",
+				"expires": "2027-06-20T12:00:00Z", "proofPurpose": "assertionMethod", "proofValue": "z4oey",
+				"verificationMethod": "https://mastodon.example/users/alice#ed25519-key",
+			}
+			if version == "v1" {
+				proof["@context"] = doc["@context"] // some repeat it there
+			}
+			for _, e := range edits {
+				e(proof)
+			}
+			doc["proof"] = proof
+		})
 	}
-	proved := with(`,"proof":{"type":"DataIntegrityProof","proofValue":"z1"}`)
-	r, err := v.Verify(t.Context(), proved)
-	if err != nil || !r.Verified || bytes.Contains(r.Document, []byte(`"proof"`)) {
-		t.Errorf("%+v, %v", r, err)
+	sign := func(document []byte) ([]byte, error) {
+		return ldsig.Sign(document, signature.Key{ID: wireKey, Private: key}, 0)
 	}
-	_, err = v.Verify(t.Context(), with(`,"proofs":{"type":"DataIntegrityProof"}`))
-	refused(t, ldsig.Result{}, err, ldsig.ErrUnprotected)
+	for _, version := range []string{"v1", "v2"} {
+		signed := must[[]byte](t)(sign(proved(version)))
+		if err := (bare{contexts}).verify(signed, &key.PublicKey); err != nil {
+			t.Errorf("%s: by the bare algorithm: %v", version, err)
+		}
+		r, err := v.Verify(t.Context(), signed)
+		if err != nil || !r.Verified || bytes.Contains(r.Document, []byte(`"proof"`)) {
+			t.Errorf("%s: %+v, %v", version, r, err)
+		}
+		for name, value := range map[string]any{
+			"cryptosuite": "eddsa-rdfc-2022", "created": "2026-06-20T12:00:01Z", "expires": "2028-06-20T12:00:00Z", "proofValue": "z4oez",
+			"verificationMethod": "https://mastodon.example/users/alice#other",
+		} {
+			r, err := v.Verify(t.Context(), edit(t, signed, func(doc map[string]any) { doc["proof"].(map[string]any)[name] = value }))
+			refused(t, r, err, signature.ErrBadSignature)
+		}
+		r, err = v.Verify(t.Context(), edit(t, signed, func(doc map[string]any) { delete(doc, "proof") }))
+		refused(t, r, err, signature.ErrBadSignature)
+		r, err = v.Verify(t.Context(), edit(t, signed, func(doc map[string]any) { doc["object"].(map[string]any)["proof"] = doc["proof"] }))
+		refused(t, r, err, ldsig.ErrUnprotected)
+		r, err = v.Verify(t.Context(), edit(t, signed, func(doc map[string]any) {
+			doc["object"].(map[string]any)["proof"] = doc["proof"]
+			delete(doc, "proof")
+		}))
+		refused(t, r, err, ldsig.ErrUnprotected)
+	}
+	for what, e := range map[string]func(map[string]any){
+		"of another type":         func(p map[string]any) { p["type"] = "Ed25519Signature2020" },
+		"for another purpose":     func(p map[string]any) { p["proofPurpose"] = "authentication" },
+		"with another context":    func(p map[string]any) { p["@context"] = "https://www.w3.org/ns/activitystreams" },
+		"with an id":              func(p map[string]any) { p["id"] = "https://mastodon.example/proof" },
+		"with a list":             func(p map[string]any) { p["proofValue"] = []any{"z4oey"} },
+		"with a number":           func(p map[string]any) { p["created"] = 2026 },
+		"with a control sign":     func(p map[string]any) { p["proofValue"] = "z\t" },
+		"whose key is no IRI":     func(p map[string]any) { p["verificationMethod"] = "#ed25519-key" },
+		"with what is not signed": func(p map[string]any) { p["nickname"] = "p" },
+	} {
+		if _, err := sign(proved("v1", e)); !errors.Is(err, ldsig.ErrUnprotected) && !errors.Is(err, ldsig.ErrRestructured) {
+			t.Errorf("a proof %s: %v", what, err)
+		}
+	}
+	for what, c := range map[string]struct {
+		edit func(map[string]any)
+		want error
+	}{
+		"no context defines it": {func(doc map[string]any) { doc["@context"] = doc["@context"].([]any)[:1] }, ldsig.ErrUnprotected},
+		"two contexts define it": {func(doc map[string]any) {
+			doc["@context"] = append(doc["@context"].([]any), "https://w3id.org/security/data-integrity/v2")
+			doc["proof"].(map[string]any)["@context"] = doc["@context"]
+		}, ldsig.ErrContext},
+		"several":           {func(doc map[string]any) { doc["proof"] = []any{doc["proof"], doc["proof"]} }, ldsig.ErrUnprotected},
+		"none":              {func(doc map[string]any) { doc["proof"] = nil }, ldsig.ErrUnprotected},
+		"of what has no id": {func(doc map[string]any) { delete(doc, "id") }, ldsig.ErrUnprotected},
+	} {
+		_, err := sign(edit(t, proved("v1"), c.edit))
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
 }

@@ -9,8 +9,8 @@
 // many documents make the same statements. So this package takes only documents that are written in
 // the one way that follows from their statements, with contexts that are compiled in; it fetches no
 // contexts, and no objects: that is left to the caller, who should prefer what the origin says to
-// what came by mail. Its arithmetic on graphs is github.com/piprate/json-gold's, behind limits. It
-// knows nothing of FEP-8b32 proofs, and refuses documents whose LD signature covers one.
+// what came by mail. Its arithmetic on graphs is github.com/piprate/json-gold's, behind limits. A
+// FEP-8b32 proof of the document, which is made first, is signed with it, and is not checked here.
 package ldsig
 
 import (
