@@ -147,7 +147,7 @@ var cells = []cell{
 	{"signature", toFedify, "by Ed25519", nil, "Fedify 2.3.6 looks for the keys of requests in publicKey alone, where a Multikey is not"},
 	{"signature", toFedify, "never by Ed25519 while Fedify does not say that it verifies that", fredSaysNothingOfEd25519, ""},
 	{"signature", toFedify, "what was tampered with is refused, by either scheme", fedifyRefusesForgeries, ""},
-	{"LD signature and proof", toFedify, "what is for everyone Fedify believes by either alone, whoever brings it", fedifyBelieves, ""},
+	{"signature", toFedify, "what is for everyone Fedify believes by its LD signature and by its proof, each alone, whoever brings it", fedifyBelieves, ""},
 	{"replay", toOurs, "the same bytes again: 202, and no hook runs", replayIsTakenOnce, ""},
 	{"replay", toOurs, "sent again because the answer was lost: 202, and no hook runs", lostAnswerIsTakenOnce, ""},
 	{"replay", toFedify, "", nil, "what Fedify does with it is Fedify's affair; that ours sends once what was answered 202 each cell checks"},
