@@ -13,9 +13,9 @@ import (
 	"github.com/fedihook/fedihook/storage/queue"
 )
 
-// The lane of a host that is being mended is held, and let go.
+// Nothing is posted to a host that is paused, and nothing is lost: it goes when that ends.
 func ExampleQueue_Pause() {
-	arrived := make(chan string, 3)
+	arrived := make(chan string, 2)
 	q, err := delivery.New(delivery.Config{
 		Store: queue.Memory(),
 		Transport: func(string) (http.RoundTripper, error) {
@@ -29,38 +29,30 @@ func ExampleQueue_Pause() {
 		log.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- q.Run(ctx) }()
-	post := func(id string, hosts ...string) {
-		to := func(yield func(delivery.Target) bool) {
-			for _, host := range hosts {
-				yield(delivery.Target{Inbox: "https://" + host + "/inbox"})
-			}
-		}
+	defer stop()
+	go func() { _ = q.Run(ctx) }()
+	to := slices.Values([]delivery.Target{{Inbox: "https://there.example/inbox"}})
+	post := func(id string) {
 		if _, err := q.Enqueue(ctx, nil, delivery.Activity{ID: id, Body: []byte("{}")}, to); err != nil {
 			log.Fatal(err)
 		}
 	}
-	post("1", "mended.example")
+	post("1")
 	fmt.Println(<-arrived)
-	if err := q.Pause(ctx, "mended.example"); err != nil {
+	if err := q.Pause(ctx, "there.example"); err != nil {
 		log.Fatal(err)
 	}
-	post("2", "mended.example", "other.example")
-	fmt.Println(<-arrived)
-	lane, err := q.Host(ctx, "mended.example")
-	fmt.Println(lane.State, err)
-	if err := q.Resume(ctx, "mended.example"); err != nil {
+	post("2")
+	status, err := q.Status(ctx, "2")
+	fmt.Println("waiting:", status.Pending, err)
+	if err := q.Resume(ctx, "there.example"); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(<-arrived)
-	stop()
-	<-done
 	// Output:
-	// mended.example
-	// other.example
-	// held <nil>
-	// mended.example
+	// there.example
+	// waiting: 1 <nil>
+	// there.example
 }
 
 // What was given up is a dead letter, and goes again when its cause is mended.
@@ -85,8 +77,8 @@ func ExampleQueue_Redrive() {
 		log.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- q.Run(ctx) }()
+	defer stop()
+	go func() { _ = q.Run(ctx) }()
 	to := slices.Values([]delivery.Target{{Inbox: "https://there.example/inbox"}})
 	if _, err := q.Enqueue(ctx, nil, delivery.Activity{ID: "1", Body: []byte("{}")}, to); err != nil {
 		log.Fatal(err)
@@ -100,8 +92,6 @@ func ExampleQueue_Redrive() {
 		}
 	}
 	fmt.Println(<-settled)
-	stop()
-	<-done
 	// Output:
 	// given up
 	// delivered
