@@ -27,10 +27,7 @@ func ExampleGroups() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	n.Serve("club.example", app.Handler())
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- app.Run(ctx) }()
+	n.Run("club.example", app)
 
 	cats := "https://club.example/ap/users/cats"
 	ann, ben := n.Server("one.example").Actor("ann"), n.Server("two.example").Actor("ben")
@@ -46,10 +43,7 @@ func ExampleGroups() {
 			fmt.Println(inner.(*activity.Activity).Type, "by", inner.(*activity.Activity).Actor.ID)
 		}
 	}
-	stop()
-	fmt.Println(<-done)
 	// Output:
 	// https://club.example/ap/users/cats true
 	// Create by https://one.example/users/ann
-	// <nil>
 }

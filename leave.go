@@ -26,6 +26,9 @@ func (s *Server) leave(ctx context.Context, author outbox.Author, a *activity.Ac
 	}
 	doc, err := firstObject(a)
 	if doc == nil {
+		if err == nil && a.Is(activity.TypeUpdate) {
+			err = s.showProfile(ctx, author, a)
+		}
 		return err
 	}
 	o := *doc

@@ -56,7 +56,8 @@ type Config struct {
 	NoExpansion, NoDelivery, NoJournal bool
 
 	// Profile returns the app's user with this handle, or an error that wraps actor.ErrNotFound or
-	// actor.ErrGone. It is asked with a full actor id where a request names one that maps to no current handle.
+	// actor.ErrGone. It is asked with a full actor id where a request names one that maps to no current handle. Who follows
+	// hears of a change by [Server.UpdateProfile].
 	Profile func(ctx context.Context, handle string) (actor.Profile, error)
 	// OptIn says that only users whose Profile.OptedIn is set are in the fediverse. Who is not does not exist to anybody outside:
 	// WebFinger, the actor, its collections and what it made answer as for nobody, nothing that is sent there comes in, and the

@@ -2,8 +2,6 @@ package fedihook_test
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"log/slog"
 	"testing"
@@ -15,14 +13,6 @@ import (
 	"github.com/fedihook/fedihook/internal/pgdb/pgtest"
 	"github.com/fedihook/fedihook/storage"
 )
-
-// execer is as the documentation of storage.Execer shows it.
-type execer struct{ pgx.Tx }
-
-func (e execer) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	tag, err := e.Exec(ctx, query, args...)
-	return driver.RowsAffected(tag.RowsAffected()), err
-}
 
 func TestEachVerbIsSaidInPostgresTransactionsOfBothKinds(t *testing.T) {
 	t.Parallel()

@@ -87,6 +87,7 @@ func verbs(s *fedihook.Server) map[string]func(context.Context) (string, error) 
 	return map[string]func(context.Context) (string, error){
 		"Publish":        func(ctx context.Context) (string, error) { return s.Publish(ctx, "anna", object()) },
 		"Update":         func(ctx context.Context) (string, error) { return s.Update(ctx, "anna", object()) },
+		"UpdateProfile":  func(ctx context.Context) (string, error) { return s.UpdateProfile(ctx, "anna") },
 		"Delete":         func(ctx context.Context) (string, error) { return s.Delete(ctx, "anna", ours) },
 		"Follow":         func(ctx context.Context) (string, error) { return s.Follow(ctx, "anna", bob) },
 		"Unfollow":       func(ctx context.Context) (string, error) { return s.Unfollow(ctx, "anna", bob) },

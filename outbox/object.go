@@ -26,6 +26,7 @@ func (o *Outbox) composeObject(ctx context.Context, r *Record, a *activity.Activ
 		if len(a.Recipients()) == 0 {
 			a.To, a.CC = activity.To(activity.Public), activity.To(activity.Followers)
 		}
+		r.Object = a.Object.First() // its id, which Leave may have found out
 		return nil
 	}
 	if len(object.AttributedTo) == 0 {

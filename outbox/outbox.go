@@ -103,8 +103,9 @@ type Config struct {
 	// Relate is told of a change before what brings it about goes out. Nil: nobody is.
 	Relate func(ctx context.Context, change Relation) error
 	// Leave is asked before a Like, an EmojiReact, an Announce, or a Create or Update of an object is composed, whether author may
-	// say it. It may ask elsewhere, and change a. With an error that wraps [ErrHeld] it stays unsaid until [Outbox.Resume], with one
-	// that wraps [ErrGone] for ever. Nil: anything may be said.
+	// say it. It may ask elsewhere, and change a: also embed who speaks in an Update that only names an actor of ours. With an
+	// error that wraps [ErrHeld] it stays unsaid until [Outbox.Resume], with one that wraps [ErrGone] for ever. Nil: anything may
+	// be said.
 	Leave func(ctx context.Context, author Author, a *activity.Activity) error
 	// Leaving is told of a composed Create, Update or Delete of an object before it goes out. Nil: nobody is.
 	Leaving func(ctx context.Context, actorID string, a *activity.Activity) error

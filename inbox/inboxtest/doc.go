@@ -11,7 +11,7 @@
 //	n := inboxtest.NewNet(t)
 //	app, err := fedihook.New(fedihook.Config{Origin: "https://blog.example", Profile: profile, InsecureDial: n.Dial, RootCAs: n.RootCAs()})
 //	…
-//	n.Serve("blog.example", app.Handler())
+//	n.Run("blog.example", app) // a whole app; [Net.Serve] puts any http.Handler there
 //	bob := n.Server("there.example").Actor("bob")
 //	if status := bob.Follow("https://blog.example/ap/users/alice"); status != 202 { … }
 //	bob.Server().Wait("Accept")

@@ -36,9 +36,11 @@ type Net struct {
 	servers map[string]*Server
 	actors  int
 	closed  bool
+	stops   []context.CancelFunc // of what Run runs
+	running sync.WaitGroup
 }
 
-// NewNet makes a network of nobody, which ends with the test: connections are closed, and it waits for the handlers that run. t
+// NewNet makes a network of nobody, which ends with the test: connections are closed, and it waits for handlers and apps that run. t
 // may be nil in an Example or a program; then [Net.Close] ends it, and what would fail a test panics.
 func NewNet(t testing.TB) *Net {
 	n := &Net{t: t, roots: x509.NewCertPool(), hosts: map[string]*host{}, servers: map[string]*Server{}}
@@ -74,15 +76,19 @@ func certificate(names ...string) *x509.Certificate {
 func (n *Net) Close() {
 	n.mu.Lock()
 	n.closed = true
-	hosts, servers := n.hosts, n.servers
-	n.hosts = map[string]*host{}
+	hosts, servers, stops := n.hosts, n.servers, n.stops
+	n.hosts, n.stops = map[string]*host{}, nil
 	n.mu.Unlock()
+	for _, stop := range stops {
+		stop()
+	}
 	for _, s := range servers {
 		s.client.CloseIdleConnections()
 	}
 	for _, h := range hosts {
-		h.stop()
+		h.stop() // also what an app waits for that posts to one that hangs
 	}
+	n.running.Wait()
 }
 
 // RootCAs are the authorities that certify this network's hosts, for a tls.Config or fedihook.Config.RootCAs.
@@ -154,6 +160,35 @@ func (n *Net) Serve(name string, app http.Handler) {
 	go func() {
 		defer close(h.done)
 		_ = h.server.ServeTLS(h, "", "") // returns when stop is called
+	}()
+}
+
+// App is what [Net.Run] runs, such as a *fedihook.Server.
+type App interface {
+	Handler() http.Handler
+	// Run works until ctx ends, and returns nil then.
+	Run(ctx context.Context) error
+}
+
+// Run puts an app at a host, as [Net.Serve] does, and keeps its Run going until the network ends, which waits for it. An error
+// of Run is one of the test. What the app works with, such as a database, is to be closed after the network is: by a t.Cleanup
+// from before [NewNet]. An app that ends earlier, or has pages, is put there by Serve.
+func (n *Net) Run(name string, app App) {
+	n.helper()
+	n.Serve(name, app.Handler())
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed { // as Serve has said
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	n.stops = append(n.stops, stop)
+	n.running.Add(1)
+	go func() {
+		defer n.running.Done()
+		if err := app.Run(ctx); err != nil {
+			n.errorf("inboxtest: the app at %s: %v", name, err)
+		}
 	}()
 }
 

@@ -4,11 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -258,4 +262,76 @@ func TestAMessageThatTheInboxWouldRefuseIsNotMade(t *testing.T) {
 			inboxtest.Message(nil, a)
 		}()
 	}
+}
+
+// idle is an app that answers nothing and works until it is told to end.
+type idle struct {
+	ended atomic.Bool
+	err   error
+}
+
+func (a *idle) Handler() http.Handler { return http.NotFoundHandler() }
+
+func (a *idle) Run(ctx context.Context) error {
+	if a.err != nil {
+		return a.err
+	}
+	<-ctx.Done()
+	time.Sleep(time.Second) // it finishes what is under way
+	a.ended.Store(true)
+	return nil
+}
+
+func TestAnAppRunsUntilTheNetworkEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n, app := inboxtest.NewNet(t), &idle{}
+		n.Run("app.example", app)
+		resp, err := n.Client().Get("https://app.example/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusNotFound || app.ended.Load() {
+			t.Errorf("answered %d, ended: %t", resp.StatusCode, app.ended.Load())
+		}
+		n.Close()
+		if !app.ended.Load() {
+			t.Error("the network did not wait for the app")
+		}
+	})
+}
+
+func TestAnErrorOfAnAppIsOneOfTheTest(t *testing.T) {
+	t.Parallel()
+	said := &recorder{TB: t}
+	n := inboxtest.NewNet(said)
+	n.Run("app.example", &idle{err: errors.New("no database")})
+	n.Close()
+	n.Run("app.example", &idle{}) // which would never end
+	if got := said.all(); len(got) != 2 || !strings.Contains(got[0], "app.example: no database") || !strings.Contains(got[1], "has ended") {
+		t.Errorf("the test was told %q", got)
+	}
+}
+
+// recorder is a test that notes its errors.
+type recorder struct {
+	testing.TB
+	mu   sync.Mutex
+	said []string
+}
+
+func (r *recorder) Helper()        {}
+func (r *recorder) Cleanup(func()) {}
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.said = append(r.said, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.said)
 }

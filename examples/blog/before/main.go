@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -59,6 +60,9 @@ func run(ctx context.Context, o options) error {
 	defer listener.Close()
 	if o.origin == "" {
 		o.origin = fmt.Sprintf("http://localhost:%d", listener.Addr().(*net.TCPAddr).Port)
+	}
+	if u, err := url.Parse(o.origin); err != nil || u.Host == "" || o.origin != u.Scheme+"://"+u.Host {
+		return fmt.Errorf("-origin: %q is not a scheme and a host, and perhaps a port, like https://blog.example", o.origin)
 	}
 	if o.data == "" {
 		if o.data, err = os.MkdirTemp("", "blog"); err != nil {

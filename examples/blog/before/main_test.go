@@ -34,6 +34,8 @@ func TestABlogThatCannotStartSaysWhy(t *testing.T) {
 	}{
 		"a port in use":                {options{listen: taken.Addr().String()}, []string{taken.Addr().String(), "in use"}, ""},
 		"no port":                      {options{listen: "localhost"}, []string{"localhost", "missing port"}, ""},
+		"an origin without a scheme":   {options{data: whole, origin: "blog.example"}, []string{"-origin", `"blog.example"`, "https://"}, "Config"},
+		"an origin with a path":        {options{data: whole, origin: "https://blog.example/x"}, []string{"-origin", `"https://blog.example/x"`}, "Config"},
 		"no folder":                    {options{data: filepath.Join(empty, "none")}, []string{filepath.Join(empty, "none"), "no such file", "posts/*.md"}, ""},
 		"a folder without authors":     {options{data: empty}, []string{"-data", empty, "authors.yaml"}, ""},
 		"a file for a folder":          {options{data: file}, []string{file, "not a directory"}, ""},
