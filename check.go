@@ -236,7 +236,12 @@ func (c *checkup) actors() {
 			})
 			continue
 		}
-		_, id, err := c.finger(c.names.Origin, p.Handle+"@"+c.names.HandleDomain())
+		account := c.names.Handle(p.Handle)
+		origin, scheme := c.names.Origin, c.scheme()
+		if _, host, _ := strings.Cut(account, "@"); host != c.names.HandleDomain() {
+			origin = scheme + "://" + host
+		}
+		_, id, err := c.finger(origin, account)
 		if err == nil && id != p.ID {
 			err = fmt.Errorf("it leads to %s, not to %s", id, p.ID)
 		}

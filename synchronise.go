@@ -109,7 +109,7 @@ func (s *Server) serveSynchronisation(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.walks.Release(1)
-	p, err := s.profile(ctx, r.PathValue("handle"))
+	p, err := s.profileAt(r, actor.KindFollowers, synchronisationSuffix)
 	var body []byte
 	if err == nil {
 		body, err = s.synchronisation(ctx, p, asker)
@@ -308,7 +308,7 @@ func (s *Server) undoStray(ctx context.Context, follower, followed string) error
 	}
 	// Both ids are made up, the same each time: the queue takes it once a week.
 	key := hashed(follower, followed)
-	undo := activity.Undo(s.names.Activity("undo-stray-"+key), activity.Follow(s.names.Activity("stray-"+key), follower, followed))
+	undo := activity.Undo(s.activityID(follower, "undo-stray-"+key), activity.Follow(s.activityID(follower, "stray-"+key), follower, followed))
 	undo.To = activity.To(followed)
 	s.config.Logger.InfoContext(ctx, "fedihook: a follow that nobody here knows of is undone", "actor", followed, "follower", follower)
 	return s.postAs(ctx, follower, follower+" "+followed, undo, address)

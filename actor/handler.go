@@ -35,7 +35,8 @@ type Handler struct {
 	// Names must hold the site's origin.
 	Names Names
 
-	// Profile returns the user with this handle as it was written by whoever asks, or an error that
+	// Profile returns the user with this handle as it was written by whoever asks, on a further host of [Names.More] with that
+	// behind it, or an error that
 	// wraps [ErrNotFound] or [ErrGone]; any other is logged and answered 503. A handle that is not found is asked for
 	// again in lower case. A user may be found by former handles too: those lead to the one in the profile. It is asked
 	// with a full URL where a request names one that no current handle maps to: an id, and returns the profile that has

@@ -105,7 +105,7 @@ func (c *Collections) link(n Names, a *activity.Actor) {
 		into   *activity.Ref
 	}{{"liked", c.Liked, &a.Liked}, {"featured", c.Featured, &a.Featured}, {"featuredTags", c.FeaturedTags, &a.FeaturedTags}} {
 		if one.source != nil && one.into.IsZero() {
-			*one.into = activity.IRI(n.Collection(a.ID, a.PreferredUsername, one.name))
+			*one.into = activity.IRI(n.Collection(a.ID, n.Beside(a.ID, a.PreferredUsername), one.name))
 		}
 	}
 }

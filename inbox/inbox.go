@@ -74,6 +74,9 @@ type Config struct {
 	Owner func(ctx context.Context, id string) (actorID string, err error)
 	// Origin is this server's own "https://host:port"; activities of its own actors are not taken from outside.
 	Origin string
+	// Ours tells whether an id is under this server, where Origin is not all that is. It must be quick: it is asked for each
+	// recipient that a stranger names. Nil: what is under Origin.
+	Ours func(id string) bool
 
 	// Wants is asked about what concerns nobody here: is neither addressed to anyone, nor about anything of theirs, nor from an
 	// actor that is followed. It is also asked about the Delete of itself by an actor of whom [Peers] know nothing. It sees
@@ -187,6 +190,10 @@ func New(c Config) (*Inbox, error) {
 	}
 	if _, ok := activity.Authority(c.Origin); !ok {
 		return nil, errors.New("inbox: Config.Origin is not an http or https origin")
+	}
+	if c.Ours == nil {
+		origin := c.Origin
+		c.Ours = func(id string) bool { return activity.SameAuthority(id, origin) }
 	}
 	if c.Owner == nil {
 		c.Owner = func(context.Context, string) (string, error) { return "", nil }

@@ -46,7 +46,7 @@ func (in *Inbox) judge(w http.ResponseWriter, r *http.Request, owner string) err
 	}
 	c := &matter{a: a, body: body, sender: a.Actor.ID, owner: owner, received: time.Now()}
 
-	if activity.SameAuthority(a.Actor.ID, in.Origin) { // 403
+	if in.Ours(a.Actor.ID) { // 403
 		return c.refuse(http.StatusForbidden, ErrOwn)
 	}
 	if err := in.allowed(ctx, c, r); err != nil { // 403: the host that claims to sign, or the actor, may not talk to us
