@@ -106,8 +106,8 @@ func (n Names) Beside(author, key string) string {
 	}
 	_, host := n.split(author)
 	if strings.Contains(author, "://") {
-		origin, _, _ := n.locate(author)
-		if host = ""; origin != n.Origin {
+		origin, _, ok := n.locate(author)
+		if host = ""; ok && origin != n.Origin {
 			_, host, _ = strings.Cut(origin, "://")
 		}
 	}

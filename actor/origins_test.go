@@ -149,7 +149,7 @@ func TestMoreIsAskedAboutNothingOdd(t *testing.T) {
 		n.Beside("https://"+host+"/x", "1")
 	}
 	for _, host := range b.asked {
-		if !slices.Contains([]string{"blog7.example", "blog7.example:8443", "xn--blg-sna.example"}, host) {
+		if !slices.Contains([]string{"blog7.example", "blog7.example:8443", "xn--blg-tna.example"}, host) {
 			t.Errorf("it was asked about %q", host)
 		}
 	}

@@ -100,9 +100,10 @@ type Config struct {
 	// Take is called with what was proved, before its hook. If it takes it, neither the hook nor the default hears of it. An
 	// error that wraps [ErrDrop] is final, after any other it is called again later. Nil takes nothing.
 	Take func(ctx context.Context, m *Message) (taken bool, err error)
-	// Synchronise is told by Run what a sender's Collection-Synchronization field said, which its signature covered. It must be
-	// quick, and may be called twice for one. Nil: nobody is told. FEP-8fcf
-	Synchronise func(ctx context.Context, sender, field string)
+	// Synchronise is told by Run what a sender's Collection-Synchronization field said, which its signature covered, and by which
+	// host of this server, as it was written: it is about that sender's followers there. It must be quick, and may be called
+	// twice for one. Nil: nobody is told. FEP-8fcf
+	Synchronise func(ctx context.Context, sender, host, field string)
 	// Forwarder forwards replies to the followers of who is replied to, and Forwards remembers which. Nil: nothing is forwarded,
 	// or no Delete and no Undo. ActivityPub §7.1.2
 	Forwarder Forwarder

@@ -153,8 +153,9 @@ type matter struct {
 	brought  bool   // it is taken in because of who brought it
 	shown    bool   // its actor's server has just shown what it says
 	once     string // names what must not be concluded twice
-	// sync is what the sender says of its followers here; with syncAlone nothing else of the request counts.
+	// sync is what the sender says of its followers at the host syncAt; with syncAlone nothing else of the request counts.
 	sync      string
+	syncAt    string
 	syncAlone bool
 	relation  bool              // it makes or presumes one with somebody here
 	object    activity.Document // that is embedded, nil if none was read
