@@ -244,7 +244,9 @@ func TestBetweenTwoHostsOfTheSiteNothingIsSent(t *testing.T) {
 func TestEachHostSaysWhatItIs(t *testing.T) {
 	t.Parallel()
 	inOrigins(t, func(c *fedihook.Config) {
-		c.NodeInfo = nil
+		c.NodeInfo = func(context.Context) (actor.NodeInfo, error) {
+			return actor.NodeInfo{Users: 7, Posts: 77, Name: "Blogs"}, nil
+		}
 		c.HandleDomain = "handles.example"
 	}, func(t *testing.T, v *storedFediverse) {
 		const instance = `"href":"https://blog.example/ap/actor"`
@@ -257,7 +259,8 @@ func TestEachHostSaysWhatItIs(t *testing.T) {
 			{"https://blog.example/.well-known/host-meta", 200, `template="https://blog.example/`},
 			{"https://one.example/.well-known/nodeinfo", 200, `"href":"https://one.example/nodeinfo/2.1"`},
 			{"https://one.example/.well-known/nodeinfo", 200, instance},
-			{"https://one.example/nodeinfo/2.1", 200, `"activitypub"`},
+			{"https://one.example/nodeinfo/2.1", 200, `"usage":{"users":{}},"metadata":{"nodeName":"Blogs"}`},
+			{"https://blog.example/nodeinfo/2.0", 200, `"usage":{"users":{"total":7},"localPosts":77}`},
 			{"https://one.example/.well-known/webfinger?resource=acct:one.example@one.example", 200, instance},
 			{"https://one.example/.well-known/webfinger?resource=https://one.example/", 200, instance},
 			{"https://one.example/.well-known/webfinger?resource=https://one.example", 200, `"subject":"acct:blog.example@blog.example"`},

@@ -287,5 +287,9 @@ func (h *Handler) ask(ctx context.Context, name string) (Profile, error) {
 	if p.Handle == "" {
 		return Profile{}, fmt.Errorf("actor: profile of %q: Handle is empty", name)
 	}
+	_, host := h.Names.split(name)
+	if _, at := h.Names.split(p.Handle); at != host && !strings.Contains(name, "://") { // all of that name would be one
+		return Profile{}, fmt.Errorf("actor: profile of %q: Handle %q is of another host", name, p.Handle)
+	}
 	return p.withDefaults(h.Names), nil
 }
