@@ -7,12 +7,12 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/fedihook/fedihook"
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/storage"
 )
 
 const (
@@ -23,27 +23,30 @@ const (
 // isBlog tells the hosts of the app in these tests beside blog.example.
 func isBlog(host string) bool { return host == "one.example" || host == "two.example" }
 
-// keyOnOrigins gives the users in these tests RSA keys once, for making them takes longest.
-var keyOnOrigins = sync.OnceValue(func() error {
-	names := actor.Names{Origin: "https://blog.example", More: isBlog}
-	for i, handle := range []string{"alice@one.example", "alice@two.example", "carol@one.example", "cats@one.example"} {
-		id := names.Actor(handle)
-		k := actor.KeyPair{ActorID: id, Serial: 1, Kind: actor.KeyRSA, KeyID: names.KeyID(id), Private: []byte(someKeys()[i]), Created: time.Unix(1e9, 0)}
-		if _, err := madeOnce().AddKey(context.Background(), k); err != nil {
-			return err
+// keysOnOrigins are keys for those who live there, which some of these tests rotate: making them takes longest.
+func keysOnOrigins(t *testing.T) actor.Keys {
+	t.Helper()
+	names, keys := actor.Names{Origin: "https://blog.example", More: isBlog}, storage.Memory().Keys
+	for i, id := range []string{
+		alice, oneAlice, twoAlice, names.Instance(), names.Actor("carol@one.example"), names.Actor("cats@one.example"),
+	} {
+		k := actor.KeyPair{
+			ActorID: id, Serial: 1, Kind: actor.KeyRSA, KeyID: names.KeyID(id), Private: []byte(someKeys()[i%len(someKeys())]), Created: time.Unix(1e9, 0),
+		}
+		if _, err := keys.AddKey(t.Context(), k); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return nil
-})
+	return keys
+}
 
 // inOrigins runs f with an app of three hosts, of each of which there is an alice. Carol, at one.example, looks at who wants to follow, and the
 // cats there are a group.
 func inOrigins(t *testing.T, change func(*fedihook.Config), f func(t *testing.T, v *storedFediverse)) {
 	t.Helper()
-	if err := keyOnOrigins(); err != nil {
-		t.Fatal(err)
-	}
+	keys := keysOnOrigins(t)
 	inStoredFediverse(t, func(c *fedihook.Config) {
+		c.Storage.Keys = keys
 		c.MoreOrigins = isBlog
 		c.Profile = func(_ context.Context, who string) (actor.Profile, error) {
 			p := actor.Profile{Handle: who, OptedIn: true}

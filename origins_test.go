@@ -462,3 +462,28 @@ func TestTheFollowFormLeadsHomeFromEachHost(t *testing.T) {
 		}
 	})
 }
+
+// A proxy that passes on another Host than came makes one of all hosts.
+func TestCheckSeesHostsThatAreLostOnTheWay(t *testing.T) {
+	t.Parallel()
+	inOrigins(t, func(c *fedihook.Config) { c.Checks.Handles = []string{"alice", "carol@one.example"} }, func(t *testing.T, v *storedFediverse) {
+		codes := func() (list []fedihook.Code) {
+			for _, f := range v.Check(t.Context()) {
+				if f.Code != fedihook.CodeVolatile {
+					list = append(list, f.Code)
+				}
+			}
+			return list
+		}
+		if got := codes(); len(got) > 0 {
+			t.Errorf("as it should be: %q", got)
+		}
+		v.net.Serve("one.example", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Host = "127.0.0.1:8080"
+			v.Handler().ServeHTTP(w, r)
+		}))
+		if got := codes(); !slices.Equal(got, []fedihook.Code{fedihook.CodeActor}) {
+			t.Errorf("without the Host: %q", got)
+		}
+	})
+}
