@@ -38,8 +38,9 @@ type Config struct {
 	// here, for instance. A user there has the host in its handle wherever handles are written, in Profile and its result, in the verbs
 	// and for hooks: "alice@blog7.example", whose id is https://blog7.example/ap/users/alice. "alice" is somebody else, at
 	// Origin. All share what this Server has: storage, queue, resolver, rules and the instance actor at Origin, which signs what no user asked
-	// for. The host comes as in [actor.Names.More], which says what else to heed. A host stays one of the site's for as long as
-	// anybody elsewhere knows its users; what waits for somebody on one that is none any more is given up. Nil: there is Origin alone.
+	// for. The host comes as in [actor.Names.More], which says what else to heed. A host has to stay one of the site's for as
+	// long as anybody elsewhere knows its users; what waits for somebody on one that is none any more is given up. A Queue, Resolver or
+	// Verifier that the app brings has a field of its own for it: Local, Names and More. Nil: there is Origin alone.
 	MoreOrigins func(authority string) bool
 	// Prefix is where minted ids and our own paths live. Empty means "/ap".
 	Prefix string

@@ -170,6 +170,22 @@ func TestOnASiteOfOneHostNothingIsAnothers(t *testing.T) {
 	}
 }
 
+// It is asked some ten times with every request, and for each of a thousand recipients that a stranger names.
+func TestToTellWhoseAnIDIsCostsNothing(t *testing.T) {
+	n := actor.Names{Origin: "https://blog.example", More: func(host string) bool { return host == "blog7.example" }}
+	for iri, want := range map[string]bool{
+		"https://blog.example/ap/users/alice": true, "https://blog7.example/ap/users/alice": true, "https://else.example/users/bob": false,
+	} {
+		if allocations := testing.AllocsPerRun(100, func() {
+			if n.Ours(iri) != want {
+				t.Errorf("%s: %t", iri, !want)
+			}
+		}); allocations != 0 {
+			t.Errorf("%s: %v allocations", iri, allocations)
+		}
+	}
+}
+
 // FuzzKey builds ids of any key: whatever Parse takes, it takes apart into that key, on whichever host.
 func FuzzKey(f *testing.F) {
 	for _, s := range []string{"alice", "alice@blog7.example", "a@b@blog7.example", "@blog7.example", "alice@blog.example", "..@blog7.example", "x@blog7.example:8443", "\xff@blog7.example"} {
