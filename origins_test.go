@@ -13,6 +13,7 @@ import (
 	"github.com/fedihook/fedihook"
 	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
+	"github.com/fedihook/fedihook/actor/check"
 	"github.com/fedihook/fedihook/inbox"
 	"github.com/fedihook/fedihook/inbox/inboxtest"
 )
@@ -79,6 +80,9 @@ func TestUsersOfOneNameOnThreeHostsAreThreePeople(t *testing.T) {
 			}
 			if found := straying(t, []byte(body), host); len(found) > 0 || !strings.Contains(body, `"https://blog.example/ap/actor"`) {
 				t.Errorf("%s: %q: %s", handle, found, body)
+			}
+			if peers := check.Refusals(check.Document([]byte(body))); len(peers) > 0 {
+				t.Errorf("%s is refused by %q", handle, peers)
 			}
 			for _, key := range a.Keys() {
 				if key.ID != id+"#main-key" || keys[key.PEM] {
