@@ -18,7 +18,7 @@ import (
 
 // Checks says what [Server.Check] looks at besides what it knows to look for.
 type Checks struct {
-	// Handles are users whose WebFinger and actor are asked for too. Empty: the instance actor's alone.
+	// Handles are users whose WebFinger and actor are asked for too, at the hosts where they are. Empty: the instance actor's alone.
 	Handles []string
 	// Clock is the URL of a page of somebody else's, whose Date the clock is compared with. Empty: with the Date of this site's own
 	// answer, which tells whether the proxy in front of it has another clock. RFC 9110 §6.6.1
@@ -39,9 +39,9 @@ const (
 
 // Check asks this site itself for what other servers ask for, by its public address, and looks into its storage. It returns all
 // that is wrong, nothing if all is well: the site must be served when it is called. What New refuses it does not look for. It
-// makes some six requests and two more for each of Checks.Handles, to the site's own address, Config.HandleDomain and
-// Checks.Clock alone, and takes up to ten seconds for each. It may be called as often as one likes, as for a page that shows
-// an operator how the site is.
+// makes some six requests and two more for each of Checks.Handles, to the site's own address, Config.HandleDomain, the hosts of these
+// handles and Checks.Clock alone, and takes up to ten seconds for each. It may be called as often as one likes, as for a page that shows
+// an operator how the site is. Of Config.MoreOrigins it knows those hosts alone.
 func (s *Server) Check(ctx context.Context) []*Finding {
 	c := &checkup{Server: s, ctx: ctx}
 	c.config()
@@ -236,7 +236,12 @@ func (c *checkup) actors() {
 			})
 			continue
 		}
-		_, id, err := c.finger(c.names.Origin, p.Handle+"@"+c.names.HandleDomain())
+		account := c.names.Handle(p.Handle)
+		origin, scheme := c.names.Origin, c.scheme()
+		if _, host, _ := strings.Cut(account, "@"); host != c.names.HandleDomain() {
+			origin = scheme + "://" + host
+		}
+		_, id, err := c.finger(origin, account)
 		if err == nil && id != p.ID {
 			err = fmt.Errorf("it leads to %s, not to %s", id, p.ID)
 		}

@@ -210,18 +210,18 @@ func (s *Server) part(ctx context.Context, f actor.Follow) error {
 		return s.relations.delete(ctx, f.Follower, f.Followed)
 	}
 	sum := sha256.Sum256([]byte(f.Follower + "\n" + f.Followed + "\n" + f.ID + "\n" + strconv.FormatInt(f.Seq, 10)))
-	id := s.names.Activity(parts + "-" + hex.EncodeToString(sum[:16]))
+	user, remote, out := f.Followed, f.Follower, s.names.Ours(f.Follower)
+	if out {
+		user, remote = f.Follower, f.Followed
+	}
+	id := s.activityID(user, parts+"-"+hex.EncodeToString(sum[:16]))
 	follow := activity.Follow(f.ID, f.Follower, f.Followed)
 	if f.ID == "" {
 		follow.ID = id + "-follow"
 	}
-	user, remote := f.Followed, f.Follower
-	a := activity.Reject(id, user, follow) // ActivityPub §7.7
-	key := remote + " " + user
-	if s.names.Ours(f.Follower) {
-		user, remote = f.Follower, f.Followed
-		a = activity.Undo(id, follow) // ActivityPub §7.6
-		key = user + " " + remote
+	a, key := activity.Reject(id, user, follow), remote+" "+user // ActivityPub §7.7
+	if out {
+		a, key = activity.Undo(id, follow), user+" "+remote // ActivityPub §7.6
 	}
 	a.To = activity.To(remote)
 	body, err := activity.Encode(a)

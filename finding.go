@@ -135,7 +135,7 @@ func (c *Config) check() error {
 
 // names are the site's.
 func (c *Config) names() actor.Names {
-	n := actor.Names{Origin: c.Origin, Prefix: c.Prefix, Domain: c.HandleDomain}
+	n := actor.Names{Origin: c.Origin, Prefix: c.Prefix, Domain: c.HandleDomain, More: c.MoreOrigins}
 	if c.Mount != "" {
 		n.Prefix = c.Mount + cmp.Or(c.Prefix, "/ap")
 	}

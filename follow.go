@@ -19,7 +19,7 @@ func (s *Server) Follow(ctx context.Context, handle, actorID string) (id string,
 func (s *Server) Unfollow(ctx context.Context, handle, actorID string) (id string, err error) {
 	return s.say(ctx, handle, &activity.Activity{
 		// A new id: what derives from the actor alone would be used up by the first time.
-		ID: s.outbox.ActivityID(), Type: activity.Types{"Undo"}, Object: activity.Refs{activity.IRI(actorID)},
+		ID: s.outbox.ActivityID(handle), Type: activity.Types{"Undo"}, Object: activity.Refs{activity.IRI(actorID)},
 	})
 }
 

@@ -89,7 +89,7 @@ func (s *Server) Grant(ctx context.Context, handle, request string) (id string, 
 	if st.State == consent.Granted {
 		return st.ID, s.sayGranted(ctx, st)
 	}
-	st.ID = s.names.Object(stampKey + strings.ToLower(rand.Text()))
+	st.ID = s.newID(st.Author, true, stampKey+strings.ToLower(rand.Text()))
 	if st, err = s.save(ctx, st, consent.Granted); err != nil {
 		return "", err
 	}
@@ -177,7 +177,7 @@ func (s *Server) pending(ctx context.Context, handle, request string) (st consen
 // grant gives leave and says so. One that was given before is the one that is given.
 func (s *Server) grant(ctx context.Context, st consent.Stamp) (err error) {
 	if st.State != consent.Granted {
-		st.ID = s.names.Object(stampKey + strings.ToLower(rand.Text()))
+		st.ID = s.newID(st.Author, true, stampKey+strings.ToLower(rand.Text()))
 		if st, err = s.save(ctx, st, consent.Granted); err != nil {
 			return err
 		}
@@ -208,7 +208,7 @@ func (s *Server) refuse(ctx context.Context, st consent.Stamp) (err error) {
 // that way.
 func (s *Server) answer(typ string, st consent.Stamp) *activity.Activity {
 	a := &activity.Activity{
-		ID: s.names.Activity(derived(typ, st.Kind.String(), st.Interaction, st.Target, st.Request, st.ID)), Type: activity.Types{typ},
+		ID: s.activityID(st.Author, derived(typ, st.Kind.String(), st.Interaction, st.Target, st.Request, st.ID)), Type: activity.Types{typ},
 		Object: activity.Refs{activity.IRI(st.Interaction)}, Target: activity.IRI(st.Target), To: activity.To(st.Actor),
 	}
 	if st.Request != "" {

@@ -64,8 +64,10 @@ func moderated(profile func(context.Context, string) (actor.Profile, error), nam
 
 // moderatorsPage lists a group's moderators.
 func (s *Server) moderatorsPage(ctx context.Context, q actor.Query) (actor.Page, error) {
-	_, rest, _ := strings.Cut(q.ID, s.prefix()+"/users/")
-	handle, _, _ := strings.Cut(rest, "/")
+	kind, handle, _ := s.names.Parse(strings.TrimSuffix(q.ID, "/moderators"))
+	if kind != actor.KindActor {
+		return actor.Page{}, fmt.Errorf("fedihook: %s: %w", q.ID, actor.ErrNotFound)
+	}
 	p, err := s.profile(ctx, handle)
 	if err == nil && (p.Type != "Group" || p.Moderators != q.ID || q.Cursor != "") {
 		err = fmt.Errorf("fedihook: moderators of %q: %w", handle, actor.ErrNotFound)

@@ -39,7 +39,7 @@ func (s *Server) RemovePost(ctx context.Context, handle, objectID, reason string
 	}
 	return s.say(ctx, handle, &activity.Activity{
 		// A new id: that which derives from the object is its author's to delete it by.
-		ID: s.outbox.ActivityID(), Type: activity.Types{"Delete"}, Object: activity.Refs{activity.IRI(objectID)}, Summary: reason,
+		ID: s.outbox.ActivityID(handle), Type: activity.Types{"Delete"}, Object: activity.Refs{activity.IRI(objectID)}, Summary: reason,
 	})
 }
 

@@ -68,7 +68,7 @@ func (s *Server) apart(pattern string) bool {
 }
 
 func (s *Server) servePersonalInbox(w http.ResponseWriter, r *http.Request) {
-	p, err := s.profile(r.Context(), r.PathValue("handle"))
+	p, err := s.profileAt(r, actor.KindInbox, "")
 	if err != nil {
 		s.fail(w, r, err)
 		return

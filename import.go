@@ -65,7 +65,7 @@ func (s *Server) Import(ctx context.Context, actors iter.Seq2[ImportActor, error
 }
 
 func (s *Server) importActor(ctx context.Context, a ImportActor, done *Imported) error {
-	if err := s.ours(a.ID); err != nil {
+	if err := s.ours(a.ID, a.ID); err != nil {
 		return err
 	}
 	p, ok, err := s.handler.Local(ctx, a.ID)
@@ -217,7 +217,7 @@ func (s *Server) checkFollow(f *actor.Follow, follower, followed string) (remote
 
 func (s *Server) madeUpID(f actor.Follow) string {
 	sum := sha256.Sum256([]byte(f.Follower + "\n" + f.Followed))
-	return s.names.Activity("follow-" + hex.EncodeToString(sum[:16]))
+	return s.activityID(f.Follower, "follow-"+hex.EncodeToString(sum[:16]))
 }
 
 // plausible tells whether an address may be one to post to. Where it leads is looked at when it is dialled.

@@ -57,7 +57,7 @@ func (s *Server) FollowForm(ctx context.Context, handle string) (template.HTML, 
 	}
 	return template.HTML(`<form method="post" action="` + s.prefix() + `/interact">` +
 		`<input type="hidden" name="id" value="` + html.EscapeString(p.ID) + `">` +
-		`<label>To follow @` + html.EscapeString(p.Handle+"@"+s.names.HandleDomain()) + ` from your own server, say who you are ` +
+		`<label>To follow @` + html.EscapeString(s.names.Handle(p.Handle)) + ` from your own server, say who you are ` +
 		`<input name="visitor" placeholder="you@example.social" autocomplete="off" autocapitalize="none" spellcheck="false" required></label> ` +
 		`<button>Follow</button></form>`), nil
 }

@@ -44,7 +44,7 @@ func (s *Server) RotateKeys(ctx context.Context, handle string) (id string, err 
 	// First the word, then the deed: when the Update is handed over for delivery the keys are switched if that was
 	// not done here. So no peer knows a key that is never used, and no key is used that nobody was told of.
 	id, err = s.say(ctx, p.ID, &activity.Activity{
-		ID: s.names.Activity(rotates + strconv.FormatInt(next.Serial, 10) + "-" + name), Type: activity.Types{"Update"},
+		ID: s.activityID(p.ID, rotates+strconv.FormatInt(next.Serial, 10)+"-"+name), Type: activity.Types{"Update"},
 		Object: activity.Refs{activity.Embed(&shown)},
 	})
 	if err != nil {

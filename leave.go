@@ -123,7 +123,7 @@ func (s *Server) leaveToQuote(ctx context.Context, author outbox.Author, o *acti
 		}
 	}
 	st.Author, st.Actor = p.author, author.ID
-	st.Request = s.names.Activity(derived("ask", consent.Quote.String(), o.ID, quoted))
+	st.Request = s.activityID(author.ID, derived("ask", consent.Quote.String(), o.ID, quoted))
 	_, err = s.save(ctx, st, consent.Requested)
 	return err
 }
@@ -244,7 +244,7 @@ func (s *Server) leaveFor(ctx context.Context, author outbox.Author, kind consen
 		}
 	}
 	// Who follows whom only the author's server can tell the others, so that is asked for too.
-	st.Request = s.names.Activity(derived("ask", kind.String(), interaction, target))
+	st.Request = s.activityID(author.ID, derived("ask", kind.String(), interaction, target))
 	if st, err = s.save(ctx, st, consent.Requested); err != nil {
 		return err
 	}
@@ -325,7 +325,7 @@ func (s *Server) restamp(ctx context.Context, st consent.Stamp) error {
 	o.QuoteAuthorization = activity.Ref{} // as the stamp is when its turn comes
 	o.Updated = time.Time{}
 	_, err = s.outbox.Say(ctx, nil, st.Actor, &activity.Activity{
-		ID: s.names.Activity(derived("Update", st.Interaction, st.ID, st.State.String())), Type: activity.Types{"Update"},
+		ID: s.activityID(st.Actor, derived("Update", st.Interaction, st.ID, st.State.String())), Type: activity.Types{"Update"},
 		Object: activity.Refs{activity.Embed(&o)},
 	})
 	return err

@@ -54,7 +54,7 @@ func (e *MoveError) Unwrap() error { return e.Err }
 // Who has moved is still served with all posts, may still post, and keeps those followers who do not come along; who asks to
 // follow is turned away, as Mastodon does. [Server.Moved] tells how many came along, [Server.Unmove] takes it back. FEP-7628
 func (s *Server) Move(ctx context.Context, handle, target string) (id string, err error) {
-	return s.move(ctx, handle, target, s.outbox.ActivityID())
+	return s.move(ctx, handle, target, s.outbox.ActivityID(handle))
 }
 
 func (s *Server) move(ctx context.Context, handle, target, id string) (string, error) {
@@ -305,5 +305,5 @@ const (
 // moveID names what is said by somebody because of a move: the same again whoever says it.
 func (s *Server) moveID(what string, m actor.Move, by string) string {
 	sum := sha256.Sum256([]byte(m.From + "\n" + m.To + "\n" + m.ID + "\n" + by))
-	return s.names.Activity(what + hex.EncodeToString(sum[:16]))
+	return s.activityID(by, what+hex.EncodeToString(sum[:16]))
 }

@@ -109,7 +109,7 @@ func (s *Server) OptOut(ctx context.Context, handle, target string) (id string, 
 		return s.Move(ctx, p.ID, target)
 	}
 	gone := &activity.Activity{
-		ID: s.names.Activity(derived("farewell", p.ID, strconv.FormatInt(since, 10))), Type: activity.Types{activity.TypeDelete},
+		ID: s.activityID(p.ID, derived("farewell", p.ID, strconv.FormatInt(since, 10))), Type: activity.Types{activity.TypeDelete},
 		Object: activity.Refs{activity.IRI(p.ID)}, To: activity.To(activity.Public), CC: activity.To(activity.Followers),
 	}
 	for f, err := range actor.All(ctx, s.config.Storage.Followers, actor.FollowQuery{Follower: p.ID}) {

@@ -2,9 +2,11 @@ package fedihook_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -31,70 +33,124 @@ func (w *window) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusAccepted, Body: http.NoBody, Request: r}, nil
 }
 
-// BenchmarkOrigins makes a thousand Servers of one queue, resolver and what may be shared of the stores, runs them, and has each
-// post to one host. It reports what each costs, and how many posts were under way to the host at once.
+// BenchmarkOrigins has a user on each of a thousand origins post to one host, from one Server that lives at all of them, over memory and
+// over SQLite, and beside it from a Server for each, over what such may share. It reports what each origin costs, how many goroutines there
+// are in all, and how many posts were under way to the host at once. Keys are not what is measured.
 func BenchmarkOrigins(b *testing.B) {
-	const origins, inbox = 1000, "https://there.example/users/bob"
+	one := func(b *testing.B, store storage.Storage, c fedihook.Config) []*fedihook.Server {
+		c.Origin, c.Storage = "https://blogs.example", store
+		c.MoreOrigins = func(host string) bool {
+			n, ok := strings.CutPrefix(host, "blog")
+			n, ok2 := strings.CutSuffix(n, ".example")
+			return ok && ok2 && n != "" && strings.Trim(n, "0123456789") == ""
+		}
+		s, err := fedihook.New(c)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return []*fedihook.Server{s}
+	}
+	each := func(b *testing.B, shared storage.Storage, c fedihook.Config) (servers []*fedihook.Server) {
+		for i := range origins {
+			own := storage.Memory()
+			own.Queue, own.Keys, own.Followers, own.Remotes = shared.Queue, shared.Keys, shared.Followers, shared.Remotes
+			own.Rules, own.Hosts = shared.Rules, shared.Hosts
+			c.Origin, c.Storage = fmt.Sprintf("https://blog%d.example", i), own
+			s, err := fedihook.New(c)
+			if err != nil {
+				b.Fatal(err)
+			}
+			servers = append(servers, s)
+		}
+		return servers
+	}
+	memory := func(*testing.B) storage.Storage { return storage.Memory() }
+	b.Run("one Server", func(b *testing.B) { postFromOrigins(b, memory, one) })
+	b.Run("one Server, SQLite", func(b *testing.B) {
+		postFromOrigins(b, func(b *testing.B) storage.Storage {
+			db, err := sql.Open("sqlite", filepath.Join(b.TempDir(), "own.db"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { db.Close() })
+			store, err := storage.OpenSQLite(b.Context(), nil, db)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return store
+		}, one)
+	})
+	b.Run("a Server each", func(b *testing.B) { postFromOrigins(b, memory, each) })
+}
+
+const origins = 1000
+
+// postFromOrigins posts once from each origin: handles are written with their hosts where one Server has them all.
+func postFromOrigins(b *testing.B, open func(*testing.B) storage.Storage, serve func(*testing.B, storage.Storage, fedihook.Config) []*fedihook.Server) {
+	const inbox = "https://there.example/users/bob"
 	for b.Loop() {
-		shared, host := storage.Memory(), &window{}
-		logger := slog.New(slog.DiscardHandler)
+		b.StopTimer()
+		store, host, logger := open(b), &window{}, slog.New(slog.DiscardHandler)
 		queue, err := delivery.New(delivery.Config{
-			Store: shared.Queue, Transport: func(string) (http.RoundTripper, error) { return host, nil }, Logger: logger,
+			Store: store.Queue, Transport: func(string) (http.RoundTripper, error) { return host, nil }, Logger: logger,
 		})
 		if err != nil {
 			b.Fatal(err)
 		}
-		resolver, err := actor.NewResolver(actor.ResolverConfig{Store: shared.Remotes, Logger: logger})
+		resolver, err := actor.NewResolver(actor.ResolverConfig{Store: store.Remotes, Logger: logger})
 		if err != nil {
 			b.Fatal(err)
 		}
-		before, routines := heap(), runtime.NumGoroutine()
-		servers := make([]*fedihook.Server, origins)
-		for i := range servers {
-			own := storage.Memory()
-			own.Queue, own.Keys, own.Followers, own.Remotes = shared.Queue, shared.Keys, shared.Followers, shared.Remotes
-			own.Rules, own.Hosts = shared.Rules, shared.Hosts
-			servers[i], err = fedihook.New(fedihook.Config{
-				Origin: fmt.Sprintf("https://blog%d.example", i), Storage: own, Queue: queue, Resolver: resolver, Logger: logger,
-				NoLDSignatures: true, NoProofs: true, // keys are not what is measured
-				Profile: func(_ context.Context, handle string) (actor.Profile, error) {
-					if strings.Contains(handle, "/") {
-						return actor.Profile{}, actor.ErrNotFound
-					}
-					return actor.Profile{Handle: handle}, nil
-				},
-			})
-			if err != nil {
-				b.Fatal(err)
-			}
-			f := actor.Follow{
+		for i := range origins {
+			if err := store.Followers.PutFollow(b.Context(), actor.Follow{
 				Follower: inbox, Followed: fmt.Sprintf("https://blog%d.example/ap/users/alice", i), ID: fmt.Sprintf("%s/follows/%d", inbox, i),
 				State: actor.Accepted, Inbox: inbox + "/inbox", SharedInbox: "https://there.example/inbox", At: time.Now(),
-			}
-			if err := shared.Followers.PutFollow(b.Context(), f); err != nil {
+			}); err != nil {
 				b.Fatal(err)
 			}
 		}
+		before, routines := heap(), runtime.NumGoroutine()
+		b.StartTimer()
+		servers := serve(b, store, fedihook.Config{
+			Queue: queue, Resolver: resolver, Logger: logger, NoLDSignatures: true, NoProofs: true,
+			Profile: func(_ context.Context, handle string) (actor.Profile, error) {
+				if strings.Contains(handle, "/") {
+					return actor.Profile{}, actor.ErrNotFound
+				}
+				return actor.Profile{Handle: handle}, nil
+			},
+		})
+		b.StopTimer()
 		b.ReportMetric(float64(heap()-before)/origins, "B/origin")
+		b.StartTimer()
 		ctx, stop := context.WithCancel(b.Context())
 		var all sync.WaitGroup
 		all.Go(func() { _ = queue.Run(ctx) })
 		for _, s := range servers {
 			all.Go(func() { _ = s.Run(ctx) })
 		}
-		for _, s := range servers {
-			if _, err := s.Publish(ctx, "alice", note()); err != nil {
+		for i := range origins {
+			s, handle := servers[0], fmt.Sprintf("alice@blog%d.example", i)
+			if len(servers) > 1 {
+				s, handle = servers[i], "alice"
+			}
+			if _, err := s.Publish(ctx, handle, note()); err != nil {
 				b.Fatal(err)
 			}
 		}
 		for host.all.Load() < origins {
 			time.Sleep(10 * time.Millisecond)
 		}
-		b.ReportMetric(float64(runtime.NumGoroutine()-routines)/origins, "goroutines/origin")
+		b.StopTimer()
+		b.ReportMetric(float64(runtime.NumGoroutine()-routines), "goroutines")
 		b.ReportMetric(float64(heap()-before)/origins, "running-B/origin")
 		b.ReportMetric(float64(host.most.Load()), "window")
+		if n := host.all.Load(); n != origins {
+			b.Errorf("%d posts arrived", n)
+		}
 		stop()
 		all.Wait()
+		b.StartTimer()
 	}
 }
 

@@ -36,7 +36,7 @@ func (s *Server) Vote(ctx context.Context, handle, questionID, option string) (i
 	if _, ok := activity.Authority(questionID); !ok || option == "" {
 		return "", fmt.Errorf("fedihook: vote for %q in %q: %w", option, questionID, outbox.ErrIncomplete)
 	}
-	id = s.outbox.DerivedID("Vote", handle, questionID, option)
+	id = s.outbox.DerivedID(handle, "Vote", handle, questionID, option)
 	_, err = s.say(ctx, handle, activity.Create("", activity.Vote(id, "", option, &activity.Object{ID: questionID})))
 	return id, err
 }
@@ -54,7 +54,7 @@ func (s *Server) Flag(ctx context.Context, handle, actorID, reason string, objec
 // the Undo. Outside a transaction it fails with outbox.ErrUnknown if nothing of that id was ever said. What was not said yet,
 // see [Server.At], is just forgotten. ActivityPub §6.10
 func (s *Server) Undo(ctx context.Context, handle, activityID string) (id string, err error) {
-	if err := s.ours(activityID); err != nil {
+	if err := s.ours(handle, activityID); err != nil {
 		return "", err
 	}
 	if s.tx == nil {

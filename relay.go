@@ -66,7 +66,7 @@ func (s *Server) FollowRelay(ctx context.Context, address string, style outbox.R
 		return "", fmt.Errorf("fedihook: %d relays: %w", len(list), outbox.ErrIncomplete)
 	}
 	if r.FollowID == "" {
-		r.FollowID = s.outbox.ActivityID()
+		r.FollowID = s.outbox.ActivityID(s.names.Instance())
 	}
 	defer s.relays.forget()
 	if err := s.config.Storage.Relays.PutRelay(ctx, r); err != nil { // first: it may answer at once
@@ -376,7 +376,7 @@ func (s *Server) isListed(ctx context.Context, rec *outbox.Record) (bool, error)
 func (s *Server) announceTo(ctx context.Context, r outbox.Relay, rec *outbox.Record) error {
 	instance := s.names.Instance()
 	return s.postAs(ctx, instance, rec.Object, &activity.Activity{
-		ID: s.names.Activity("relay-" + hashed(r.ID, rec.ID)), Type: activity.Types{activity.TypeAnnounce}, Actor: activity.IRI(instance),
+		ID: s.activityID(instance, "relay-"+hashed(r.ID, rec.ID)), Type: activity.Types{activity.TypeAnnounce}, Actor: activity.IRI(instance),
 		Object: activity.Refs{activity.IRI(rec.Object)}, To: activity.To(r.Actor), CC: activity.To(activity.Public),
 		Published: rec.At.UTC().Truncate(time.Second),
 	}, r.Inbox)

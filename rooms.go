@@ -47,12 +47,17 @@ func final(err error) bool {
 	return errors.Is(err, actor.ErrNotFound) || errors.Is(err, actor.ErrGone)
 }
 
-func (s *Server) newID(object bool, key string) string {
+// newID makes an id where author is, a handle or an actor id. All ids of what somebody says or makes come from here.
+func (s *Server) newID(author string, object bool, key string) string {
+	key = s.names.Beside(strings.TrimSuffix(author, farewell), key)
 	if object {
 		return s.names.Object(key)
 	}
 	return s.names.Activity(key)
 }
+
+// activityID is newID for what author says.
+func (s *Server) activityID(author, key string) string { return s.newID(author, false, key) }
 
 // profile finds a user by handle or by actor id.
 func (s *Server) profile(ctx context.Context, who string) (actor.Profile, error) {

@@ -34,6 +34,14 @@ type Config struct {
 	// Origin is where the site is: scheme, host and port, as in "https://blog.example". All ids begin
 	// with it, so it can't be changed later.
 	Origin string
+	// MoreOrigins tells at which other hosts the site lives too, under Origin's scheme, Prefix and Mount: the blogs of those who have one
+	// here, for instance. A user there has the host in its handle wherever handles are written, in Profile and its result, in the verbs
+	// and for hooks: "alice@blog7.example", whose id is https://blog7.example/ap/users/alice. "alice" is somebody else, at
+	// Origin. All share what this Server has: storage, queue, resolver, rules and the instance actor at Origin, which signs what no user asked
+	// for. The host comes as in [actor.Names.More], which says what else to heed. A host has to stay one of the site's for as
+	// long as anybody elsewhere knows its users; what waits for somebody on one that is none any more is given up. A Queue, Resolver or
+	// Verifier that the app brings has a field of its own for it: Local, Names and More. Nil: there is Origin alone.
+	MoreOrigins func(authority string) bool
 	// Prefix is where minted ids and our own paths live. Empty means "/ap".
 	Prefix string
 	// Mount is the path under which a reverse proxy shows the app and that it takes off each request: "/blog", where
@@ -102,7 +110,7 @@ type Config struct {
 	// AuthorizedFetch says which documents are only for who signs the request. Whom Policy refuses is then refused them too.
 	// The zero value asks for a signature only where something is not for everyone.
 	AuthorizedFetch actor.AuthorizedFetch
-	// HandleDomain is what stands behind the @ of handles if that is not Origin's host; see [actor.Names.HandleDomain] for
+	// HandleDomain is what stands behind the @ of handles of users at Origin if that is not its host; see [actor.Names.HandleDomain] for
 	// what the server of that domain has to do. Empty: it is Origin's host.
 	HandleDomain string
 	// Subscribe and Intents are pages where a visitor from elsewhere confirms what to do. See [actor.Handler].
@@ -163,9 +171,9 @@ type Config struct {
 	// Verifier finds out who signed a request. Nil means a strict signature.Verifier.
 	Verifier inbox.Verifier
 
-	// Queue and Resolver may be shared by several Servers of different origins in one process, and with them Storage's Queue, Keys,
-	// Followers, Remotes, Rules and Hosts; one that has another's Intents, Log, Journal, Moves, Relays or Stamps would do that one's
-	// work in its own name, so each Server needs these for itself. Who brings a Queue runs it, and gives it
+	// Queue and Resolver may be shared by several Servers of different origins in one process, such as those of different apps, and with
+	// them Storage's Queue, Keys, Followers, Remotes, Rules and Hosts; one that has another's Intents, Log, Journal, Moves, Relays or Stamps would do that one's
+	// work in its own name, so each Server needs these for itself. For many origins of one app MoreOrigins takes far less. Who brings a Queue runs it, and gives it
 	// [Server.Transport] and [Server.Prepare]; who brings a Resolver runs that. Nil makes one for this Server. With a Queue of
 	// the app's it takes up to ten minutes longer until followers of who has moved leave the old actor.
 	Queue    *delivery.Queue
@@ -252,6 +260,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	names, volatile := c.names(), c.Storage.Volatile()
+	c.Profile = lodged(c.Profile, names)
 	if c.Storage == (storage.Storage{}) {
 		c.Storage = storage.Memory()
 		volatile = c.Storage.Volatile()
@@ -338,7 +347,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	if s.queue = c.Queue; s.queue == nil {
 		s.queue, err = delivery.New(delivery.Config{
 			Store: c.Storage.Queue, Transport: s.Transport, Allow: s.canJudge, Policy: c.Delivery,
-			Local:  func(host string) bool { return host == s.names.Authority() },
+			Local:  s.names.Has,
 			Choose: outbox.Form, Prepare: s.Prepare, OnDelivered: s.delivered, OnDead: s.undelivered, Owner: c.Node,
 			UserAgent: c.UserAgent, Observer: tell.delivery, Logger: c.Logger,
 		})
@@ -348,7 +357,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 	}
 	if c.Verifier == nil {
 		c.Verifier = &signature.Verifier{
-			Keys: s.resolver, Authorities: []string{s.names.Authority()}, Scheme: s.scheme(),
+			Keys: s.resolver, Authorities: []string{s.names.Authority()}, More: s.names.Has, Scheme: s.scheme(),
 		}
 	}
 	relations := &relations{store: c.Storage.Followers, resolver: s.resolver, names: s.names, policy: c.Policy}
@@ -379,7 +388,7 @@ func (s *Server) wire(client *http.Client) (err error) {
 		Verifier: tell.verifier(c.Verifier), Journal: c.Storage.Journal, Sender: s.outbox, Relations: relations,
 		Peers: s.peers, Brings: s.brings, Take: s.take, Synchronise: compare, Forwarder: forward, Forwards: c.Storage.Forwards,
 		Moves: moves{s}, MoveCooldown: c.RefollowCooldown,
-		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Wants: c.Wants, Filter: c.Filter,
+		Local: s.local, Owner: s.objectOwner, Origin: s.names.Origin, Ours: s.names.Ours, Wants: c.Wants, Filter: c.Filter,
 		Proof: s.proofs(), LDSignature: s.ldSignatures(), Groups: (*groups)(s), Proxies: c.Proxies,
 		Consent: s.consent, Hooks: c.Readers.Hooks(c.Hooks), Policy: c.Policy, Heard: s.heard, Node: c.Node, Observer: tell.inbox, Logger: c.Logger,
 	})

@@ -109,7 +109,7 @@ func (s *Server) serveSynchronisation(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.walks.Release(1)
-	p, err := s.profile(ctx, r.PathValue("handle"))
+	p, err := s.profileAt(r, actor.KindFollowers, synchronisationSuffix)
 	var body []byte
 	if err == nil {
 		body, err = s.synchronisation(ctx, p, asker)
@@ -145,16 +145,20 @@ func (s *Server) synchronisation(ctx context.Context, p actor.Profile, asker str
 	})
 }
 
-// comparison is what a sender said of its followers here.
-type comparison struct{ sender, field string }
+// comparison is what a sender said of its followers on one of the site's origins.
+type comparison struct{ sender, origin, field string }
 
 // compareLater is the inbox's Synchronise: what there is no time or no room for comes again with the next post.
-func (s *Server) compareLater(ctx context.Context, sender, field string) {
-	if !s.compared.first(sender) {
+func (s *Server) compareLater(ctx context.Context, sender, host, field string) {
+	origin := s.names.Origin
+	if authority, ok := activity.Authority(s.scheme() + "://" + host); ok && s.names.Has(authority) {
+		origin = s.scheme() + "://" + authority
+	}
+	if !s.compared.first(sender + " " + origin) {
 		return
 	}
 	select {
-	case s.comparisons <- comparison{sender, field}:
+	case s.comparisons <- comparison{sender, origin, field}:
 	default:
 		s.config.Logger.InfoContext(ctx, "fedihook: too many followers to compare", "actor", sender)
 	}
@@ -197,11 +201,18 @@ func (s *Server) compare(ctx context.Context, c comparison) error {
 	if known.Followers == "" || said.CollectionID != known.Followers || !activity.SameAuthority(said.URL, c.sender) {
 		return fmt.Errorf("fedihook: %s with %s: %w", said.CollectionID, said.URL, actor.ErrSynchronisation)
 	}
-	here, digest, err := s.followersHere(ctx, c.sender)
+	here, digest, err := s.followersHere(ctx, c.sender, c.origin)
 	if err != nil || digest == said.Digest {
 		return err
 	}
-	listed, fetched, err := s.listed(ctx, said.URL)
+	as := s.resolver
+	if c.origin != s.names.Origin { // whoever asks is shown who is on the same host
+		if len(here) == 0 {
+			return nil
+		}
+		as = as.As(s.keyOf(here[0].Follower))
+	}
+	listed, fetched, err := listed(ctx, as, c.origin, said.URL)
 	if err != nil {
 		return err
 	}
@@ -224,14 +235,18 @@ func (s *Server) compare(ctx context.Context, c comparison) error {
 	return s.undoStrays(ctx, c.sender, listed)
 }
 
-// followersHere lists who of ours follows an actor elsewhere, or asked to, and the digest of those who do.
-func (s *Server) followersHere(ctx context.Context, id string) (list []actor.Follow, d actor.FollowersDigest, err error) {
+// followersHere lists who on an origin of ours follows an actor elsewhere, or asked to, and the digest of those who do.
+func (s *Server) followersHere(ctx context.Context, id, origin string) (list []actor.Follow, d actor.FollowersDigest, err error) {
+	n := 0
 	for f, err := range actor.All(ctx, s.config.Storage.Followers, actor.FollowQuery{Followed: id, Limit: 1000}) {
 		if err != nil {
 			return nil, d, err
 		}
-		if len(list) == maxSynchronised {
+		if n++; n > maxSynchronised {
 			return nil, d, fmt.Errorf("fedihook: more than %d follow %s: %w", maxSynchronised, id, actor.ErrSynchronisation)
+		}
+		if !activity.SameAuthority(f.Follower, origin) {
+			continue
 		}
 		if list = append(list, f); f.State == actor.Accepted {
 			d.Add(f.Follower)
@@ -240,10 +255,10 @@ func (s *Server) followersHere(ctx context.Context, id string) (list []actor.Fol
 	return list, d, nil
 }
 
-// listed fetches the followers whom another server says to have here, and makes the digest of all that it lists.
-func (s *Server) listed(ctx context.Context, address string) (ours map[string]bool, d actor.FollowersDigest, err error) {
+// listed fetches the followers whom another server says to have on an origin of ours, and makes the digest of all that it lists.
+func listed(ctx context.Context, as *actor.Resolver, origin, address string) (ours map[string]bool, d actor.FollowersDigest, err error) {
 	ours, all := make(map[string]bool), make(map[string]bool)
-	r := s.resolver.Within(&actor.Budget{Requests: maxPages + 1, Bytes: maxPageBytes})
+	r := as.Within(&actor.Budget{Requests: maxPages + 1, Bytes: maxPageBytes})
 	for item, err := range r.Collection(ctx, address, actor.Caps{Pages: maxPages, Items: maxSynchronised, Bytes: maxPageBytes}) {
 		if err != nil {
 			return nil, d, err
@@ -252,7 +267,7 @@ func (s *Server) listed(ctx context.Context, address string) (ours map[string]bo
 			continue
 		}
 		all[item.ID] = true
-		if d.Add(item.ID); s.names.Ours(item.ID) {
+		if d.Add(item.ID); activity.SameAuthority(item.ID, origin) {
 			ours[item.ID] = true
 		}
 	}
@@ -308,7 +323,7 @@ func (s *Server) undoStray(ctx context.Context, follower, followed string) error
 	}
 	// Both ids are made up, the same each time: the queue takes it once a week.
 	key := hashed(follower, followed)
-	undo := activity.Undo(s.names.Activity("undo-stray-"+key), activity.Follow(s.names.Activity("stray-"+key), follower, followed))
+	undo := activity.Undo(s.activityID(follower, "undo-stray-"+key), activity.Follow(s.activityID(follower, "stray-"+key), follower, followed))
 	undo.To = activity.To(followed)
 	s.config.Logger.InfoContext(ctx, "fedihook: a follow that nobody here knows of is undone", "actor", followed, "follower", follower)
 	return s.postAs(ctx, follower, follower+" "+followed, undo, address)

@@ -17,13 +17,13 @@ import (
 
 // Errors of the verbs. Check with errors.Is.
 var (
-	// ErrNotOurs: the id is not one of this site's, so it is not ours to publish, edit or delete.
+	// ErrNotOurs: the id is not one of this site's, or not on the host of who speaks, so it is not ours to publish, edit or delete.
 	ErrNotOurs = errors.New("fedihook: not an id of this site")
 	// ErrOutsideOnly: the verb has to look things up, which it must not do in the app's transaction, nor for a later time.
 	ErrOutsideOnly = errors.New("fedihook: not possible in a transaction or for later")
 )
 
-// Publish says that handle made o, and returns the object's id. An id that is set must be of this site; publishing the same
+// Publish says that handle made o, and returns the object's id. An id that is set must be of this site, on the author's host; publishing the same
 // id twice sends it once. What o leaves out is filled in: a new id, the type Note, attributedTo, published, and for whom it
 // is: everyone and the followers. [activity.Followers] in an audience stands for the author's followers. It goes out at once,
 // or after Config.PublishDelay, or at the time that [Server.At] says; published is then. The URL is the app's to set: Mastodon
@@ -37,12 +37,12 @@ var (
 func (s *Server) Publish(ctx context.Context, handle string, o *activity.Object) (id string, err error) {
 	own := *o
 	if own.ID == "" {
-		own.ID = s.outbox.ObjectID()
+		own.ID = s.outbox.ObjectID(handle)
 	}
 	if len(own.Type) == 0 {
 		own.Type = activity.Types{s.usualType(&own)}
 	}
-	if err := s.ours(own.ID); err != nil {
+	if err := s.ours(handle, own.ID); err != nil {
 		return "", err
 	}
 	if delay := s.config.PublishDelay; delay > 0 && s.at.IsZero() {
@@ -60,7 +60,7 @@ func (s *Server) Update(ctx context.Context, handle string, o *activity.Object) 
 	if len(own.Type) == 0 {
 		own.Type = activity.Types{s.usualType(&own)}
 	}
-	if err := s.ours(own.ID); err != nil {
+	if err := s.ours(handle, own.ID); err != nil {
 		return "", err
 	}
 	return s.sayObject(ctx, handle, "Update", &own)
@@ -70,7 +70,7 @@ func (s *Server) Update(ctx context.Context, handle string, o *activity.Object) 
 // Tombstone takes its place. What was not published yet is forgotten: nobody hears of it, and nothing of it is kept.
 // To tell more than those [Server.Send] a Delete that names them. ActivityPub §6.4
 func (s *Server) Delete(ctx context.Context, handle, objectID string) (id string, err error) {
-	if err := s.ours(objectID); err != nil {
+	if err := s.ours(handle, objectID); err != nil {
 		return "", err
 	}
 	return s.sayOf(ctx, handle, "Delete", objectID)
@@ -82,7 +82,7 @@ func (s *Server) Send(ctx context.Context, handle string, a *activity.Activity) 
 	own := *a
 	own.Object = slices.Clone(a.Object)
 	if own.ID != "" {
-		if err := s.ours(own.ID); err != nil {
+		if err := s.ours(handle, own.ID); err != nil {
 			return "", err
 		}
 	}
@@ -91,11 +91,11 @@ func (s *Server) Send(ctx context.Context, handle string, a *activity.Activity) 
 	}
 	switch own.Type.String() {
 	case "Create", "Update", "Delete":
-		if err := s.ours(own.Object.First()); err != nil {
+		if err := s.ours(handle, own.Object.First()); err != nil {
 			return "", err
 		}
 	case "Move":
-		return s.move(ctx, handle, own.Target.ID, cmp.Or(own.ID, s.outbox.ActivityID()))
+		return s.move(ctx, handle, own.Target.ID, cmp.Or(own.ID, s.outbox.ActivityID(handle)))
 	}
 	return s.say(ctx, handle, &own)
 }
@@ -178,9 +178,13 @@ func (s *Server) say(ctx context.Context, handle string, a *activity.Activity) (
 	return s.outbox.Keep(ctx, tx, outbox.Draft{Author: handle, Activity: a, NotBefore: s.at, Except: s.except})
 }
 
-func (s *Server) ours(id string) error {
-	if !s.names.Ours(id) {
+// ours refuses an id that is not of this site, or lies on another of its hosts than author, a handle or an actor id.
+func (s *Server) ours(author, id string) error {
+	switch {
+	case !s.names.Ours(id):
 		return fmt.Errorf("%w: %q", ErrNotOurs, id)
+	case s.config.MoreOrigins != nil && !activity.SameAuthority(id, s.activityID(author, "x")):
+		return fmt.Errorf("%w: %q is not on the host of %s", ErrNotOurs, id, author)
 	}
 	return nil
 }

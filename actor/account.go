@@ -50,8 +50,24 @@ func (n Names) HandleDomain() string {
 	return n.Authority()
 }
 
-// Handle is how a local actor is called: alice@example.com.
-func (n Names) Handle(handle string) string { return handle + "@" + n.HandleDomain() }
+// Handle is how a local actor is called: alice@example.com. A handle of another of the site's hosts says that already.
+func (n Names) Handle(handle string) string {
+	if _, host := n.split(handle); host != "" {
+		return handle
+	}
+	return handle + "@" + n.HandleDomain()
+}
+
+// handleOf is the handle of an account, if that is on one of the site's hosts.
+func (n Names) handleOf(a account) (handle string, ok bool) {
+	switch {
+	case a.host == n.Authority(), a.host == n.HandleDomain():
+		return a.user, true
+	case n.other(a.host):
+		return a.String(), true
+	}
+	return "", false
+}
 
 // path is where minted ids and our own paths begin.
 func (n Names) path() string {

@@ -43,8 +43,12 @@ func (n Names) ObjectCollection(objectID, name string) string {
 	if kind, _, ok := n.Parse(objectID); ok && kind == KindObject {
 		return objectID + "/" + name
 	}
-	rest := strings.TrimPrefix(objectID, n.Origin)
-	return n.prefix() + "/of/" + base64.RawURLEncoding.EncodeToString([]byte(rest)) + "/" + name
+	origin, _, ok := n.locate(objectID)
+	if !ok {
+		origin = n.Origin
+	}
+	rest := strings.TrimPrefix(objectID, origin)
+	return origin + n.path() + "/of/" + base64.RawURLEncoding.EncodeToString([]byte(rest)) + "/" + name
 }
 
 // ServeCollection serves a collection of an actor's, of an object's or of the app's own under the paths that
@@ -100,7 +104,7 @@ func usableCursor(cursor string) bool {
 
 // collection finds the source that a request means. It is nil if q.ID is another, where the collection is.
 func (h *Handler) collection(r *http.Request) (q Query, s Source, err error) {
-	q.ID = h.Names.Origin + r.URL.EscapedPath()
+	q.ID = h.Names.originOf(r) + r.URL.EscapedPath()
 	if q.Name = strings.TrimPrefix(r.Pattern, "GET "); h.Collections.Own[q.Name] != nil {
 		return q, h.Collections.Own[q.Name], nil
 	}
@@ -145,13 +149,17 @@ func (n Names) objectOf(owner string) (id string, ok bool) {
 	if kind, _, ok := n.Parse(owner); ok {
 		return owner, kind == KindObject
 	}
-	code, ok := strings.CutPrefix(owner, n.prefix()+"/of/")
+	origin, path, ok := n.place(owner)
+	if !ok {
+		return "", false
+	}
+	code, ok := strings.CutPrefix(path, n.path()+"/of/")
 	if !ok || len(code) > 2*maxID {
 		return "", false
 	}
 	rest, err := base64.RawURLEncoding.Strict().DecodeString(code)
-	id = n.Origin + string(rest)
-	if err != nil || !n.Ours(id) || n.ObjectCollection(id, "") != owner+"/" {
+	id = origin + string(rest)
+	if err != nil || !n.on(origin, id) || n.ObjectCollection(id, "") != owner+"/" {
 		return "", false
 	}
 	return id, true

@@ -41,7 +41,7 @@ func showing(n Names, actorID string, keys []signature.PublicKey) (s shown, err 
 	if err := s.keys(actorID, keys); err != nil {
 		return s, err
 	}
-	s.generator, s.endpoints = generator(n, capabilities(nil)), activity.Endpoints(n.SharedInbox())
+	s.generator, s.endpoints = generator(n, capabilities(nil)), activity.Endpoints(n.SharedInboxOf(actorID))
 	return s, nil
 }
 
@@ -54,13 +54,14 @@ func (p Profile) document(n Names, s shown) (*activity.Actor, error) {
 		p.Name, p.Summary, p.Icon, p.Image, p.Fields, p.Tag = "", "", "", "", nil, nil
 	}
 	if s.generator.ID != n.Instance() { // the keys are those of a Keyring with other Names
-		s.generator, s.endpoints = generator(n, capabilities(nil)), activity.Endpoints(n.SharedInbox())
+		s.generator, s.endpoints = generator(n, capabilities(nil)), activity.Endpoints(n.SharedInboxOf(p.ID))
 	}
+	name, _ := n.split(p.Handle)
 	inbox, outbox, followers, following := n.boxes(p.ID, p.Handle)
 	a := &activity.Actor{
 		ID:                p.ID,
 		Type:              activity.Types{p.Type},
-		PreferredUsername: p.Handle,
+		PreferredUsername: name,
 		Webfinger:         p.address(n),
 		Name:              p.Name,
 		Summary:           p.Summary,
@@ -89,7 +90,7 @@ func (p Profile) document(n Names, s shown) (*activity.Actor, error) {
 		Sensitive:                 p.Sensitive,
 	}
 	if p.Name == "" {
-		a.Name = p.Handle // Pixelfed and others show an actor without one as nobody
+		a.Name = name // Pixelfed and others show an actor without one as nobody
 	}
 	if p.URL == "" {
 		a.URL = activity.Refs{activity.IRI(p.ID)}

@@ -160,7 +160,7 @@ func (f fingers) lookup(ctx context.Context, query string) (known, string, error
 		return known{}, "", &badQuery{err}
 	}
 	asked = asked.home()
-	if names := f.r.config.Names; asked.host == names.Authority() || asked.host == names.HandleDomain() {
+	if _, ours := f.r.config.Names.handleOf(asked); ours {
 		a, err := f.r.local(ctx, "acct:"+asked.String())
 		if errors.Is(err, ErrNotFound) {
 			err = fmt.Errorf("%w: %w", err, errUnknown)

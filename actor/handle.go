@@ -39,7 +39,7 @@ func (r *Resolver) HandleOf(ctx context.Context, id string) (acct string, err er
 		if err != nil {
 			return "", err
 		}
-		return r.config.Names.Handle(a.PreferredUsername), nil
+		return r.config.Names.Handle(r.config.Names.Beside(id, a.PreferredUsername)), nil
 	}
 	k, err := r.find(ctx, id, r.config.MaxAge)
 	if err != nil {

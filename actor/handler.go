@@ -35,7 +35,8 @@ type Handler struct {
 	// Names must hold the site's origin.
 	Names Names
 
-	// Profile returns the user with this handle as it was written by whoever asks, or an error that
+	// Profile returns the user with this handle as it was written by whoever asks, on a further host of [Names.More] with that
+	// behind it, or an error that
 	// wraps [ErrNotFound] or [ErrGone]; any other is logged and answered 503. A handle that is not found is asked for
 	// again in lower case. A user may be found by former handles too: those lead to the one in the profile. It is asked
 	// with a full URL where a request names one that no current handle maps to: an id, and returns the profile that has
@@ -285,6 +286,10 @@ func (h *Handler) ask(ctx context.Context, name string) (Profile, error) {
 	}
 	if p.Handle == "" {
 		return Profile{}, fmt.Errorf("actor: profile of %q: Handle is empty", name)
+	}
+	_, host := h.Names.split(name)
+	if _, at := h.Names.split(p.Handle); at != host && !strings.Contains(name, "://") { // all of that name would be one
+		return Profile{}, fmt.Errorf("actor: profile of %q: Handle %q is of another host", name, p.Handle)
 	}
 	return p.withDefaults(h.Names), nil
 }

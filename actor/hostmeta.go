@@ -24,7 +24,7 @@ func (h *Handler) ServeHostMeta(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Vary", "Accept")
-	template := h.Names.Origin + webFingerPath + "?resource={uri}"
+	template := h.Names.originOf(r) + webFingerPath + "?resource={uri}"
 	q := weigh(r)
 	if strings.HasSuffix(r.URL.Path, ".json") || max(q.json, q.jrd) > q.xrd {
 		body, err := encode(JRD{Links: []JRDLink{{Rel: "lrdd", Type: jrdType, Template: template}}})

@@ -59,7 +59,7 @@ func (p *peers) resolver(t *testing.T, c actor.ResolverConfig) *actor.Resolver {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c.InsecureAllowLoopback = p.at // copied by the client
-	if c.Names == (actor.Names{}) {
+	if c.Names.Origin == "" {
 		c.Names = actor.Names{Origin: "http://us.test"}
 	}
 	return resolver(t, c)

@@ -3,7 +3,6 @@ package actor
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"path"
 	"strings"
@@ -12,7 +11,7 @@ import (
 )
 
 // Names builds and takes apart the ids of one site. Everything that is minted lies under Prefix; ids
-// that a site had before may lie anywhere under Origin. Its methods are pure.
+// that a site had before may lie anywhere under Origin. Its methods are pure, as far as More is.
 type Names struct {
 	// Origin is scheme, host and port, without a slash at the end: "https://blog.example".
 	Origin string
@@ -25,6 +24,13 @@ type Names struct {
 	// for @alice@example.com whose actor lives on https://social.example.com. Zero means the origin's
 	// host. See [Names.HandleDomain] for what the domain's own server has to do.
 	Domain string
+
+	// More tells at which other hosts the site lives too, under the same scheme and Prefix: a blog on each, for instance. The
+	// host comes in lower case and ASCII, with its port unless that is the scheme's default: "blog7.example". A key of what
+	// lies there, be it a handle or the key of an object or an activity, ends in the host: "alice@blog7.example". More is
+	// asked several times with every request, also about hosts that strangers make up, and by many goroutines at once: it
+	// must look nothing up elsewhere. It is never asked about Origin's host nor about Domain. Nil: the site lives at Origin alone.
+	More func(authority string) bool
 }
 
 // Kind tells what an id of ours is of. The zero Kind is none.
@@ -33,7 +39,7 @@ type Kind uint8
 // What [Names.Parse] tells apart.
 const (
 	KindActor       Kind = iota + 1 // key: the handle that it was minted from
-	KindInstance                    // the instance actor; no key
+	KindInstance                    // the instance actor, at Origin alone; no key
 	KindSharedInbox                 // no key
 	KindInbox                       // key: the handle, "" for the instance actor's; so with the next three
 	KindOutbox
@@ -92,27 +98,21 @@ func (n Names) Check() error {
 	return nil
 }
 
-func (n Names) prefix() string {
-	if n.Prefix == "" {
-		return n.Origin + "/ap"
-	}
-	return n.Origin + n.Prefix
-}
-
 // Actor is the id of a user who has had no other.
-func (n Names) Actor(handle string) string { return n.prefix() + "/users/" + url.PathEscape(handle) }
+func (n Names) Actor(handle string) string { return n.mint("/users/", handle) }
 
 // Instance is the id of the instance actor, which signs what no user asked for.
-func (n Names) Instance() string { return n.prefix() + "/actor" }
+func (n Names) Instance() string { return n.Origin + n.path() + "/actor" }
 
-// SharedInbox is where other servers deliver for all actors at once. ActivityPub §7.1.3.
-func (n Names) SharedInbox() string { return n.prefix() + "/inbox" }
+// SharedInbox is where other servers deliver for all actors of Origin at once. ActivityPub §7.1.3.
+func (n Names) SharedInbox() string { return n.Origin + n.path() + "/inbox" }
 
-// Object is the id of an object of ours.
-func (n Names) Object(key string) string { return n.prefix() + "/objects/" + url.PathEscape(key) }
+// Object is the id of an object of ours. One that somebody is to be the author of has to lie on the host of that one: see
+// [Names.Beside].
+func (n Names) Object(key string) string { return n.mint("/objects/", key) }
 
-// Activity is the id of an activity of ours.
-func (n Names) Activity(key string) string { return n.prefix() + "/activities/" + url.PathEscape(key) }
+// Activity is the id of an activity of ours, on the host of who says it: see [Names.Beside].
+func (n Names) Activity(key string) string { return n.mint("/activities/", key) }
 
 // Inbox is the inbox of a local actor. Like the collections below, it lies under the actor's
 // id if that was minted here, else where the handle's minted id would be.
@@ -181,68 +181,20 @@ func (n Names) Host() string {
 	return u.Hostname()
 }
 
-// Of is the id that a request asks for: the origin with the request's path and query, whatever host
-// the request names.
-func (n Names) Of(r *http.Request) string {
-	iri := n.Origin + r.URL.EscapedPath()
-	if r.URL.RawQuery != "" {
-		iri += "?" + r.URL.RawQuery
-	}
-	return iri
-}
-
-// Ours tells whether iri lies on this site: scheme, host and port are the origin's. A default port
-// written and left out are equal.
-func (n Names) Ours(iri string) bool {
-	if n.plainlyOurs(iri) {
-		return true
-	}
-	u, err := parseID(iri)
-	return err == nil && n.ours(u)
-}
-
-// plainlyOurs tells whether iri is the origin, written as ours is, and a path in which nothing needs an escape: it is what
-// parsing would make of it, and this is asked some ten times with every request. False means that it has to be parsed.
-func (n Names) plainlyOurs(iri string) bool {
-	path, ok := strings.CutPrefix(iri, n.Origin)
-	if !ok || n.Origin == "" || path == "" || path[0] != '/' || len(iri) > maxID {
-		return false
-	}
-	for i := range len(path) {
-		switch c := path[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '/', c == '-', c == '.', c == '_', c == '~':
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-func (n Names) ours(u *url.URL) bool {
-	if scheme, host, ok := strings.Cut(n.Origin, "://"); ok && scheme == u.Scheme && host == u.Host {
-		return true // written as ours is, which is asked with every request
-	}
-	o, err := url.Parse(n.Origin)
-	return err == nil && n.Origin != "" && u.Scheme == o.Scheme && authority(u) == authority(o)
-}
-
 // Parse takes a minted id apart. It takes exactly what the other methods build: ok is false for other
 // origins, a query, escapes that were not needed and paths that are not clean.
 func (n Names) Parse(iri string) (kind Kind, key string, ok bool) {
 	iri, fragment, fragmented := strings.Cut(iri, "#")
-	if !n.plainlyOurs(iri) {
-		u, err := parseID(iri)
-		if err != nil || !n.ours(u) || u.RawQuery != "" || u.ForceQuery {
-			return 0, "", false
-		}
-		iri = n.Origin + u.EscapedPath()
+	origin, path, ok := n.place(iri)
+	if !ok {
+		return 0, "", false
 	}
-	rest, ok := strings.CutPrefix(iri, n.prefix()+"/")
+	rest, ok := strings.CutPrefix(path, n.path()+"/")
 	if !ok {
 		return 0, "", false
 	}
 	kind, key = parsePath(strings.Split(rest, "/"))
-	if fragmented {
+	if kind, key = n.keyOn(origin, kind, key); fragmented {
 		if !isKeyFragment(fragment) || kind != KindActor && kind != KindInstance {
 			return 0, "", false
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fedihook/fedihook/activity"
 	"github.com/fedihook/fedihook/actor"
 )
 
@@ -93,19 +94,25 @@ func TestNamesKnowTheirHost(t *testing.T) {
 	}
 }
 
+// FuzzParseName builds anew what was taken apart.
 func FuzzParseName(f *testing.F) {
-	for _, s := range []string{"https://a.test/ap/users/x", "https://a.test:443/ap/actor#main-key", "https://a.test/ap/objects/%2F", "https://a.test/ap/users/../x"} {
+	for _, s := range []string{
+		"https://blog.example/ap/users/x", "https://blog.example:443/ap/actor#main-key", "https://blog.example/ap/objects/%2F", "https://blog.example/ap/users/../x",
+		"https://blog7.example/ap/users/x", "https://blog7.example:8443/ap/objects/x@y", "https://blog.example/ap/users/x@blog7.example", "https://blog7.example/ap/actor",
+	} {
 		f.Add(s)
 	}
-	n := actor.Names{Origin: "https://a.test"}
+	n := manyNames()
 	f.Fuzz(func(t *testing.T, iri string) {
 		kind, key, ok := n.Parse(iri)
 		if !ok {
 			return
 		}
+		if !n.Ours(iri) {
+			t.Fatalf("%q is taken apart, and not ours", iri)
+		}
 		built := map[actor.Kind]string{
-			actor.KindActor: n.Actor(key), actor.KindObject: n.Object(key), actor.KindActivity: n.Activity(key),
-			actor.KindInstance: n.Instance(), actor.KindSharedInbox: n.SharedInbox(),
+			actor.KindActor: n.Actor(key), actor.KindObject: n.Object(key), actor.KindActivity: n.Activity(key), actor.KindInstance: n.Instance(),
 		}[kind]
 		if kind == actor.KindKey {
 			built = n.Actor(key)
@@ -114,12 +121,12 @@ func FuzzParseName(f *testing.F) {
 			}
 			iri, _, _ = strings.Cut(iri, "#")
 		}
-		if built == "" { // a collection
+		if built == "" { // a collection, or a shared inbox
 			return
 		}
 		_, path, _ := strings.Cut(iri, "://")
 		_, path, _ = strings.Cut(path, "/")
-		if !strings.HasSuffix(built, "/"+path) {
+		if !strings.HasSuffix(built, "/"+path) || !activity.SameAuthority(built, iri) {
 			t.Fatalf("%q is taken for %q", iri, built)
 		}
 	})

@@ -56,9 +56,10 @@ func (h *Handler) ServeNodeInfoLinks(w http.ResponseWriter, r *http.Request) {
 	if !readOnly(w, r) {
 		return
 	}
+	place := h.Names.originOf(r) + h.Names.nodeInfoPath()
 	body, err := encode(JRD{Links: []JRDLink{
-		{Rel: nodeInfoSchema + "2.1", Href: h.Names.Origin + h.Names.nodeInfoPath() + "2.1"},
-		{Rel: nodeInfoSchema + "2.0", Href: h.Names.Origin + h.Names.nodeInfoPath() + "2.0"},
+		{Rel: nodeInfoSchema + "2.1", Href: place + "2.1"},
+		{Rel: nodeInfoSchema + "2.0", Href: place + "2.0"},
 		{Rel: relApp, Href: h.Names.Instance()},
 	}})
 	if err != nil {
@@ -70,7 +71,8 @@ func (h *Handler) ServeNodeInfoLinks(w http.ResponseWriter, r *http.Request) {
 
 const nodeInfoSchema = "http://nodeinfo.diaspora.software/ns/schema/"
 
-// ServeNodeInfo serves the description by the schema that ends the path, 2.1 or 2.0.
+// ServeNodeInfo serves the description by the schema that ends the path, 2.1 or 2.0. The counts are the site's and stand at
+// Origin alone: crawlers, which take each host for a server, would count them once for each.
 func (h *Handler) ServeNodeInfo(w http.ResponseWriter, r *http.Request) {
 	open(w)
 	if !readOnly(w, r) {
@@ -88,6 +90,9 @@ func (h *Handler) ServeNodeInfo(w http.ResponseWriter, r *http.Request) {
 			h.fail(w, r, err)
 			return
 		}
+	}
+	if h.Names.originOf(r) != h.Names.Origin {
+		info.Users, info.ActiveMonth, info.ActiveHalfyear, info.Posts, info.Comments = 0, 0, 0, 0, 0
 	}
 	body, err := encode(info.wire(version))
 	if err != nil {

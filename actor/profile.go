@@ -12,10 +12,11 @@ import (
 // Profile is what the app says of one of its users. Only Handle must be set.
 type Profile struct {
 	// Handle is the name before the @: letters, digits and underscores, within it also dots and
-	// hyphens, at most 128 bytes. Others compare it without regard for case.
+	// hyphens, at most 128 bytes. Others compare it without regard for case. Of a user on one of the site's further hosts
+	// it is followed by that host, "alice@blog7.example": see [Names.More].
 	Handle string
 
-	// ID is the actor's id, anywhere under the site's origin. Zero means that it is minted from the
+	// ID is the actor's id, anywhere under the site's origin, or on the host that Handle names. Zero means that it is minted from the
 	// handle ([Names.Actor]). An id never changes; set it for users whose handle does.
 	ID string
 
@@ -108,14 +109,16 @@ func (p Profile) check(n Names) error {
 	fault := func(format string, args ...any) error {
 		return fmt.Errorf("actor: profile %q: "+format, append([]any{p.Handle}, args...)...)
 	}
+	name, host := n.split(p.Handle)
+	origin := n.originAt(host)
 	switch {
-	case !handlePattern.MatchString(p.Handle):
+	case !handlePattern.MatchString(name):
 		return fault("Handle is not one that other servers take")
 	case !activity.IsActorType(p.Type):
 		return fault("Type %q is no type of actor", p.Type)
-	case !n.Ours(p.ID):
+	case !n.on(origin, p.ID):
 		// Misskey and Akkoma refuse an actor whose inbox and key lie on another host than its id.
-		return fault("ID %q is not under %s", p.ID, n.Origin)
+		return fault("ID %q is not under %s", p.ID, origin)
 	case p.ID != withoutFragment(p.ID):
 		return fault("ID %q has a fragment", p.ID)
 	}
@@ -129,8 +132,8 @@ func (p Profile) check(n Names) error {
 	for _, one := range []struct{ field, id string }{
 		{"Featured", p.Featured}, {"FeaturedTags", p.FeaturedTags}, {"Liked", p.Liked}, {"Moderators", p.Moderators},
 	} {
-		if one.id != "" && !n.Ours(one.id) { // Misskey refuses an actor with a collection elsewhere
-			return fault("%s %q is not under %s", one.field, one.id, n.Origin)
+		if one.id != "" && !n.on(origin, one.id) { // Misskey refuses an actor with a collection elsewhere
+			return fault("%s %q is not under %s", one.field, one.id, origin)
 		}
 	}
 	for _, id := range p.AlsoKnownAs {

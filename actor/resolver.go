@@ -179,7 +179,7 @@ func NewResolver(c ResolverConfig) (*Resolver, error) {
 	if c.Client != nil && c.Client.Transport == nil {
 		return nil, errors.New("actor: ResolverConfig.Client has no Transport")
 	}
-	if c.Names != (Names{}) {
+	if c.Names.Origin != "" || c.Names.Prefix != "" || c.Names.Domain != "" || c.Names.More != nil {
 		if err := c.Names.Check(); err != nil {
 			return nil, err
 		}

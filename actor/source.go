@@ -19,7 +19,7 @@ type Collections struct {
 	// Of objects.
 	Replies, Likes, Shares Source
 
-	// Own are the app's own, by path on this site: "/reading-list". A path is one of http.ServeMux's
+	// Own are the app's own, by path on this site: "/reading-list". At which of its hosts, if it has several, Query.ID tells. A path is one of http.ServeMux's
 	// patterns without method and host, so that "/books/{user}" is one too.
 	Own map[string]Source
 }
@@ -105,7 +105,7 @@ func (c *Collections) link(n Names, a *activity.Actor) {
 		into   *activity.Ref
 	}{{"liked", c.Liked, &a.Liked}, {"featured", c.Featured, &a.Featured}, {"featuredTags", c.FeaturedTags, &a.FeaturedTags}} {
 		if one.source != nil && one.into.IsZero() {
-			*one.into = activity.IRI(n.Collection(a.ID, a.PreferredUsername, one.name))
+			*one.into = activity.IRI(n.Collection(a.ID, n.Beside(a.ID, a.PreferredUsername), one.name))
 		}
 	}
 }

@@ -17,7 +17,8 @@ import (
 const webFingerPath = "/.well-known/webfinger"
 
 // ServeWebFinger answers who acct:user@host is, with or without the scheme, and whose an id or a profile's
-// URL is. The site itself, as its bare URL and as acct:host@host, is the instance actor (FEP-d556). The
+// URL is. The site itself, as its bare URL and as acct:host@host, is the instance actor (FEP-d556); so is each of its further
+// hosts, for which that one signs too. Each host answers for all of them. The
 // subject is always the one true handle. User names are found without regard for case, as by Mastodon:
 // the app is asked for the name as it was written and then in lower case.
 //
@@ -80,25 +81,28 @@ func (h *Handler) resource(ctx context.Context, resource string) (Profile, error
 		resource = resource[5:]
 	}
 	a, err := parseAccount(resource)
-	switch {
-	case err != nil:
+	if err != nil {
 		return Profile{}, &requestError{"resource is neither a URL nor of the form acct:user@host"}
-	case a.host != h.Names.Authority() && a.host != h.Names.HandleDomain():
+	}
+	handle, ok := h.Names.handleOf(a)
+	switch {
+	case !ok:
 		return Profile{}, nobody(resource)
 	case strings.EqualFold(a.user, h.Names.Host()), strings.EqualFold(a.user, a.host):
 		return h.instance(), nil
 	}
-	return h.ask(ctx, a.user)
+	return h.ask(ctx, handle)
 }
 
 // resourceURL finds whom a URL on this site names: the site, an actor's id, or a profile's page, if the app
 // knows it.
 func (h *Handler) resourceURL(ctx context.Context, address string) (Profile, error) {
 	bare := strings.TrimSuffix(address, "/")
+	origin, _, ok := h.Names.locate(address)
 	switch {
-	case bare == h.Names.Origin, h.Names.Domain != "" && bare == "https://"+h.Names.Domain:
+	case ok && bare == origin, h.Names.Domain != "" && bare == "https://"+h.Names.Domain:
 		return h.instance(), nil
-	case !h.Names.Ours(address):
+	case !ok:
 		return Profile{}, nobody(address)
 	}
 	p, err := h.findID(ctx, address)
@@ -114,7 +118,7 @@ func (h *Handler) resourceURL(ctx context.Context, address string) (Profile, err
 	if !usableKey(name) || name == "/" {
 		return Profile{}, err
 	}
-	page, pageErr := h.ask(ctx, name)
+	page, pageErr := h.ask(ctx, h.Names.Beside(origin, name))
 	switch {
 	case pageErr != nil && !errors.Is(pageErr, ErrNotFound):
 		return Profile{}, pageErr

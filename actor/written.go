@@ -30,7 +30,7 @@ type written struct {
 func (h *Handler) actorBody(ctx context.Context, p Profile) (*encoded, error) {
 	c := &h.Collections
 	linked := [...]bool{c.Liked != nil, c.Featured != nil, c.FeaturedTags != nil}
-	from, ok := appendAll(make([]byte, 0, 2<<10), &p, &linked, &h.Names)
+	from, ok := appendAll(make([]byte, 0, 2<<10), &p, &linked, &h.Names.Origin, &h.Names.Prefix, &h.Names.Domain)
 	old := h.lastBody("actor " + p.ID)
 	if !ok || !bytes.HasPrefix(old.from, from) {
 		if err := p.check(h.Names); err != nil {
@@ -64,7 +64,7 @@ func (h *Handler) actorBody(ctx context.Context, p Profile) (*encoded, error) {
 
 // fingerBody is what WebFinger answers of an actor, kept as actorBody keeps the document.
 func (h *Handler) fingerBody(p Profile, rels []string) (*encoded, error) {
-	from, ok := appendAll(make([]byte, 0, 1<<10), &p, &h.Names, &h.Subscribe, &h.Intents)
+	from, ok := appendAll(make([]byte, 0, 1<<10), &p, &h.Names.Origin, &h.Names.Prefix, &h.Names.Domain, &h.Subscribe, &h.Intents)
 	if ok = ok && len(rels) == 0; ok {
 		if old := h.lastBody("finger " + p.ID); bytes.Equal(old.from, from) {
 			return &old.encoded, nil

@@ -94,7 +94,7 @@ const module = "github.com/fedihook/fedihook"
 var known = map[string]string{
 	"context": "context", "sql": "database/sql", "driver": "database/sql/driver", "json": "encoding/json", "errors": "errors",
 	"fmt": "fmt", "io": "io", "iter": "iter", "log": "log", "slog": "log/slog", "http": "net/http", "netip": "net/netip",
-	"slices": "slices", "strings": "strings", "time": "time", "rand": "crypto/rand", "template": "html/template", "os": "os",
+	"slices": "slices", "strings": "strings", "sync": "sync", "time": "time", "rand": "crypto/rand", "template": "html/template", "os": "os",
 
 	"pgx": "github.com/jackc/pgx/v5", "vocab": "github.com/go-ap/activitypub",
 

@@ -48,7 +48,7 @@ func (in *Inbox) brings(ctx context.Context, c *matter, signer string) (bool, er
 // verified fills in what is known only now that the request was verified. Idle tells that nothing is left to do.
 func (in *Inbox) verified(ctx context.Context, c *matter, r *http.Request, v signature.Verified) (idle bool, err error) {
 	if v.Owner == c.sender && in.Synchronise != nil && slices.Contains(v.Covered, synchronisationLow) {
-		c.sync = synchronisationOf(r)
+		c.sync, c.syncAt = synchronisationOf(r), r.Host
 	}
 	if !c.nobodys {
 		return false, nil

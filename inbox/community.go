@@ -73,7 +73,7 @@ func (in *Inbox) unwrap(ctx context.Context, c *matter) (*matter, error) {
 	case c.inner == nil:
 		// Lemmy (0.19) and others announce the object too, for servers that read no activity here.
 		object := c.a.Object.First()
-		c.copied = g.Moderators != "" && object != "" && !in.ours(object)
+		c.copied = g.Moderators != "" && object != "" && !in.Ours(object)
 		return c, nil
 	}
 	n := c.inner
@@ -82,7 +82,7 @@ func (in *Inbox) unwrap(ctx context.Context, c *matter) (*matter, error) {
 		in.Logger.InfoContext(ctx, "inbox: dropped, nothing that a group announces", "activity", n.a.ID, "type", n.a.Type.String(), "group", g.ID)
 		return nil, nil
 	}
-	if activity.SameAuthority(n.sender, in.Origin) {
+	if in.Ours(n.sender) {
 		return nil, nil // said here, so known
 	}
 	if drop, err := in.dropped(ctx, n); err != nil || drop { // before anything of its host's is fetched
@@ -227,7 +227,7 @@ func (in *Inbox) readModeration(ctx context.Context, m *Message) error {
 		m.Object, err = in.fetch(ctx, g.ID)
 		return err
 	case about.Is("Delete"), about.Is("Lock"):
-		if !in.ours(object) {
+		if !in.Ours(object) {
 			return nil
 		}
 		posted, err := in.Groups.Posted(ctx, object, g.ID)
@@ -244,7 +244,7 @@ func (in *Inbox) readModeration(ctx context.Context, m *Message) error {
 // updateGroup takes over what a moderator changed.
 func (in *Inbox) updateGroup(ctx context.Context, m *Message) error {
 	a, ok := m.Object.(*activity.Actor)
-	if !ok || !m.Activity.Is("Update") || a.ID != m.Group || activity.SameAuthority(a.ID, in.Origin) {
+	if !ok || !m.Activity.Is("Update") || a.ID != m.Group || in.Ours(a.ID) {
 		return nil
 	}
 	return in.Peers.Update(ctx, a)
@@ -253,7 +253,7 @@ func (in *Inbox) updateGroup(ctx context.Context, m *Message) error {
 // share tells a group here what came for it.
 func (in *Inbox) share(ctx context.Context, m *Message) error {
 	if in.Groups == nil || m.By == ByOrigin || !slices.Contains(announceable, m.Activity.Type.String()) ||
-		m.Group != "" && !activity.SameAuthority(m.Group, in.Origin) {
+		m.Group != "" && !in.Ours(m.Group) {
 		return nil
 	}
 	return in.Groups.Share(ctx, m)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/fedihook/fedihook/activity"
 )
@@ -35,11 +34,6 @@ func (a *audience) add(actorID string) {
 	}
 }
 
-// ours tells whether an id may be of this server: cheap, for there may be thousands.
-func (in *Inbox) ours(id string) bool {
-	return strings.HasPrefix(id, in.Origin) && activity.SameAuthority(id, in.Origin)
-}
-
 // concernsNobody finds out whom c is for, and tells whether that is nobody here and the app does not want it anyway. A
 // Delete or an Undo of what is not embedded may be about anything that was kept, so it always concerns somebody.
 func (in *Inbox) concernsNobody(ctx context.Context, c *matter) (bool, error) {
@@ -63,7 +57,7 @@ func (in *Inbox) concernsNobody(ctx context.Context, c *matter) (bool, error) {
 		return false, nil
 	case c.a.Type.String() == "Undo" && embedded(firstRef(c.a.Object)) == nil:
 		return false, nil
-	case (c.a.Type.String() == "Accept" || c.a.Type.String() == "Reject") && in.ours(c.a.Object.First()):
+	case (c.a.Type.String() == "Accept" || c.a.Type.String() == "Reject") && in.Ours(c.a.Object.First()):
 		return false, nil // the Follow of somebody here, by its id
 	case c.a.Type.String() == "Update" && c.a.Object.First() == c.sender:
 		// What is kept of an actor, and of its key, must stay true.
@@ -145,7 +139,7 @@ func (in *Inbox) audienceOf(ctx context.Context, a *activity.Activity, object ac
 func (in *Inbox) localAmong(ctx context.Context, out *audience, whom, owned []string) error {
 	asked := make(map[string]bool)
 	for i, id := range slices.Concat(whom, owned) {
-		if asked[id] || !in.ours(id) {
+		if asked[id] || !in.Ours(id) {
 			continue
 		}
 		if len(asked) == maxAsked {

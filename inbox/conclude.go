@@ -23,7 +23,7 @@ func (in *Inbox) Conclude(ctx context.Context, a *activity.Activity, once, via s
 		return &Refusal{Status: http.StatusBadRequest, Err: err}
 	}
 	c := &matter{a: a, body: body, sender: a.Actor.ID, received: time.Now(), by: ByOrigin, shown: true, once: once, via: via}
-	if activity.SameAuthority(a.Actor.ID, in.Origin) {
+	if in.Ours(a.Actor.ID) {
 		return c.refuse(http.StatusForbidden, ErrOwn)
 	}
 	if err := in.allowed(ctx, c, nil); err != nil {

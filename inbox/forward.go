@@ -104,7 +104,7 @@ func (in *Inbox) concerned(ctx context.Context, m *Message) (locals []string, er
 			locals = nil
 		}
 	}
-	if o == nil || !in.ours(o.InReplyTo.ID) || !forEveryone(m.Activity.To, m.Activity.CC) || !forEveryone(o.To, o.CC) {
+	if o == nil || !in.Ours(o.InReplyTo.ID) || !forEveryone(m.Activity.To, m.Activity.CC) || !forEveryone(o.To, o.CC) {
 		return locals, nil
 	}
 	author, err := in.Forwarder.Author(ctx, o.InReplyTo.ID)
@@ -143,7 +143,7 @@ func (in *Inbox) collectionsOf(ctx context.Context, m *Message, o *activity.Obje
 	}
 	asked := 0
 	for _, id := range whom {
-		if !in.ours(id) {
+		if !in.Ours(id) {
 			continue
 		}
 		if asked++; asked > maxAsked || len(locals) == maxForwardedFor {

@@ -117,5 +117,5 @@ func isReaction(a *activity.Activity) bool {
 
 func (in *Inbox) isVote(m *Message) bool {
 	note, ok := m.Object.(*activity.Object)
-	return ok && note.Name != "" && note.Text() == "" && activity.SameAuthority(note.InReplyTo.ID, in.Origin)
+	return ok && note.Name != "" && note.Text() == "" && in.Ours(note.InReplyTo.ID)
 }

@@ -74,6 +74,9 @@ type Config struct {
 	Owner func(ctx context.Context, id string) (actorID string, err error)
 	// Origin is this server's own "https://host:port"; activities of its own actors are not taken from outside.
 	Origin string
+	// Ours tells whether an id is under this server, where Origin is not all that is. It must be quick: it is asked for each
+	// recipient that a stranger names. Nil: what is under Origin.
+	Ours func(id string) bool
 
 	// Wants is asked about what concerns nobody here: is neither addressed to anyone, nor about anything of theirs, nor from an
 	// actor that is followed. It is also asked about the Delete of itself by an actor of whom [Peers] know nothing. It sees
@@ -97,9 +100,10 @@ type Config struct {
 	// Take is called with what was proved, before its hook. If it takes it, neither the hook nor the default hears of it. An
 	// error that wraps [ErrDrop] is final, after any other it is called again later. Nil takes nothing.
 	Take func(ctx context.Context, m *Message) (taken bool, err error)
-	// Synchronise is told by Run what a sender's Collection-Synchronization field said, which its signature covered. It must be
-	// quick, and may be called twice for one. Nil: nobody is told. FEP-8fcf
-	Synchronise func(ctx context.Context, sender, field string)
+	// Synchronise is told by Run what a sender's Collection-Synchronization field said, which its signature covered, and by which
+	// host of this server, as it was written: it is about that sender's followers there. It must be quick, and may be called
+	// twice for one. Nil: nobody is told. FEP-8fcf
+	Synchronise func(ctx context.Context, sender, host, field string)
 	// Forwarder forwards replies to the followers of who is replied to, and Forwards remembers which. Nil: nothing is forwarded,
 	// or no Delete and no Undo. ActivityPub §7.1.2
 	Forwarder Forwarder
@@ -187,6 +191,10 @@ func New(c Config) (*Inbox, error) {
 	}
 	if _, ok := activity.Authority(c.Origin); !ok {
 		return nil, errors.New("inbox: Config.Origin is not an http or https origin")
+	}
+	if c.Ours == nil {
+		origin := c.Origin
+		c.Ours = func(id string) bool { return activity.SameAuthority(id, origin) }
 	}
 	if c.Owner == nil {
 		c.Owner = func(context.Context, string) (string, error) { return "", nil }

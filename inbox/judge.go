@@ -46,7 +46,7 @@ func (in *Inbox) judge(w http.ResponseWriter, r *http.Request, owner string) err
 	}
 	c := &matter{a: a, body: body, sender: a.Actor.ID, owner: owner, received: time.Now()}
 
-	if activity.SameAuthority(a.Actor.ID, in.Origin) { // 403
+	if in.Ours(a.Actor.ID) { // 403
 		return c.refuse(http.StatusForbidden, ErrOwn)
 	}
 	if err := in.allowed(ctx, c, r); err != nil { // 403: the host that claims to sign, or the actor, may not talk to us
@@ -153,8 +153,9 @@ type matter struct {
 	brought  bool   // it is taken in because of who brought it
 	shown    bool   // its actor's server has just shown what it says
 	once     string // names what must not be concluded twice
-	// sync is what the sender says of its followers here; with syncAlone nothing else of the request counts.
+	// sync is what the sender says of its followers at the host syncAt; with syncAlone nothing else of the request counts.
 	sync      string
+	syncAt    string
 	syncAlone bool
 	relation  bool              // it makes or presumes one with somebody here
 	object    activity.Document // that is embedded, nil if none was read

@@ -82,8 +82,9 @@ type notes struct {
 	Via         string `json:"via,omitempty"`
 	// Shown says that the origin showed the body before it was kept.
 	Shown bool `json:"shown,omitempty"`
-	// Sync is what the sender said of its followers here. With SyncAlone the entry is there for that alone.
+	// Sync is what the sender said of its followers at the host SyncAt. With SyncAlone the entry is there for that alone.
 	Sync      string   `json:"sync,omitempty"`
+	SyncAt    string   `json:"syncAt,omitempty"`
 	SyncAlone bool     `json:"syncAlone,omitempty"`
 	Verdict   *Verdict `json:"verdict,omitempty"`
 	Group     string   `json:"group,omitempty"`
@@ -110,7 +111,7 @@ func (n notes) marshal() []byte {
 
 func (c *matter) notes(trace string) []byte {
 	n := notes{
-		More: c.More, ToFollowers: c.ToFollowers, By: c.by, Via: c.via, Shown: c.shown, Sync: c.sync, SyncAlone: c.syncAlone,
+		More: c.More, ToFollowers: c.ToFollowers, By: c.by, Via: c.via, Shown: c.shown, Sync: c.sync, SyncAt: c.syncAt, SyncAlone: c.syncAlone,
 		Group: c.group, ToMembers: c.toMembers, Moderates: c.moderates, Copy: c.copied, Trace: trace,
 	}
 	if c.verdict.Decision != Pass || c.verdict.StripMedia || c.verdict.StripTags || c.verdict.StripMentions || c.verdict.Labels != nil {
@@ -159,7 +160,7 @@ func (in *Inbox) message(ctx context.Context, e task) (*Message, error) {
 		Group: n.Group, ToMembers: n.ToMembers && !e.Alone, Moderates: n.Moderates,
 	}
 	if n.Sync != "" && in.Synchronise != nil {
-		in.Synchronise(ctx, m.Sender, n.Sync)
+		in.Synchronise(ctx, m.Sender, n.SyncAt, n.Sync)
 	}
 	if n.SyncAlone {
 		return nil, errSynchronised

@@ -64,7 +64,7 @@ func (in *Inbox) othersRefused(ctx context.Context, c *matter) (bool, error) {
 // judgeAll judges all whom a is about, under the rules of the site.
 func (in *Inbox) judgeAll(ctx context.Context, a *activity.Activity, object activity.Document, sender string) (moderation.Verdict, error) {
 	q := moderation.Question{Purpose: moderation.Receive, Actor: sender, Type: a.Type.String()}
-	if in.ours(sender) {
+	if in.Ours(sender) {
 		q.Actor = ""
 	}
 	shown, answered := in.about(a, object, sender)
@@ -99,7 +99,7 @@ func (in *Inbox) about(a *activity.Activity, object activity.Document, sender st
 		return nil, ""
 	}
 	add := func(id string) {
-		if id != "" && id != sender && !in.ours(id) && !slices.Contains(shown, id) {
+		if id != "" && id != sender && !in.Ours(id) && !slices.Contains(shown, id) {
 			shown = append(shown, id)
 		}
 	}
@@ -116,7 +116,7 @@ func (in *Inbox) about(a *activity.Activity, object activity.Document, sender st
 			add(r.ID)
 		}
 		add(object.Quoted())
-		if !in.ours(object.InReplyTo.ID) {
+		if !in.Ours(object.InReplyTo.ID) {
 			answered = object.InReplyTo.ID
 		}
 	case *activity.Activity:
@@ -156,7 +156,7 @@ func (in *Inbox) withOwners(ctx context.Context, ids []string, local string) ([]
 
 // moderate applies the rules as they are now, the site's and those of whom m is for. An error that wraps [ErrDrop] is final.
 func (in *Inbox) moderate(ctx context.Context, m *Message, strip *Verdict) error {
-	if in.Policy == nil || m.By == ByUs && in.ours(m.Sender) {
+	if in.Policy == nil || m.By == ByUs && in.Ours(m.Sender) {
 		return in.blocked(ctx, m)
 	}
 	v, err := in.judgeAll(ctx, m.Activity, m.Object, m.Sender)
@@ -180,7 +180,7 @@ func (in *Inbox) moderate(ctx context.Context, m *Message, strip *Verdict) error
 
 // announcer is the group elsewhere that brought m, "" if none did.
 func (in *Inbox) announcer(m *Message) string {
-	if in.ours(m.Group) {
+	if in.Ours(m.Group) {
 		return ""
 	}
 	return m.Group
@@ -208,7 +208,7 @@ func (in *Inbox) blocked(ctx context.Context, m *Message) error {
 			return err
 		}
 		v, err := in.Policy.Judge(ctx, moderation.Question{
-			Purpose: moderation.Receive, Actor: m.Sender, Here: in.ours(m.Sender), Objects: objects, Local: local, Type: m.Activity.Type.String(),
+			Purpose: moderation.Receive, Actor: m.Sender, Here: in.Ours(m.Sender), Objects: objects, Local: local, Type: m.Activity.Type.String(),
 		})
 		if err != nil {
 			return err
@@ -234,7 +234,7 @@ func (in *Inbox) blocked(ctx context.Context, m *Message) error {
 // blockedBy tells whether a local actor's own rules refuse m, and notes if they limit it.
 func (in *Inbox) blockedBy(ctx context.Context, m *Message, local string) (bool, error) {
 	v, err := in.Policy.Judge(ctx, moderation.Question{
-		Purpose: moderation.Receive, Actor: m.Sender, Here: in.ours(m.Sender), Local: local, Type: m.Activity.Type.String(),
+		Purpose: moderation.Receive, Actor: m.Sender, Here: in.Ours(m.Sender), Local: local, Type: m.Activity.Type.String(),
 	})
 	if err != nil {
 		return false, err

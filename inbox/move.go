@@ -41,7 +41,7 @@ func (in *Inbox) readMove(ctx context.Context, m *Message) error {
 	if err := in.movedLately(ctx, m); err != nil {
 		return err
 	}
-	verdict, err := in.Policy.Judge(ctx, moderation.Question{Purpose: moderation.Receive, Actor: target, Here: in.ours(target), Type: "Move"})
+	verdict, err := in.Policy.Judge(ctx, moderation.Question{Purpose: moderation.Receive, Actor: target, Here: in.Ours(target), Type: "Move"})
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (in *Inbox) Receive(ctx context.Context, raw []byte) error {
 		return &Refusal{Status: http.StatusBadRequest, Err: err}
 	}
 	c := &matter{a: a, body: raw, sender: a.Actor.ID, received: time.Now()}
-	if activity.SameAuthority(a.Actor.ID, in.Origin) {
+	if in.Ours(a.Actor.ID) {
 		return c.refuse(http.StatusForbidden, ErrOwn)
 	}
 	if err := in.allowed(ctx, c, nil); err != nil {
@@ -52,7 +52,7 @@ func (in *Inbox) Deliver(ctx context.Context, sender string, body []byte) error 
 		return &Refusal{Status: http.StatusBadRequest, Err: err}
 	}
 	c := &matter{a: a, body: body, sender: sender, received: time.Now(), by: ByUs, relation: true}
-	if a.Actor.ID != sender || !activity.SameAuthority(sender, in.Origin) {
+	if a.Actor.ID != sender || !in.Ours(sender) {
 		return c.refuse(http.StatusForbidden, ErrAuthority)
 	}
 	if _, err := in.concernsNobody(ctx, c); err != nil {

@@ -58,7 +58,7 @@ func (o *Outbox) Unshare(ctx context.Context, group, objectID string) error {
 }
 
 func (o *Outbox) wrapID(group, id string) string {
-	return o.NewID(false, derive("Announce", group+"\n"+id))
+	return o.NewID(group, false, derive("Announce", group+"\n"+id))
 }
 
 func (o *Outbox) announce(ctx context.Context, group, id string, object activity.Ref) (string, error) {

@@ -51,7 +51,7 @@ func newBench(t *testing.T, change func(*outbox.Config)) *bench {
 	b := &bench{t: t, store: storage.Memory(), sent: map[string]delivery{}, follows: map[string]string{}, down: map[string]error{}}
 	c := outbox.Config{
 		Intents: b.store.Intents, Log: b.store.Log,
-		NewID: func(object bool, key string) string {
+		NewID: func(_ string, object bool, key string) string {
 			if object {
 				return here + "/ap/objects/" + key
 			}

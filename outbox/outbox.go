@@ -79,8 +79,9 @@ type Config struct {
 	Intents Intents
 	Log     Log
 
-	// NewID makes an id for an object or an activity of ours from a key of letters and digits.
-	NewID func(object bool, key string) string
+	// NewID makes an id for an object or an activity of ours from a key of letters and digits. It has to lie where author does, which
+	// is a handle or an actor id: peers refuse what does not. It must look nothing up.
+	NewID func(author string, object bool, key string) string
 	// Author finds who speaks by a handle or an actor id.
 	Author func(ctx context.Context, author string) (Author, error)
 	// Inboxes finds where an actor elsewhere takes its post.

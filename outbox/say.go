@@ -70,9 +70,9 @@ func (o *Outbox) intend(ctx context.Context, tx Execer, d Draft, trace string) (
 	if a.ID == "" {
 		switch a.Type.String() {
 		case "Create", "Delete", "Undo":
-			a.ID = o.NewID(false, derive(a.Type.String(), object))
+			a.ID = o.NewID(d.Author, false, derive(a.Type.String(), object))
 		default:
-			a.ID = o.ActivityID()
+			a.ID = o.ActivityID(d.Author)
 		}
 	}
 	raw, err := a.MarshalJSON()
@@ -140,23 +140,23 @@ func (o *Outbox) Respond(ctx context.Context, local, typ string, a *activity.Act
 	if what == "" {
 		what = a.Type.String() + " " + a.Actor.ID + " " + a.Object.First()
 		// An answer is about something; nobody asks for the id of this, and it is not theirs.
-		inner.ID = o.NewID(false, derive("Anonymous", what))
+		inner.ID = o.NewID(local, false, derive("Anonymous", what))
 	}
 	return o.Say(ctx, nil, local, &activity.Activity{
-		ID: o.NewID(false, derive(typ, local+" "+what)), Type: activity.Types{typ},
+		ID: o.NewID(local, false, derive(typ, local+" "+what)), Type: activity.Types{typ},
 		Object: activity.Refs{activity.Embed(inner)}, To: activity.To(a.Actor.ID),
 	})
 }
 
-// ObjectID makes a new id for an object.
-func (o *Outbox) ObjectID() string { return o.NewID(true, newKey()) }
+// ObjectID makes a new id for an object of author, a handle or an actor id.
+func (o *Outbox) ObjectID(author string) string { return o.NewID(author, true, newKey()) }
 
-// ActivityID makes a new id for an activity.
-func (o *Outbox) ActivityID() string { return o.NewID(false, newKey()) }
+// ActivityID makes a new id for an activity of author, a handle or an actor id.
+func (o *Outbox) ActivityID(author string) string { return o.NewID(author, false, newKey()) }
 
-// DerivedID makes an id for an object that is the same for the same words.
-func (o *Outbox) DerivedID(words ...string) string {
-	return o.NewID(true, derive("Object", strings.Join(words, "\n")))
+// DerivedID makes an id for an object of author that is the same for the same words.
+func (o *Outbox) DerivedID(author string, words ...string) string {
+	return o.NewID(author, true, derive("Object", strings.Join(words, "\n")))
 }
 
 var lowerBase32 = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -21,8 +21,12 @@ type Verifier struct {
 	// Authorities lists the hosts, each "host" or "host:port", that this server answers to. The
 	// Host of a request, which every signature covers, must be one of them; case does not matter,
 	// nor whether the scheme's default port is written. What proxies say in X-Forwarded-Host is
-	// not read. Empty: every request is refused with [ErrTarget].
+	// not read. Empty, and without More: every request is refused with [ErrTarget].
 	Authorities []string
+
+	// More tells of further hosts that this server answers to, which come in lower case and without the scheme's default port. It
+	// is asked with every request that is not for one of Authorities, also for hosts that strangers make up. Nil: there are none.
+	More func(authority string) bool
 
 	// Scheme is how peers reach this server, "https" or "http", whatever a proxy makes of it. It
 	// is part of @target-uri and decides the default port. Empty means "https". With "http", key
@@ -336,7 +340,7 @@ func (v *Verifier) answersTo(authority string) bool {
 	return slices.ContainsFunc(v.Authorities, func(ours string) bool {
 		normal, ok := normalAuthority(ours, v.scheme())
 		return ok && normal == authority
-	})
+	}) || v.More != nil && v.More(authority)
 }
 
 func orDefault(d, standard time.Duration) time.Duration {

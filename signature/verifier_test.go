@@ -202,6 +202,25 @@ func TestNothingIsFetchedForARequestThatCannotHold(t *testing.T) {
 	}
 }
 
+func TestMoreAuthoritiesAreAskedForAsTheyAreWrittenOnce(t *testing.T) {
+	t.Parallel()
+	for host, want := range map[string]string{
+		"OUR.example:443": "", "Blog7.example:443": "blog7.example", "blog7.example:8443": "blog7.example:8443", "else.example": "else.example", "blog7.example:": "",
+	} {
+		v := verifier(t)
+		asked := ""
+		v.Authorities = []string{"our.example"}
+		v.More = func(authority string) bool { asked = authority; return strings.HasPrefix(authority, "blog") }
+		r, body := unsigned(t)
+		r.Host = host
+		forge{covered: "(request-target) host date digest"}.sign(t, r)
+		_, err := v.Verify(r, body)
+		if good := host == "OUR.example:443" || strings.HasPrefix(want, "blog"); asked != want || good != (err == nil) || !good && !errors.Is(err, signature.ErrTarget) {
+			t.Errorf("%s: asked about %q, %v", host, asked, err)
+		}
+	}
+}
+
 func TestAuthorities(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

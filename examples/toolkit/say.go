@@ -35,7 +35,7 @@ func (w *wiring) say(ctx context.Context, tx *sql.Tx, author string, before, aft
 	return err
 }
 
-func (w *wiring) newID(object bool, key string) string {
+func (w *wiring) newID(_ string, object bool, key string) string {
 	if object {
 		return w.names.Object(key)
 	}
