@@ -96,7 +96,7 @@ func TestServersThatDripHoldUpNobodyElse(t *testing.T) {
 						t.Errorf("the Follow of %s has no answer yet", as)
 					}
 				}
-				if took := time.Since(start); took > 0 {
+				if took := time.Since(start); took > 100*time.Millisecond { // unknown actors of one host take 4 each
 					t.Errorf("the answers took %s", took)
 				}
 				// In the end each of them was asked, and what was only put off was not taken for a failure of theirs.

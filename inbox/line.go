@@ -8,11 +8,10 @@ import (
 )
 
 const (
-	// fewPlaces are those of a host whose actors are verified in no time.
-	fewPlaces = 2
-	// placeTime is how long a verification may take for each place of its host: with fewer places a host whose answers take
-	// long would be slow for no reason, and with more one that answers at once would have as many requests compete with
-	// those of everyone else for the processor and the journal.
+	// placeTime is how long a place is taken at least, and how long a verification may take for each place of its host: so many
+	// as one after the other finds in a second, wherever they are, are verified of one host. With fewer places a host whose
+	// answers take long would be slow for no reason, and with more one that answers at once would have its requests compete
+	// with those of everyone else for the processor and the journal.
 	placeTime = 4 * time.Millisecond
 	// stuckTime is when a verification does not count any more among those who need few places.
 	stuckTime = 100 * time.Millisecond
@@ -84,22 +83,38 @@ func (v *visit) wait(ctx context.Context) bool {
 // leave gives up v's place, or its wish for one. It is called once.
 func (v *visit) leave() {
 	l, now := v.line, time.Now()
-	g := l.gate
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if i := slices.Index(l.inside, v); i >= 0 {
-		l.inside = slices.Delete(l.inside, i, i+1)
-		if took := max(now.Sub(v.since), 1); l.took == 0 {
+	l.gate.mu.Lock()
+	defer l.gate.mu.Unlock()
+	if slices.Contains(l.inside, v) {
+		took := max(now.Sub(v.since), 1)
+		if l.took == 0 {
 			l.took = took
 		} else {
 			l.took += (took - l.took) / 8
 		}
-	} else if i := slices.Index(l.waiting, v); i >= 0 {
-		l.waiting = slices.Delete(l.waiting, i, i+1)
+		if took < placeTime {
+			time.AfterFunc(placeTime-took, v.free)
+			return
+		}
 	}
+	v.drop(now)
+}
+
+// free lets others have v's place.
+func (v *visit) free() {
+	v.line.gate.mu.Lock()
+	defer v.line.gate.mu.Unlock()
+	v.drop(time.Now())
+}
+
+// drop takes v out of its line. The caller holds gate.mu.
+func (v *visit) drop(now time.Time) {
+	l := v.line
+	is := func(other *visit) bool { return other == v }
+	l.inside, l.waiting = slices.DeleteFunc(l.inside, is), slices.DeleteFunc(l.waiting, is)
 	l.admit(now)
 	if l.n() == 0 {
-		delete(g.fetching, l.host)
+		delete(l.gate.fetching, l.host)
 	}
 }
 
@@ -132,5 +147,5 @@ func (l *line) places() int {
 	if l.took == 0 {
 		return l.max
 	}
-	return min(max(int(l.took/placeTime), fewPlaces), l.max)
+	return min(max(int(l.took/placeTime), 1), l.max)
 }

@@ -51,7 +51,7 @@ func TestHowManyOfAHostAreVerifiedAtOnceFollowsFromHowLongThatTakes(t *testing.T
 		first, others time.Duration
 		most          int
 	}{
-		{"in no time", time.Millisecond, 3 * time.Millisecond, fewPlaces},
+		{"in no time", time.Millisecond, 3 * time.Millisecond, 1},
 		{"soon", 20 * time.Millisecond, 20 * time.Millisecond, 5},
 		{"late", time.Second, time.Second, places - 1}, // one has it all the time
 	} {
@@ -64,6 +64,7 @@ func TestHowManyOfAHostAreVerifiedAtOnceFollowsFromHowLongThatTakes(t *testing.T
 					t.Errorf("%d at once, %d refused, want %d", most, refused, c.most)
 				}
 				keep.leave()
+				time.Sleep(placeTime)
 				if len(g.fetching) != 0 {
 					t.Error("the line stays though nobody is there")
 				}
@@ -81,18 +82,33 @@ func TestWhoIsStuckDoesNotHoldUpAHostThatIsQuickElse(t *testing.T) {
 		guests(t, g, 1, places, func(int) time.Duration { return time.Millisecond })
 		keep.leave()
 		keep = g.visit("a.example", places)
-		for range fewPlaces { // an answer that never comes
-			v := g.visit("a.example", places)
-			time.Sleep(stuckTime)
-			if !v.wait(t.Context()) {
-				t.Fatal("there is a place")
-			}
-			defer v.leave()
+		stuck := g.visit("a.example", places) // for an answer that never comes
+		time.Sleep(stuckTime)
+		if !stuck.wait(t.Context()) {
+			t.Fatal("there is a place")
 		}
+		defer stuck.leave()
 		if _, refused := guests(t, g, 10, places, func(int) time.Duration { return time.Millisecond }); refused != 0 {
 			t.Errorf("%d refused", refused)
 		}
 		keep.leave()
+	})
+}
+
+func TestAHostThatAnswersAtOnceLeavesTimeForEveryoneElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g, begun := &gate{}, time.Now()
+		for range 250 { // each as soon as the last one was verified, as on one connection
+			v := g.visit("a.example", 16)
+			if !v.wait(t.Context()) {
+				t.Fatal("there is no place")
+			}
+			v.leave()
+		}
+		if took := time.Since(begun); took < 248*placeTime || took > 251*placeTime {
+			t.Errorf("250 were verified within %s", took)
+		}
 	})
 }
 

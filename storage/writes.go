@@ -24,7 +24,7 @@ const (
 
 	// gatherTime is how long one who is to write for several waits for those who are expected: who was answered a moment ago
 	// tends to come again, and a commit costs as much as all that is in it.
-	gatherTime = time.Millisecond
+	gatherTime = 200 * time.Microsecond
 )
 
 // writes lets calls that come at the same time share a commit: a disk makes some hundred of them durable in a second, and

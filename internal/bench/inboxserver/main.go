@@ -58,6 +58,9 @@
 // In (a) the two nodes looked 0.196 times for each activity, and read 7.2 entries. What a killed node had is handled by the other one
 // after 9.6 to 11.2 s, of 20. A row each, which is the bare handler, judges nothing and commits for each activity, did 0.95 with two.
 //
+// A storm of 8,000 (one run each, the machine nearly quiet), 99th percentile of the others, of what it is while quiet: 3.1 with two places
+// that are free at once and a gathering of 1 ms, 1.3 with one that is taken for 4 ms and 0.2 ms.
+//
 // A storm is to be measured on a machine with nothing else to do: on its two cores it uses a fifth of one, and a
 // compiler beside it shows in every 99th percentile.
 package main
