@@ -144,6 +144,7 @@ func (w *oneWalk) posts() {
 	ctx := w.t.Context()
 	post := w.do(w.Publish(ctx, walker, &activity.Object{Content: "<p>hello</p>"}))
 	w.do(w.Update(ctx, walker, &activity.Object{ID: post, Content: "<p>edited</p>"}))
+	w.do(w.UpdateProfile(ctx, walker))
 	w.do(w.Publish(ctx, walker, &activity.Object{Content: "<p>psst</p>", To: activity.To(activity.Followers)}))
 	w.do(w.At(time.Now().Add(time.Minute)).Publish(ctx, oneAlice, &activity.Object{Content: "<p>later</p>"}))
 	time.Sleep(2 * time.Minute)

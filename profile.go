@@ -18,7 +18,7 @@ func (s *Server) UpdateProfile(ctx context.Context, handle string) (id string, e
 	if !strings.Contains(who, "://") {
 		who = s.names.Actor(handle) // of who has another id this stands for it: here nobody may be asked
 	}
-	if err := s.ours(who); err != nil {
+	if err := s.ours(handle, who); err != nil {
 		return "", err
 	}
 	return s.sayOf(ctx, handle, activity.TypeUpdate, who)
