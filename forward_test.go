@@ -248,6 +248,7 @@ func TestOneHostCannotHaveUsForwardWithoutEnd(t *testing.T) {
 
 // Whoever has a domain has as many hosts as they like.
 func TestManyHostsCannotHaveUsForwardWithoutEnd(t *testing.T) {
+	dear(t)
 	t.Parallel()
 	inForwarding(t, nil, func(t *testing.T, v *forwarding) {
 		for host := range 7 {

@@ -19,6 +19,7 @@ import (
 )
 
 func TestOneServerCannotHaveAGroupAnnounceWithoutEnd(t *testing.T) {
+	dear(t)
 	t.Parallel()
 	inClub(t, nil, func(t *testing.T, w *clubWorld) {
 		for i := range 310 {

@@ -78,6 +78,7 @@ func (c *quietClub) keeps() (records []outbox.Record, size int) {
 }
 
 func TestAGroupUnderAFloodForgetsAndGoesOn(t *testing.T) {
+	dear(t)
 	t.Parallel()
 	keys := clubKeys()
 	synctest.Test(t, func(t *testing.T) {

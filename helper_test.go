@@ -209,3 +209,11 @@ func (s *site) get(id, accept string, by *site, as string) (status int, body str
 func note(to ...string) *activity.Object {
 	return &activity.Object{Content: "<p>hello</p>", To: activity.To(to...)}
 }
+
+// dear skips a test that takes long under the race detector and shows it nothing that others don't.
+func dear(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("takes too long under the race detector; go test runs it without")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/fedihook/fedihook/activity"
@@ -44,11 +45,14 @@ func TestWhoHasSignedIsJudgedAndNotOnlyWhoIsClaimedTo(t *testing.T) {
 
 func TestWhoseAnObjectIsTheAppIsAskedWhereARuleMightBeAboutThem(t *testing.T) {
 	t.Parallel()
+	var mu sync.Mutex
 	var asked []string
 	var heard []string
 	b := newBench(t, func(c *inbox.Config) {
 		c.Policy = refusing("https://else.example/users/eve")
 		c.Owner = func(_ context.Context, id string) (string, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			asked = append(asked, id)
 			switch id {
 			case "https://else.example/n/1":
@@ -59,6 +63,8 @@ func TestWhoseAnObjectIsTheAppIsAskedWhereARuleMightBeAboutThem(t *testing.T) {
 			return "", nil
 		}
 		c.Hooks = all(func(_ context.Context, m *inbox.Message) error {
+			mu.Lock()
+			defer mu.Unlock()
 			heard = append(heard, m.ObjectID)
 			return nil
 		})

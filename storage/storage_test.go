@@ -131,6 +131,9 @@ func TestSQLiteKeepsTheContracts(t *testing.T) {
 }
 
 func TestSQLiteKeepsTheContractsAcrossRestartsAndProcesses(t *testing.T) {
+	if raced {
+		t.Skip("the race detector looks at the same suites in one process; here it takes a minute")
+	}
 	t.Parallel()
 	runAll(t, func(t *testing.T) storage.Storage { return reopening(t, madeFiles(t)) })
 	t.Run("Intents", func(t *testing.T) {

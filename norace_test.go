@@ -1,0 +1,5 @@
+//go:build !race
+
+package fedihook_test
+
+const raced = false
