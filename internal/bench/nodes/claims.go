@@ -84,11 +84,8 @@ func (n *node) keeps() bool { return n.Break == "never-fenced" || n.Break == "fl
 
 // Flush tells of each flush that was accepted when it was begun, and under which epoch.
 func (c *claims) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone []int64, err error) {
-	began, under := time.Now(), epoch
-	if c.node.Break == "flushes-anyway" {
-		f, under = delivery.Flush{Now: f.Now, Acks: f.Acks}, 0 // which needs no lease
-	}
-	gone, err = c.Queue.Flush(ctx, under, f)
+	began := time.Now()
+	gone, err = flushTo(ctx, &c.Queue, c.node.Break, epoch, f)
 	switch {
 	case err == nil:
 		kill.Say("flushed %d %d", epoch, began.UnixMicro())
@@ -96,6 +93,14 @@ func (c *claims) Flush(ctx context.Context, epoch int64, f delivery.Flush) (gone
 		kill.Say("refused %d", epoch)
 	}
 	return gone, err
+}
+
+// flushTo flushes to a store, which may be broken on purpose.
+func flushTo(ctx context.Context, s delivery.Store, broken string, epoch int64, f delivery.Flush) (gone []int64, err error) {
+	if broken == "flushes-anyway" {
+		f, epoch = delivery.Flush{Now: f.Now, Acks: f.Acks}, 0 // which needs no lease
+	}
+	return s.Flush(ctx, epoch, f)
 }
 
 // turn is under which turn this node may post to an inbox, and under which term.
