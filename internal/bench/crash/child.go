@@ -89,6 +89,12 @@ func serve(ctx context.Context, text string) error {
 	g.Go(func() error { return s.queue.Run(ctx) })
 	g.Go(func() error { <-ctx.Done(); return server.Close() })
 	kill.Say("ready %s", l.Addr())
+	context.AfterFunc(ctx, func() {
+		if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+			fmt.Fprintln(os.Stderr, "crash: the server ends:", err)
+			os.Exit(1) // nobody would ask before their patience ended
+		}
+	})
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		word := strings.Fields(lines.Text())

@@ -228,14 +228,8 @@ func (s *receiving) send(p *kill.Process, copies []*letter) error {
 		}
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	var still []*letter
-	for _, l := range s.unsent {
-		if !l.accepted {
-			still = append(still, l)
-		}
-	}
-	s.unsent = still
+	s.unsent = slices.DeleteFunc(s.unsent, func(l *letter) bool { return l.accepted })
+	s.mu.Unlock() // what the server said before it died is heard first
 	if failed != nil { // because it was killed, or else for no good reason
 		select {
 		case <-p.Died:
