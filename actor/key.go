@@ -84,6 +84,12 @@ func (r *Resolver) PublicKey(ctx context.Context, keyID string) (signature.Publi
 	return r.key(ctx, r.requests, keyID)
 }
 
+// HoldsKey tells whether PublicKey would return this key from memory.
+func (r *Resolver) HoldsKey(keyID string) bool {
+	k, ok := r.requests.cache.get(keyID)
+	return ok && time.Since(k.fetched) < r.lasts(k)
+}
+
 // RefreshKey fetches a key anew, if five minutes or more have passed since it was last fetched or that
 // was tried. Otherwise it returns what it has. See [Resolver.PublicKey] for the errors.
 func (r *Resolver) RefreshKey(ctx context.Context, keyID string) (signature.PublicKey, error) {

@@ -18,6 +18,13 @@ func TestAKeyIsKeptForAnHourUnlessItsOwnerIsTrusted(t *testing.T) {
 			r := resolver(t, actor.ResolverConfig{Client: w.client(), Store: newMemory()})
 			key := func() {
 				t.Helper()
+				before := w.total()
+				held := r.HoldsKey(bob + "#main-key")
+				defer func() {
+					if fetched := w.total() > before; fetched == held || !r.HoldsKey(bob+"#main-key") {
+						t.Errorf("trusted %v: held %v, fetched %v", trusted, held, fetched)
+					}
+				}()
 				if k, err := r.PublicKey(t.Context(), bob+"#main-key"); err != nil || k.Owner != bob {
 					t.Fatalf("%+v, %v", k, err)
 				}

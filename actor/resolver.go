@@ -126,7 +126,7 @@ type ResolverConfig struct {
 // Resolver finds actors, keys and documents of other servers. It keeps what it has learnt of actors in memory, some 70 MB
 // at most, and of what was asked for by the app or proved by a signature also in its Store. It may be
 // used by many goroutines at once; those that ask for the same share one request. It is a
-// signature.KeySource and a signature.KeyRefresher.
+// signature.KeySource, a signature.KeyRefresher and a signature.KeyHolder.
 //
 // [Resolver.As] and [Resolver.Within] return it as seen by one user, or for one purpose.
 type Resolver struct {
@@ -164,6 +164,7 @@ type state struct {
 var (
 	_ signature.KeySource    = (*Resolver)(nil)
 	_ signature.KeyRefresher = (*Resolver)(nil)
+	_ signature.KeyHolder    = (*Resolver)(nil)
 )
 
 // NewResolver makes a Resolver. It dials nothing and starts nothing.

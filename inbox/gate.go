@@ -62,21 +62,18 @@ func (g *gate) enter(r *http.Request, maxBody int64) (done func(), err error) {
 // admitStranger bounds what it costs us that anyone can make up actors: who is not known here may need a fetch. Done is
 // called once.
 func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err error) {
-	g := &in.gate
-	host := c.signer
-	from := in.client(r)
-	// Known actors are looked up only where it matters.
-	crowded := from.IsValid() && g.count(from, 0) >= in.MaxStrangers || g.fetchingFrom(host) >= in.MaxFetching/2
-	known, err := false, error(nil)
-	if crowded {
-		if known, err = in.Peers.Known(r.Context(), c.sender); err != nil {
-			return nil, c.refuse(http.StatusServiceUnavailable, err)
-		}
+	if h, ok := in.Verifier.(Holder); ok && h.Holds(r) {
+		return func() {}, nil
+	}
+	known, err := in.Peers.Known(r.Context(), c.sender)
+	if err != nil {
+		return nil, c.refuse(http.StatusServiceUnavailable, err)
 	}
 	if known {
 		return func() {}, nil
 	}
-	if from.IsValid() && g.count(from, 1) > in.MaxStrangers {
+	g, host, from := &in.gate, c.signer, in.client(r)
+	if from.IsValid() && g.count(from) > in.MaxStrangers {
 		return nil, c.refuse(http.StatusTooManyRequests, fmt.Errorf("%w: unknown actors from one address", ErrBusy))
 	}
 	v := g.visit(host, in.MaxFetching)
@@ -89,8 +86,8 @@ func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err err
 	return v.leave, nil
 }
 
-// count adds n to the requests of an address in this minute and returns how many there were.
-func (g *gate) count(from netip.Prefix, n int) int {
+// count counts a request of an address and returns how many there were in this minute.
+func (g *gate) count(from netip.Prefix) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if now := time.Now().Unix() / 60; now != g.minute {
@@ -100,22 +97,11 @@ func (g *gate) count(from netip.Prefix, n int) int {
 		g.strangers = make(map[netip.Prefix]int)
 	}
 	if _, ok := g.strangers[from]; !ok && len(g.strangers) >= maxAddresses {
-		g.others += n
+		g.others++
 		return g.others
 	}
-	if n > 0 {
-		g.strangers[from] += n
-	}
+	g.strangers[from]++
 	return g.strangers[from]
-}
-
-func (g *gate) fetchingFrom(host string) int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if l := g.fetching[host]; l != nil {
-		return l.n()
-	}
-	return 0
 }
 
 // turn gives e its lane and its turn in it. What people wait for has a lane of its own in each host.

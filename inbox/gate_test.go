@@ -194,6 +194,38 @@ func TestFewStrangersOfOneHostAreVerifiedAtOnce(t *testing.T) {
 	post(eve, 6, 202)
 }
 
+// holder is a Verifier that has some keys.
+type holder struct {
+	trusting
+	has string
+}
+
+func (h holder) Holds(r *http.Request) bool { return r.Header.Get("X-As") == h.has }
+
+func TestWhoseKeyIsAtHandIsNoStranger(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *inbox.Config) { c.Verifier, c.MaxStrangers = holder{has: eve}, 100 })
+		for _, as := range []string{eve, stranger} {
+			begun, busy := time.Now(), 0
+			for i := range 300 {
+				r := request("/ap/inbox", act("Like", fmt.Sprintf("%s/likes/%d", as, i), as, here+"/ap/objects/1"))
+				r.Header.Set("X-As", as)
+				r.RemoteAddr = "192.0.2.1:99"
+				w := httptest.NewRecorder()
+				b.ServeHTTP(w, r)
+				if w.Code == 429 {
+					busy++
+				}
+			}
+			took := time.Since(begun)
+			if held := as == eve; held != (busy == 0) || held != (took == 0) {
+				t.Errorf("%s: %d of 300 were told to come again, and it took %s", as, busy, took)
+			}
+		}
+	})
+}
+
 func TestMoreStrangersOfOneHostWaitButNotAll(t *testing.T) {
 	t.Parallel()
 	v := &slowVerifier{begun: make(chan struct{}, 20), let: make(chan struct{})}

@@ -26,9 +26,16 @@ import (
 	"github.com/fedihook/fedihook/signature"
 )
 
-// Verifier finds out who signed a request. *signature.Verifier is the one to use.
+// Verifier finds out who signed a request. *signature.Verifier is the one to use. One that is also a [Holder] spares those whose
+// keys it has what is asked of strangers.
 type Verifier interface {
 	Verify(r *http.Request, body []byte) (signature.Verified, error)
+}
+
+// Holder is what a [Verifier] may also be.
+type Holder interface {
+	// Holds tells at once whether Verify needs nobody's answer for r, nor a store's.
+	Holds(r *http.Request) bool
 }
 
 // Peers is what is known of other servers. Its methods may be called by many goroutines at once.
@@ -138,8 +145,8 @@ type Config struct {
 	MaxHeld int
 	// MaxBuffered bounds the bytes of requests that are being judged at once; beyond it senders get 503. Zero means 64 MiB.
 	MaxBuffered int64
-	// MaxStrangers bounds the requests in a minute from one client address (of IPv6 its /64) whose actor is not known here; beyond
-	// it senders get 429. Zero means 600.
+	// MaxStrangers bounds the requests in a minute from one client address (of IPv6 its /64) whose actor is not known here and
+	// whose key is not in memory; beyond it senders get 429. Zero means 600.
 	MaxStrangers int
 	// MaxFetching bounds the requests by actors of one host that are not known here and are being verified at once, each of
 	// which may have to fetch a key from there; a host with which that takes little time needs fewer, and gets no more. Twice as

@@ -56,7 +56,7 @@ type PublicKey struct {
 	Key crypto.PublicKey
 }
 
-// KeySource finds public keys. A source may also be a [KeyRefresher].
+// KeySource finds public keys. A source may also be a [KeyRefresher] and a [KeyHolder].
 type KeySource interface {
 	// PublicKey returns the key with this id, an absolute URL that Allow has let pass. It may
 	// be called by many goroutines at once. An error that wraps [ErrKeyGone] (the owner is gone)
@@ -72,6 +72,12 @@ type KeyRefresher interface {
 	// it has. The Verifier tries once more if the key differs. Errors mean what they mean for
 	// PublicKey.
 	RefreshKey(ctx context.Context, keyID string) (PublicKey, error)
+}
+
+// KeyHolder is what a [KeySource] with a cache may also be: it tells for whom nobody has to be asked.
+type KeyHolder interface {
+	// HoldsKey tells at once whether PublicKey would return this key from memory.
+	HoldsKey(keyID string) bool
 }
 
 // Verified is what a [Verifier] has proved about a request.

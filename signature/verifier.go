@@ -83,6 +83,17 @@ func KeyID(r *http.Request) (string, error) {
 	return "", newError(claims[0].keyID, errs[0])
 }
 
+// Holds tells, without proving anything, whether each key that r claims to be signed with is in the memory of Keys, which is a
+// [KeyHolder] then: to verify r takes no request, unless a key has changed.
+func (v *Verifier) Holds(r *http.Request) bool {
+	keys, ok := v.Keys.(KeyHolder)
+	if !ok {
+		return false
+	}
+	claims, _, err := parseClaims(r.Method, r.Header)
+	return err == nil && !slices.ContainsFunc(claims, func(c claim) bool { return !keys.HoldsKey(c.keyID) })
+}
+
 // parseClaims reads the signatures of a request, each with what is wrong about it by itself. A
 // request that has a Signature-Input is never read as draft-cavage.
 func parseClaims(method string, h http.Header) ([]claim, []error, error) {

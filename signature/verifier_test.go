@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -366,5 +367,54 @@ func TestVerifyLeavesTheRequestAlone(t *testing.T) {
 	}
 	if after := fmt.Sprint(r.Header, r.Host, r.URL, r.RequestURI); after != before {
 		t.Errorf("before %s\nafter %s", before, after)
+	}
+}
+
+// holder has some keys in memory.
+type holder struct {
+	signature.KeySource
+	has []string
+}
+
+func (h holder) HoldsKey(keyID string) bool { return slices.Contains(h.has, keyID) }
+
+func TestAKeyIsHeldIfItIsInMemoryAndTheOnlyOne(t *testing.T) {
+	t.Parallel()
+	v := verifier(t)
+	for _, scheme := range []signature.Scheme{signature.Cavage, signature.RFC9421} {
+		r, _ := signed(t, scheme)
+		with := *v
+		for _, c := range []struct {
+			name string
+			keys signature.KeySource
+			want bool
+		}{
+			{"no memory", v.Keys, false},
+			{"another key", holder{v.Keys, []string{aliceSecond}}, false},
+			{"the key", holder{v.Keys, []string{aliceKey}}, true},
+			{"no keys at all", nil, false},
+		} {
+			with.Keys = c.keys
+			if got := with.Holds(r); got != c.want {
+				t.Errorf("%v, %s: %v", scheme, c.name, got)
+			}
+		}
+		with.Keys = holder{v.Keys, []string{aliceKey}}
+		if scheme == signature.RFC9421 { // a second signature might be that of whoever has to be asked
+			for _, of := range []string{aliceKey, "https://b.example/u#k"} {
+				two := r.Clone(t.Context())
+				for _, field := range []string{"Signature", "Signature-Input"} {
+					value := two.Header.Get(field)
+					two.Header.Set(field, value+", "+strings.Replace(strings.Replace(value, "sig1=", "other=", 1), aliceKey, of, 1))
+				}
+				if got, want := with.Holds(two), of == aliceKey; got != want {
+					t.Errorf("two signatures, the second of %s: %v", of, got)
+				}
+			}
+		}
+		r.Header.Del("Signature")
+		if with.Holds(r) {
+			t.Errorf("%v: what is not signed is held", scheme)
+		}
 	}
 }
