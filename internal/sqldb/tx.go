@@ -14,7 +14,7 @@ import (
 // fn uses the tx it is given and nothing else of db, which may have no second
 // connection. [Migrate] must have been called with db before.
 func Tx(ctx context.Context, db *sql.DB, fn func(*sql.Tx) error) error {
-	return run(ctx, db, new(Settled), false, fn)
+	return run(ctx, db, new(Settled), nil, false, fn)
 }
 
 // DB is a database in which those who share it write one at a time, in the order in which they came. Who waits for its turn
@@ -28,6 +28,7 @@ type DB struct {
 	*sql.DB
 	turn    chan struct{} // full while somebody writes
 	settled Settled
+	lock    *sql.Stmt // takes the write lock; nil until it was needed; of whose turn it is
 }
 
 // New makes a DB of db, of which there should be one.
@@ -60,13 +61,22 @@ func (d *DB) run(ctx context.Context, lazy bool, fn func(*sql.Tx) error) error {
 		return err
 	}
 	defer done()
-	return run(ctx, d.DB, &d.settled, lazy, fn)
+	if d.lock == nil {
+		if d.lock, err = d.DB.PrepareContext(ctx, takeLock); err != nil {
+			return fmt.Errorf("sqldb: begin: %w", err)
+		}
+	}
+	return run(ctx, d.DB, &d.settled, d.lock, lazy, fn)
 }
 
 // Settle puts our settings on a connection of d, unless it has them, if its file is ours.
 func (d *DB) Settle(ctx context.Context, conn *sql.Conn) error { return d.settled.Settle(ctx, conn) }
 
-func run(ctx context.Context, db *sql.DB, settled *Settled, lazy bool, fn func(*sql.Tx) error) error {
+// takeLock may write, and so takes the write lock, though it finds no row.
+const takeLock = `DELETE FROM fedihook_schema WHERE 0`
+
+// run runs fn in a transaction. Lock is takeLock, prepared, or nil.
+func run(ctx context.Context, db *sql.DB, settled *Settled, lock *sql.Stmt, lazy bool, fn func(*sql.Tx) error) error {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("sqldb: connect: %w", err)
@@ -91,8 +101,12 @@ func run(ctx context.Context, db *sql.DB, settled *Settled, lazy bool, fn func(*
 		return fmt.Errorf("sqldb: begin: %w", err)
 	}
 	defer tx.Rollback() // after Commit it does nothing
-	// A statement that may write takes the write lock, though it finds no row.
-	if _, err := tx.ExecContext(ctx, `DELETE FROM fedihook_schema WHERE 0`); err != nil {
+	if lock != nil {
+		_, err = tx.StmtContext(ctx, lock).ExecContext(ctx)
+	} else {
+		_, err = tx.ExecContext(ctx, takeLock)
+	}
+	if err != nil {
 		return fmt.Errorf("sqldb: begin: %w", err)
 	}
 	if err := fn(tx); err != nil {

@@ -39,6 +39,20 @@ func nextTarget(b []byte, last int64) (id int64, size int, err error) {
 	return last + int64(d), n, nil
 }
 
+// eightTargets is how far eight targets reach, if each of the first eight is written in one byte.
+func eightTargets(b []byte) (sum int64, ok bool) {
+	const high, low, even = 0x8080808080808080, 0x0101010101010101, 0x00ff00ff00ff00ff
+	if len(b) < 8 {
+		return 0, false
+	}
+	w := binary.LittleEndian.Uint64(b)
+	if (w|(w-low))&high != 0 { // a byte of more than 127, or one of 0 from which 1 was taken
+		return 0, false
+	}
+	pairs := w&even + w>>8&even
+	return int64(pairs * 0x0001000100010001 >> 48), true
+}
+
 // readTargets is the inverse of appendTargets. It accepts only what that writes.
 func readTargets(b []byte) ([]int64, error) {
 	ids := make([]int64, 0, len(b))
@@ -60,6 +74,20 @@ func sieve(b []byte, ids []int64, in bool) (rest []int64, n int, err error) {
 	rest = ids[:0]
 	last := int64(0)
 	for ; len(b) > 0; n++ {
+		next := int64(math.MaxInt64)
+		if len(ids) > 0 {
+			next = ids[0]
+		}
+		for { // past eight targets at once, as long as all are before next
+			sum, ok := eightTargets(b)
+			if !ok || sum >= next-last {
+				break
+			}
+			last, b, n = last+sum, b[8:], n+8
+		}
+		if len(b) == 0 {
+			break
+		}
 		id, size, err := nextTarget(b, last)
 		if err != nil {
 			return nil, 0, err

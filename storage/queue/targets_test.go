@@ -61,13 +61,15 @@ func TestWithoutAgreesWithAMap(t *testing.T) {
 func TestSieveAgreesWithAMap(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 300 {
+	for round := range 900 {
 		var set, ids []int64
-		for range r.IntN(30) {
-			set = append(set, r.Int64N(400)+1)
+		many := []int{30, 300, 300}[round%3]
+		span := []int64{400, 400, 40_000}[round%3] // differences are of one byte, or of two now and then
+		for range r.IntN(many) {
+			set = append(set, r.Int64N(span)+1)
 		}
 		for range r.IntN(30) {
-			ids = append(ids, r.Int64N(400)+1)
+			ids = append(ids, r.Int64N(span)+1)
 		}
 		for i := range min(len(set), len(ids)) / 2 {
 			ids[i] = set[i]
@@ -88,8 +90,19 @@ func TestSieveAgreesWithAMap(t *testing.T) {
 			}
 		}
 	}
-	if rest, _, err := sieve([]byte{1, 0}, []int64{1}, true); err == nil {
-		t.Errorf("a malformed set was read: %v", rest)
+	for at := range 20 { // a 0, wherever it is
+		b := bytes.Repeat([]byte{1}, 20)
+		b[at] = 0
+		if rest, _, err := sieve(b, []int64{15}, true); err == nil {
+			t.Errorf("a malformed set was read: %v", rest)
+		}
+	}
+	most := append(appendTargets(nil, []int64{math.MaxInt64 - 8}), bytes.Repeat([]byte{1}, 9)...)
+	if _, _, err := sieve(most, nil, true); err == nil {
+		t.Error("a sum beyond int64 was read")
+	}
+	if rest, n, err := sieve(most[:len(most)-1], []int64{math.MaxInt64}, true); err != nil || n != 9 || len(rest) != 1 {
+		t.Errorf("up to the greatest number: %v, %d, %v", rest, n, err)
 	}
 }
 
@@ -113,6 +126,22 @@ func FuzzTargets(f *testing.F) {
 			t.Fatalf("%x was read as %v and written as %x", b, ids, again)
 		}
 	})
+}
+
+func BenchmarkSieve10k(b *testing.B) {
+	var set, ids []int64
+	for i := range int64(10_000) {
+		set = append(set, i+1)
+		if i%40 == 0 {
+			ids = append(ids, i+1)
+		}
+	}
+	written := appendTargets(nil, set)
+	for b.Loop() {
+		if rest, n, err := sieve(written, ids, true); err != nil || n != len(set) || len(rest) != len(ids) {
+			b.Fatal(n, len(rest), err)
+		}
+	}
 }
 
 func BenchmarkReadTargets12k(b *testing.B) {
