@@ -229,7 +229,7 @@ func (s *receiving) send(p *kill.Process, copies []*letter) error {
 	}
 	s.mu.Lock()
 	s.unsent = slices.DeleteFunc(s.unsent, func(l *letter) bool { return l.accepted })
-	s.mu.Unlock() // what the server said before it died is heard first
+	s.mu.Unlock()      // what the server said before it died is heard first
 	if failed != nil { // because it was killed, or else for no good reason
 		select {
 		case <-p.Died:
