@@ -1,6 +1,7 @@
 package fedihook_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -105,7 +106,7 @@ func (w *moderated) hear(_ context.Context, m *inbox.Message) error {
 	return nil
 }
 
-// of lists the messages of a type by somebody.
+// of lists the messages of a type by somebody, by the ids of what they are about: hooks of several objects run at once.
 func (w *moderated) of(typ, sender string) (out []*inbox.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -114,6 +115,7 @@ func (w *moderated) of(typ, sender string) (out []*inbox.Message) {
 			out = append(out, m)
 		}
 	}
+	slices.SortStableFunc(out, func(a, b *inbox.Message) int { return cmp.Compare(a.ObjectID, b.ObjectID) })
 	return out
 }
 
