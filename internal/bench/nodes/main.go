@@ -74,7 +74,7 @@ var scenes = []*scene{
 
 // breaks are the ways in which nodes may be broken on purpose, in which scene that shows, and what must be found then, one of them.
 var breaks = map[string]struct{ scene, found string }{
-	"early-enqueue":    {"kill", "lost"},          // an activity is said to be queued before it is
+	"early-enqueue":    {"kill", "lost|order"},    // an activity is said to be queued before it is; what comes next may overtake it
 	"forget-acks":      {"kill", "repeats|twice"}, // what has arrived is not recorded
 	"outside-tx":       {"kill", "undead"},        // the intent is not written in the app's transaction
 	"forget-keys":      {"kill", "order"},         // what is about one object is sent in any order
