@@ -62,7 +62,8 @@ func (g *gate) enter(r *http.Request, maxBody int64) (done func(), err error) {
 // admitStranger bounds what it costs us that anyone can make up actors: who is not known here may need a fetch. Done is
 // called once.
 func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err error) {
-	if h, ok := in.Verifier.(Holder); ok && h.Holds(r) {
+	host, _ := activity.Authority(c.sender)
+	if h, ok := in.Verifier.(Holder); ok && host == c.signer && h.Holds(r) { // who says what others said is as strange as they
 		return func() {}, nil
 	}
 	known, err := in.Peers.Known(r.Context(), c.sender)
@@ -72,16 +73,16 @@ func (in *Inbox) admitStranger(r *http.Request, c *matter) (done func(), err err
 	if known {
 		return func() {}, nil
 	}
-	g, host, from := &in.gate, c.signer, in.client(r)
+	g, from := &in.gate, in.client(r)
 	if from.IsValid() && g.count(from) > in.MaxStrangers {
 		return nil, c.refuse(http.StatusTooManyRequests, fmt.Errorf("%w: unknown actors from one address", ErrBusy))
 	}
-	v := g.visit(host, in.MaxFetching)
+	v := g.visit(c.signer, in.MaxFetching)
 	if v == nil {
-		return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s", ErrBusy, host))
+		return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s", ErrBusy, c.signer))
 	}
 	if !v.wait(r.Context()) {
-		return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s wait for longer than %s", ErrBusy, host, maxLine))
+		return nil, c.refuse(http.StatusServiceUnavailable, fmt.Errorf("%w: unknown actors of %s wait for longer than %s", ErrBusy, c.signer, maxLine))
 	}
 	return v.leave, nil
 }

@@ -209,8 +209,8 @@ func TestWhoseKeyIsAtHandIsNoStranger(t *testing.T) {
 		for _, as := range []string{eve, stranger} {
 			begun, busy := time.Now(), 0
 			for i := range 300 {
-				r := request("/ap/inbox", act("Like", fmt.Sprintf("%s/likes/%d", as, i), as, here+"/ap/objects/1"))
-				r.Header.Set("X-As", as)
+				r := signed(t, "/ap/inbox", eve, act("Like", fmt.Sprintf("%s/likes/%d", as, i), as, here+"/ap/objects/1"))
+				r.Header.Set("X-As", eve) // her key in either case, but she speaks for another then
 				r.RemoteAddr = "192.0.2.1:99"
 				w := httptest.NewRecorder()
 				b.ServeHTTP(w, r)
